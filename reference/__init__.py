@@ -1,0 +1,17 @@
+"""What is true, written plainly: network descriptions, layers, losses and their backpropagation, in NumPy alone."""
+
+from .activations import ACTIVATIONS, Activation
+from .backprop import evaluate, forward
+from .description import DescriptionError, LayerSpec, LossSpec, Network
+from .case import Answer, Case, Engine
+from .losses import LOSSES, Loss
+from .layers import LAYERS, Option, Rule, Shapes
+from .shapes import infer
+from .tables import TABLES, Tables
+
+__all__ = [
+    "ACTIVATIONS", "LAYERS", "LOSSES", "TABLES",
+    "Activation", "Answer", "Case", "DescriptionError", "Engine", "LayerSpec", "Loss", "LossSpec", "Network",
+    "Option", "Rule", "Shapes", "Tables",
+    "evaluate", "forward", "infer",
+]

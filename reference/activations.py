@@ -1,0 +1,166 @@
+"""The activations: a row is f, its derivative, its kinks and its range.
+
+The rows are the accurate forms, through exp(-|x|): the textbook tanh' = 1 - y² has lost every digit at x = 20.
+Other right programs use the textbook forms all the same, so a row lists them as `variants`: a tolerance must cover them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .layers.rule import Option
+from .numbers import erf, erfc, magnitude
+
+Array = Any
+INFINITY = float("inf")
+
+
+class Activation(NamedTuple):
+    """f(x, **options), and backward(x, y, dy, **options) = dyᵀ df/dx, for x and y = f(x) of one shape.
+
+    `df(x, y, **options)` is the elementwise derivative, None where f mixes the units of an example (softmax).
+    `kinks` are the points where f has no derivative, `range` the closed interval of its values.
+    """
+
+    f: Callable[..., Array]
+    df: Callable[..., Array] | None
+    backward: Callable[..., Array]
+    kinks: tuple[float, ...] = ()
+    range: tuple[float, float] = (-INFINITY, INFINITY)
+    options: Mapping[str, Option] = {}
+    variants: tuple[Activation, ...] = ()
+
+
+def elementwise(f: Callable[..., Array], df: Callable[..., Array], **more: Any) -> Activation:
+    """A row whose backward is dy * f'."""
+    return Activation(f, df, lambda x, y, dy, **options: dy * df(x, y, **options), **more)
+
+
+def _decay(x: Array) -> Array:
+    return np.exp(-magnitude(x))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    e = _decay(x)
+    return np.where(x > 0, 1.0, e) / (1.0 + e)
+
+
+def sigmoid_derivative(x: Array, y: Array) -> Array:
+    """e / (1 + e)² with e = exp(-|x|)."""
+    e = _decay(x)
+    return e / ((1.0 + e) * (1.0 + e))
+
+
+def tanh_derivative(x: Array, y: Array) -> Array:
+    """4e / (1 + e)² with e = exp(-2|x|): sech²(x)."""
+    return 4.0 * sigmoid_derivative(2.0 * x, y)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
+    return np.where(x > 0, x, 0.0) + np.log1p(_decay(x))
+
+
+def normal_cdf(x: Array) -> Array:
+    """Φ(x), accurate in the left tail."""
+    return 0.5 * erfc(x * -math.sqrt(0.5))
+
+
+def normal_pdf(x: Array) -> Array:
+    return math.sqrt(0.5 / math.pi) * np.exp(-0.5 * (x * x))
+
+
+def _textbook_cdf(x: Array) -> Array:
+    return 0.5 * (1.0 + erf(x * math.sqrt(0.5)))
+
+
+def gelu(cdf: Callable[[Array], Array]) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """x Φ(x) and its derivative Φ(x) + x φ(x). Hendrycks & Gimpel, 2016."""
+    return lambda x: x * cdf(x), lambda x, y: cdf(x) + x * normal_pdf(x)
+
+
+_ROOT = math.sqrt(2 / math.pi)
+
+
+def _tanh_argument(x: Array) -> Array:
+    return _ROOT * (x + 0.044715 * (x * x * x))
+
+
+def gelu_tanh(x: Array) -> Array:
+    """x (1 + tanh(u)) / 2 = x sigmoid(2u), u = √(2/π) (x + 0.044715 x³). Hendrycks & Gimpel, 2016."""
+    return x * sigmoid(2.0 * _tanh_argument(x))
+
+
+def gelu_tanh_derivative(x: Array, y: Array) -> Array:
+    u = 2.0 * _tanh_argument(x)
+    return sigmoid(u) + x * sigmoid_derivative(u, u) * (2.0 * _ROOT * (1.0 + 3 * 0.044715 * (x * x)))
+
+
+def _textbook_gelu_tanh(x: Array) -> Array:
+    return 0.5 * x * (1.0 + np.tanh(_tanh_argument(x)))
+
+
+def _textbook_gelu_tanh_derivative(x: Array, y: Array) -> Array:
+    t = np.tanh(_tanh_argument(x))
+    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (_ROOT * (1.0 + 3 * 0.044715 * (x * x)))
+
+
+def silu_derivative(x: Array, y: Array) -> Array:
+    """s + x s' with s the sigmoid. Elfwing et al., 2017."""
+    return sigmoid(x) + x * sigmoid_derivative(x, y)
+
+
+def _textbook_silu_derivative(x: Array, y: Array) -> Array:
+    s = sigmoid(x)
+    return s * (1.0 + x * (1.0 - s))
+
+
+def softmax(x: Array) -> Array:
+    """exp(x) / Σ exp(x) over the last axis; the shift by the largest entry changes nothing but the overflow."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
+    """dx = y (dy - Σ dy y): the whole Jacobian, not its diagonal."""
+    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+
+
+def _slope(default: float) -> Mapping[str, Option]:
+    return {"slope": Option(lambda v: isinstance(v, int | float) and 0 <= v < 1, "a number from 0 to below 1", default)}
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    return np.where(x > 0, x, slope * x)
+
+
+def leaky_relu_derivative(x: Array, y: Array, slope: float) -> Array:
+    return np.where(x > 0, 1.0, slope + 0.0 * x)
+
+
+POSITIVE = (0.0, INFINITY)
+UNIT = (0.0, 1.0)
+_gelu, _gelu_textbook = gelu(normal_cdf), gelu(_textbook_cdf)
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": elementwise(lambda x: x, lambda x, y: 1.0),
+    "sigmoid": elementwise(sigmoid, sigmoid_derivative, range=UNIT,
+                           variants=(elementwise(sigmoid, lambda x, y: y * (1.0 - y)),)),
+    "tanh": elementwise(np.tanh, tanh_derivative, range=(-1.0, 1.0),
+                        variants=(elementwise(np.tanh, lambda x, y: 1.0 - y * y),)),
+    "relu": elementwise(lambda x: np.where(x > 0, x, 0.0), lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
+                        kinks=(0.0,), range=POSITIVE),
+    "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative, kinks=(0.0,), options=_slope(0.01)),
+    "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE),
+    "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
+    "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
+                             variants=(elementwise(_textbook_gelu_tanh, _textbook_gelu_tanh_derivative),)),
+    "silu": elementwise(lambda x: x * sigmoid(x), silu_derivative,
+                        variants=(elementwise(lambda x: x * sigmoid(x), _textbook_silu_derivative),)),
+    "softmax": Activation(softmax, None, softmax_backward, range=UNIT),
+}

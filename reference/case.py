@@ -1,0 +1,157 @@
+"""A Case is one question, an Answer one reply, an Engine whatever turns the first into the second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .description import DescriptionError, Json, Network, mapping, one_of, refuse_unknown
+
+DTYPES = ("float64", "float32")
+ARRAY_DTYPES = (*DTYPES, "int64")
+_WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), None: float("nan")}
+
+
+def array_to_json(array: Any) -> dict[str, Json]:
+    """dtype, shape and the entries as one flat list of shortest round-trip numbers, non-finite ones as strings."""
+    array = np.asarray(array)
+    if array.dtype.kind == "f":
+        flat = [float(str(v)) if np.isfinite(v) else str(float(v)) for v in array.ravel()]
+    else:
+        flat = [int(v) for v in array.ravel()]
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": flat}
+
+
+def array_from_json(where: str, data: Json) -> np.ndarray:
+    """The inverse of `array_to_json`, bit for bit; null is "a non-finite number, lost on the way" and becomes NaN."""
+    data = mapping(where, data)
+    refuse_unknown(where, data, ("dtype", "shape", "data"))
+    dtype, shape, flat = one_of(f"{where}: dtype", data.get("dtype"), ARRAY_DTYPES), data.get("shape"), data.get("data")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise DescriptionError(f"{where}: shape is {shape!r}, wanted a list of sizes")
+    if not isinstance(flat, list) or len(flat) != int(np.prod(shape, dtype=object)):
+        raise DescriptionError(f"{where}: data must be a list of {int(np.prod(shape, dtype=object))} numbers, for shape {shape}")
+    return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype).reshape(shape)
+
+
+def _entry(where: str, value: Json, dtype: str) -> float | int:
+    if (value is None or isinstance(value, str)) and value in _WORDS and dtype != "int64":
+        return _WORDS[value]
+    allowed = int if dtype == "int64" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or abs(value) > 1.8e308 or (dtype == "int64" and abs(value) >= 2**63):
+        raise DescriptionError(f"{where}: entry {value!r} is not a {dtype}")
+    return value
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: a network with its parameters, inputs (batch, *input_shape) and targets.
+
+    Arrays of real numbers have the case's dtype; index inputs and index targets are int64. `constants` are named
+    like parameters, exact and not differentiated (masks, lengths, running statistics).
+    """
+
+    network: Network
+    parameters: Mapping[str, Any]
+    inputs: Any
+    targets: Any
+    dtype: str = "float64"
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Parameters and constants by global name: what the layers read."""
+        return {**self.parameters, **self.constants} if self.constants else self.parameters
+
+    @property
+    def batch(self) -> int:
+        return int(self.inputs.shape[0])
+
+    def but(self, **changes: Any) -> Case:
+        """This case with some fields replaced; `parameters` updates the named ones only."""
+        if "parameters" in changes:
+            changes["parameters"] = {**self.parameters, **changes["parameters"]}
+        return replace(self, **changes)
+
+    def astype(self, dtype: str) -> Case:
+        """The same numbers in another dtype; exact from float32 to float64."""
+        if dtype == self.dtype:
+            return self
+        return self.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, dtype)
+
+    def map(self, change: Callable[[Any], Any], dtype: str | None = None) -> Case:
+        """`change` applied to every array."""
+        return replace(
+            self,
+            parameters={k: change(v) for k, v in self.parameters.items()},
+            constants={k: change(v) for k, v in self.constants.items()},
+            inputs=change(self.inputs), targets=change(self.targets), dtype=dtype or self.dtype,
+        )
+
+    def copy(self) -> Case:
+        """Fresh, writable arrays."""
+        return self.map(np.array)
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of the content: 12 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "format": 1,
+            "network": self.network.to_json(),
+            "dtype": self.dtype,
+            "parameters": {k: array_to_json(v) for k, v in self.parameters.items()},
+            "constants": {k: array_to_json(v) for k, v in self.constants.items()},
+            "inputs": array_to_json(self.inputs),
+            "targets": array_to_json(self.targets),
+        }
+
+    @staticmethod
+    def from_json(data: Json) -> Case:
+        """Parse a case; DescriptionError names what is unknown, missing or of the wrong shape."""
+        from .shapes import infer
+
+        data = mapping("case", data)
+        keys = ("format", "network", "dtype", "parameters", "constants", "inputs", "targets")
+        refuse_unknown("case", data, keys)
+        if data.get("format") != 1:
+            raise DescriptionError(f"case: format {data.get('format')!r}; this version reads format 1")
+        case = Case(
+            Network.from_json(data.get("network")),
+            {k: array_from_json(k, v) for k, v in mapping("parameters", data.get("parameters")).items()},
+            array_from_json("inputs", data.get("inputs")),
+            array_from_json("targets", data.get("targets")),
+            one_of("case: dtype", data.get("dtype"), DTYPES),
+            {k: array_from_json(k, v) for k, v in mapping("constants", data.get("constants", {})).items()},
+        )
+        _check(case, infer(case.network).parameters)
+        return case
+
+
+def _check(case: Case, wanted: Mapping[str, tuple[int, ...]]) -> None:
+    shapes = {k: v.shape for k, v in case.parameters.items()}
+    if shapes != dict(wanted):
+        raise DescriptionError(f"case: parameters of shapes {shapes}, but the network wants {dict(wanted)}")
+    if case.inputs.ndim < 1 or case.inputs.shape[1:] != case.network.input_shape or not case.batch:
+        raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, wanted (batch, *{case.network.input_shape})")
+    if case.targets.ndim < 1 or case.targets.shape[0] != case.batch:
+        raise DescriptionError(f"case: targets of shape {case.targets.shape} for a batch of {case.batch}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One reply: the loss, and a gradient for every parameter by name; "inputs" too, where given."""
+
+    loss: Any
+    gradients: Mapping[str, Any]
+
+
+Engine = Callable[[Case], Answer]

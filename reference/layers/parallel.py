@@ -1,0 +1,87 @@
+"""Branches side by side: y = combine(branch_0(x), branch_1(x), ...). An empty branch is the identity: a residual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from operator import add, mul
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import chain
+from ..description import DescriptionError, LayerSpec
+from .rule import Option, Rule, Scope, Shape, Shapes
+
+if TYPE_CHECKING:
+    from ..tables import Tables
+
+
+def _split(ys: list[Any], dy: Any) -> list[Any]:
+    edges = np.cumsum([0, *(y.shape[-1] for y in ys)])
+    return [dy[..., a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def _others(ys: list[Any], i: int) -> Any:
+    return reduce(mul, ys[:i] + ys[i + 1:])
+
+
+class Combine(NamedTuple):
+    """y from the branches' outputs, and the gradient of each from dy."""
+
+    forward: Callable[[list[Any]], Any]
+    backward: Callable[[list[Any], Any], list[Any]]
+
+
+COMBINE = {
+    "add": Combine(lambda ys: reduce(add, ys), lambda ys, dy: [dy for _ in ys]),
+    "concatenate": Combine(lambda ys: np.concatenate(ys, axis=-1), _split),
+    "multiply": Combine(lambda ys: reduce(mul, ys), lambda ys, dy: [dy * _others(ys, i) for i in range(len(ys))]),
+}
+
+
+def finish(where: str, options: dict[str, Any], tables: Tables) -> dict[str, Any]:
+    """Parse the layers inside the branches."""
+    branches = tuple(
+        tuple(LayerSpec.from_json(f"{where} {b}.{i}", layer, tables) for i, layer in enumerate(branch))
+        for b, branch in enumerate(options["branches"])
+    )
+    return {**options, "branches": branches}
+
+
+def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
+    each = [chain.shapes(branch, f"{where}.{b}", shape, tables) for b, branch in enumerate(spec.options["branches"])]
+    outputs = [one.output for one in each]
+    if spec.options["combine"] == "concatenate":
+        alike = {output[:-1] for output in outputs}
+        output = (*outputs[0][:-1], sum(o[-1] for o in outputs))
+    else:
+        alike, output = set(outputs), outputs[0]
+    if len(alike) > 1:
+        raise DescriptionError(f"layer {where} (parallel): cannot {spec.options['combine']} branches of shapes {outputs}")
+    return Shapes(output, *({k: v for one in each for k, v in one[i].items()} for i in (1, 2, 3)))
+
+
+def forward(p: Scope, x: Any) -> tuple[Any, Any]:
+    runs = [chain.forward(p.tables, branch, f"{p.name}.{b}", p.values, x) for b, branch in enumerate(p.options["branches"])]
+    ys = [y for y, _ in runs]
+    return COMBINE[p.options["combine"]].forward(ys), (ys, [tape for _, tape in runs])
+
+
+def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
+    """Two uses of x: their gradients add."""
+    ys, tapes = saved
+    dx, gradients = None, {}
+    for tape, each in zip(tapes, COMBINE[p.options["combine"]].backward(ys, dy), strict=True):
+        dbranch, inner = chain.backward(p.tables, tape, each)
+        dx = dbranch if dx is None else dx + dbranch
+        chain.accumulate(gradients, inner)
+    return dx, gradients
+
+
+PARALLEL = Rule(
+    forward, backward, shapes,
+    {"branches": Option(lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(b, list) for b in v), "a list of lists of layers"),
+     "combine": Option(lambda v: v in COMBINE, f"one of {', '.join(COMBINE)}")},
+    finish=finish,
+)

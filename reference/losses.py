@@ -1,0 +1,90 @@
+"""The losses: a row is L(p, t), dL/dp, the shape of its unreduced array, its domain and the targets it takes.
+
+p: outputs (batch, ..., units); t: targets, values of the same shape or class indices (batch, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .activations import INFINITY, UNIT, sigmoid, softmax, softplus
+
+Array = Any
+
+
+class Loss(NamedTuple):
+    """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient, of p's shape.
+
+    `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is defined for,
+    `kinks` the values of p - t where it has no derivative.
+    """
+
+    L: Callable[[Array, Array], Array]
+    dL: Callable[[Array, Array], Array]
+    per: str
+    targets: tuple[str, ...]
+    domain: tuple[float, float] = (-INFINITY, INFINITY)
+    kinks: tuple[float, ...] = ()
+
+
+def values(p: Array, t: Array) -> Array:
+    """Targets as values: class indices become one-hot rows."""
+    return np.eye(p.shape[-1], dtype=np.float32)[t] if t.ndim < p.ndim else t
+
+
+def log_softmax(z: Array) -> Array:
+    shifted = z - z.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def cross_entropy(p: Array, t: Array) -> Array:
+    """-Σ t log p over the classes; p: probabilities."""
+    return -(values(p, t) * np.log(p)).sum(axis=-1)
+
+
+def softmax_cross_entropy(z: Array, t: Array) -> Array:
+    """-Σ t log softmax(z) over the classes; z: logits."""
+    return -(values(z, t) * log_softmax(z)).sum(axis=-1)
+
+
+def softmax_cross_entropy_gradient(z: Array, t: Array) -> Array:
+    """p Σt - t, with p = softmax(z): p - t where the targets sum to one."""
+    t = values(z, t)
+    return softmax(z) * t.sum(axis=-1, keepdims=True) - t
+
+
+def binary_cross_entropy(p: Array, t: Array) -> Array:
+    """-t log p - (1 - t) log(1 - p); p: probabilities."""
+    return -(t * np.log(p) + (1.0 - t) * np.log(1.0 - p))
+
+
+def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
+    """The same of p = sigmoid(z), from the logits: softplus(z) - t z."""
+    return softplus(z) - t * z
+
+
+VALUES = ("real", "one_hot", "soft", "binary")
+CLASSES = ("one_hot", "soft", "index")
+BINARY = ("binary", "soft")
+
+LOSSES: dict[str, Loss] = {
+    "squared_error": Loss(lambda p, t: (p - t) * (p - t), lambda p, t: 2.0 * (p - t), "element", VALUES),
+    "absolute_error": Loss(lambda p, t: np.where(p > t, p - t, t - p), lambda p, t: np.where(p > t, 1.0, np.where(p < t, -1.0, 0.0 * p)),
+                           "element", VALUES, kinks=(0.0,)),
+    "cross_entropy": Loss(cross_entropy, lambda p, t: -values(p, t) / p, "example", CLASSES, UNIT),
+    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES),
+    "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p, "element", BINARY, UNIT),
+    "sigmoid_cross_entropy": Loss(sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY),
+    "inner_product": Loss(lambda p, t: p * t, lambda p, t: t, "element", ("real",)),
+}
+
+
+def factor(reduction: str, per: str, shape: tuple[int, ...]) -> float:
+    """What the sum of the unreduced array is multiplied by; shape: the outputs' (batch, ..., units)."""
+    if reduction == "sum":
+        return 1.0
+    count = shape[0] if reduction == "mean_over_batch" else int(np.prod(shape if per == "element" else shape[:-1]))
+    return 1.0 / count
