@@ -1,0 +1,90 @@
+"""The independent witnesses: engines that get their gradients another way. Each is loaded when it is asked for.
+
+    from backproof.oracles import load
+    load("torch").answer(case)
+
+Oracles of one family share a forward: two of them that agree are one witness of the forward, not two.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+
+class Oracle(NamedTuple):
+    """A row: the module with `answer(case)`, the third-party import it needs, whose forward it shares, what it does."""
+
+    module: str
+    package: str | None
+    family: str
+    says: str
+    install: str = ""
+
+
+ORACLES: dict[str, Oracle] = {
+    "torch": Oracle("torch_autograd", "torch", "torch", "PyTorch's reverse mode over a forward written in PyTorch",
+                    'pip install "backproof[torch]"'),
+    "jax": Oracle("jax_autograd", "jax", "jax", "JAX's reverse mode, compiled, over a forward written in JAX",
+                  'pip install "backproof[jax]"'),
+    "differences": Oracle("differences", None, "reference", "central differences of the reference's forward"),
+    "complex_step": Oracle("complex_step", None, "reference", "Im f(x + ih) / h of the reference's forward"),
+    "arbiter": Oracle("arbiter", "flint", "reference", "the reference's own lines on balls of 160 bits and more",
+                      "pip install python-flint"),
+}
+
+
+class NotAvailable(ImportError):  # noqa: N818
+    """The oracle's package is missing or broken: never a pass, and said by name."""
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"oracle {name} is not available: {reason}")
+        self.oracle, self.reason = name, reason
+
+
+class Unsupported(Exception):  # noqa: N818
+    """What this oracle does not know, or could not settle: it declines the case."""
+
+
+def load(name: str) -> ModuleType:
+    """The oracle's module, with `answer(case) -> Answer`; NotAvailable, or DescriptionError for an unknown name."""
+    from ..reference.description import one_of
+
+    oracle = ORACLES[one_of("oracle", name, ORACLES)]
+    if oracle.package:
+        try:
+            importlib.import_module(oracle.package)
+        except Exception as error:  # a broken installation raises anything: OSError, RuntimeError, AttributeError
+            first = (str(error).strip() or "no message").splitlines()[0]
+            raise NotAvailable(name, f"{type(error).__name__}: {first}; {oracle.install}") from error
+    return importlib.import_module(f".{oracle.module}", __name__)
+
+
+def available() -> tuple[str, ...]:
+    """The oracles whose package is there, by a look that imports none of them; `load` may still find one broken."""
+    return tuple(name for name, oracle in ORACLES.items() if oracle.package is None or _there(oracle.package))
+
+
+def _there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def row(oracle: str, what: str, name: str, table: Mapping[str, Any]) -> Any:
+    """The entry of an oracle's table; Unsupported by name where it has none."""
+    if name not in table:
+        raise Unsupported(f"{oracle}: {what} {name!r} is unknown to this oracle; it knows {', '.join(table)}")
+    return table[name]
+
+
+def known_options(oracle: str, what: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raise Unsupported for an option that the oracle would ignore."""
+    for name in options:
+        if name not in known:
+            raise Unsupported(f"{oracle}: option {name!r} of {what} is unknown to this oracle; "
+                              f"it knows {', '.join(known)}")

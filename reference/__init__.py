@@ -1,7 +1,7 @@
 """What is true, written plainly: network descriptions, layers, losses and their backpropagation, in NumPy alone."""
 
 from .activations import ACTIVATIONS, Activation
-from .backprop import evaluate, forward
+from .backprop import Trace, evaluate, forward, kinked
 from .description import DescriptionError, LayerSpec, LossSpec, Network
 from .case import Answer, Case, Engine
 from .losses import LOSSES, Loss
@@ -12,6 +12,6 @@ from .tables import TABLES, Tables
 __all__ = [
     "ACTIVATIONS", "LAYERS", "LOSSES", "TABLES",
     "Activation", "Answer", "Case", "DescriptionError", "Engine", "LayerSpec", "Loss", "LossSpec", "Network",
-    "Option", "Rule", "Shapes", "Tables",
-    "evaluate", "forward", "infer",
+    "Option", "Rule", "Shapes", "Tables", "Trace",
+    "evaluate", "forward", "infer", "kinked",
 ]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .layers.rule import Option
-from .numbers import erf, erfc, magnitude
+from .numbers import erf, erfc, log1p, magnitude
 
 Array = Any
 INFINITY = float("inf")
@@ -63,7 +63,7 @@ def tanh_derivative(x: Array, y: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) without overflow."""
-    return np.where(x > 0, x, 0.0) + np.log1p(_decay(x))
+    return np.where(x > 0, x, 0.0) + log1p(_decay(x))
 
 
 def normal_cdf(x: Array) -> Array:
@@ -132,7 +132,7 @@ def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
 
 
 def _slope(default: float) -> Mapping[str, Option]:
-    return {"slope": Option(lambda v: isinstance(v, int | float) and 0 <= v < 1, "a number from 0 to below 1", default)}
+    return {"slope": Option(lambda v: type(v) in (int, float) and 0 <= v < 1, "a number from 0 to below 1", default)}
 
 
 def leaky_relu(x: Array, slope: float) -> Array:

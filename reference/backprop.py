@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from . import chain
 from .case import Answer, Case
@@ -10,25 +11,46 @@ from .losses import factor
 from .tables import TABLES, Tables
 
 
-def forward(case: Case, tables: Tables = TABLES) -> tuple[Any, list[chain.Step]]:
-    """The network's outputs (batch, ...) and the tape."""
-    return chain.forward(tables, case.network.layers, "", case.values, case.inputs)
+class Trace(NamedTuple):
+    """One forward pass: the outputs (batch, ...), the tape, and what the summed unreduced loss is multiplied by."""
+
+    outputs: Any
+    tape: list[chain.Step]
+    scale: float
 
 
-def loss_of(case: Case, outputs: Any, tables: Tables = TABLES) -> Any:
-    """The reduced loss of given outputs."""
+def forward(case: Case, tables: Tables = TABLES) -> Trace:
+    """Run the network forward."""
+    outputs, tape = chain.forward(tables, case.network.layers, "", case.values, case.inputs)
     spec = case.network.loss
-    row = tables.losses[spec.kind]
-    return row.L(outputs, case.targets).sum() * (spec.scale * factor(spec.reduction, row.per, outputs.shape))
+    return Trace(outputs, tape, spec.scale * factor(spec.reduction, tables.losses[spec.kind].per, outputs.shape))
+
+
+def loss(case: Case, trace: Trace, tables: Tables = TABLES) -> Any:
+    """The reduced loss of a forward pass."""
+    return tables.losses[case.network.loss.kind].L(trace.outputs, case.targets).sum() * trace.scale
+
+
+def backward(case: Case, trace: Trace, tables: Tables = TABLES) -> dict[str, Any]:
+    """The gradient of every parameter, and of the inputs where they are real numbers."""
+    dy = tables.losses[case.network.loss.kind].dL(trace.outputs, case.targets) * trace.scale
+    dx, gradients = chain.backward(tables, trace.tape, dy)
+    return gradients | {"inputs": dx} if case.network.input_kind == "real" else gradients
 
 
 def evaluate(case: Case, tables: Tables = TABLES) -> Answer:
-    """The loss and the gradient of every parameter, and of the inputs where they are real numbers."""
-    outputs, tape = forward(case, tables)
-    spec = case.network.loss
-    row = tables.losses[spec.kind]
-    scale = spec.scale * factor(spec.reduction, row.per, outputs.shape)
-    dx, gradients = chain.backward(tables, tape, row.dL(outputs, case.targets) * scale)
-    if case.network.input_kind == "real":
-        gradients["inputs"] = dx
-    return Answer(row.L(outputs, case.targets).sum() * scale, gradients)
+    """The loss and the gradients: the reference's answer, in the case's own number type."""
+    trace = forward(case, tables)
+    return Answer(loss(case, trace, tables), backward(case, trace, tables))
+
+
+def kinked(tape: list[chain.Step], tables: Tables = TABLES) -> Iterator[tuple[str, tuple[float, ...], Any]]:
+    """Name, kinks and pre-activations of every activation layer that has kinks, nested ones included."""
+    for step in tape:
+        if step.scope.spec.kind == "parallel":
+            for inner in step.saved[1]:
+                yield from kinked(inner, tables)
+        elif step.scope.spec.kind == "activation":
+            kinks = tables.activations[step.scope.options["function"]].kinks
+            if kinks:
+                yield step.scope.name, kinks, step.saved[0]

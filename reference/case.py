@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .description import DescriptionError, Json, Network, mapping, one_of, refuse_unknown
+from .description import FORMAT, DescriptionError, Json, Network, mapping, one_of, refuse_unknown, this_format
+from .losses import LOSSES
+
+if TYPE_CHECKING:
+    from .layers.rule import Shapes
 
 DTYPES = ("float64", "float32")
 ARRAY_DTYPES = (*DTYPES, "int64")
@@ -43,10 +48,17 @@ def array_from_json(where: str, data: Json) -> np.ndarray:
 def _entry(where: str, value: Json, dtype: str) -> float | int:
     if (value is None or isinstance(value, str)) and value in _WORDS and dtype != "int64":
         return _WORDS[value]
-    allowed = int if dtype == "int64" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or abs(value) > 1.8e308 or (dtype == "int64" and abs(value) >= 2**63):
+    if type(value) not in ((int,) if dtype == "int64" else (int, float)) or not _fits(value, dtype):
         raise DescriptionError(f"{where}: entry {value!r} is not a {dtype}")
     return value
+
+
+def _fits(value: float, dtype: str) -> bool:
+    try:
+        with np.errstate(over="ignore"):
+            return math.isinf(np.dtype(dtype).type(value)) == math.isinf(value)
+    except OverflowError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class Case:
 
     def to_json(self) -> dict[str, Json]:
         return {
-            "format": 1,
+            "format": FORMAT,
             "network": self.network.to_json(),
             "dtype": self.dtype,
             "parameters": {k: array_to_json(v) for k, v in self.parameters.items()},
@@ -122,8 +134,7 @@ class Case:
         data = mapping("case", data)
         keys = ("format", "network", "dtype", "parameters", "constants", "inputs", "targets")
         refuse_unknown("case", data, keys)
-        if data.get("format") != 1:
-            raise DescriptionError(f"case: format {data.get('format')!r}; this version reads format 1")
+        this_format("case", data)
         case = Case(
             Network.from_json(data.get("network")),
             {k: array_from_json(k, v) for k, v in mapping("parameters", data.get("parameters")).items()},
@@ -132,18 +143,32 @@ class Case:
             one_of("case: dtype", data.get("dtype"), DTYPES),
             {k: array_from_json(k, v) for k, v in mapping("constants", data.get("constants", {})).items()},
         )
-        _check(case, infer(case.network).parameters)
+        _check(case, infer(case.network))
         return case
 
 
-def _check(case: Case, wanted: Mapping[str, tuple[int, ...]]) -> None:
+def _check(case: Case, wanted: Shapes) -> None:
     shapes = {k: v.shape for k, v in case.parameters.items()}
-    if shapes != dict(wanted):
-        raise DescriptionError(f"case: parameters of shapes {shapes}, but the network wants {dict(wanted)}")
+    if shapes != dict(wanted.parameters):
+        raise DescriptionError(f"case: parameters of shapes {shapes}, but the network wants {dict(wanted.parameters)}")
     if case.inputs.ndim < 1 or case.inputs.shape[1:] != case.network.input_shape or not case.batch:
         raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, wanted (batch, *{case.network.input_shape})")
-    if case.targets.ndim < 1 or case.targets.shape[0] != case.batch:
-        raise DescriptionError(f"case: targets of shape {case.targets.shape} for a batch of {case.batch}")
+    indexed = case.targets.dtype == "int64" and "index" in LOSSES[case.network.loss.kind].targets
+    shape = (case.batch, *(wanted.output[:-1] if indexed else wanted.output))
+    if case.targets.shape != shape:
+        raise DescriptionError(f"case: targets of shape {case.targets.shape}, wanted {shape}")
+    below = {"inputs": case.network.input_kind["index"]} if case.network.input_kind != "real" else {}
+    below |= {"targets": wanted.output[-1]} if indexed else {}
+    for name, array in {**case.parameters, "inputs": case.inputs, "targets": case.targets}.items():
+        _check_numbers(name, array, case.dtype, below.get(name))
+
+
+def _check_numbers(name: str, array: Any, dtype: str, below: int | None) -> None:
+    """Real numbers have the case's dtype, indices are integers from 0 to under `below`."""
+    if array.dtype != (dtype if below is None else "int64"):
+        raise DescriptionError(f"case: {name} has dtype {array.dtype}, wanted {dtype if below is None else 'int64'}")
+    if below is not None and not ((array >= 0) & (array < below)).all():
+        raise DescriptionError(f"case: {name} must be integers from 0 to below {below}")
 
 
 @dataclass(frozen=True)

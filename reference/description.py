@@ -13,6 +13,7 @@ matrices transposed); their gradients are summed under the owner's name.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .tables import Tables
 
 FORMAT = 1
+LARGEST = sys.float_info.max
 REDUCTIONS = ("sum", "mean_over_batch", "mean")
 Json = Any
 
@@ -54,9 +56,15 @@ def mapping(what: str, value: Json) -> Mapping[str, Json]:
 
 def number(what: str, value: Json) -> float:
     """`value` where it is a finite JSON number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise DescriptionError(f"{what}: received {value!r}, wanted a finite number")
     return float(value)
+
+
+def this_format(what: str, data: Mapping[str, Json]) -> None:
+    """Refuse any format but this version's."""
+    if type(data.get("format")) is not int or data["format"] != FORMAT:
+        raise DescriptionError(f"{what}: format {data.get('format')!r}; this version reads format {FORMAT}")
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,11 @@ class LayerSpec:
         share, transpose = data.pop("share", None), data.pop("transpose", False)
         if not isinstance(share, str | None) or not isinstance(transpose, bool):
             raise DescriptionError(f"{where}: share is a layer name such as \"0\", transpose is true or false")
+        if transpose and share is None:
+            raise DescriptionError(f"{where}: transpose without share")
         options = tables.layers[kind].parse(where, data, tables)
+        if share is not None and "branches" in options:
+            raise DescriptionError(f"{where}: share belongs to the layers inside its branches")
         return LayerSpec(kind, options, share, transpose)
 
 
@@ -161,8 +173,7 @@ class Network:
         tables = tables or TABLES
         data = mapping("network", data)
         refuse_unknown("network", data, ("format", "input_shape", "input_kind", "layers", "loss"))
-        if data.get("format") != FORMAT:
-            raise DescriptionError(f"network: format {data.get('format')!r}; this version reads format {FORMAT}")
+        this_format("network", data)
         if not isinstance(data.get("layers"), list):
             raise DescriptionError(f"network: layers is {data.get('layers')!r}, wanted a list of layers")
         layers = tuple(LayerSpec.from_json(f"layer {i}", each, tables) for i, each in enumerate(data["layers"]))

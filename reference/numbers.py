@@ -1,8 +1,8 @@
 """The few functions NumPy lacks, for every number type the reference runs on.
 
 A number type is anything with NumPy's operators and functions: float32, float64, complex (the complex step), NumPy
-arrays of high-precision objects, and the array types that stack, perturb or bound. A type with a method `erf` is
-asked; floats go to the C library.
+arrays of high-precision objects, and the array types that stack, perturb or bound. A type with a method of the
+function's name is asked; floats go to the C library.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ def erf(x: Any) -> Any:
 def erfc(x: Any) -> Any:
     """1 - erf(x), without the cancellation, elementwise."""
     return _special(x, "erfc", _erfc, -2 / math.sqrt(math.pi))
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x); for complex x to first order in the imaginary part (NumPy's own loses the digits of a small x)."""
+    if isinstance(x, np.ndarray) and np.iscomplexobj(x):
+        return np.log1p(x.real) + 1j * (x.imag / (1.0 + x.real))
+    return x.log1p() if hasattr(x, "log1p") else np.log1p(x)
 
 
 def magnitude(x: Any) -> Any:

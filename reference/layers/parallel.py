@@ -82,6 +82,6 @@ def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
 PARALLEL = Rule(
     forward, backward, shapes,
     {"branches": Option(lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(b, list) for b in v), "a list of lists of layers"),
-     "combine": Option(lambda v: v in COMBINE, f"one of {', '.join(COMBINE)}")},
+     "combine": Option(lambda v: isinstance(v, str) and v in COMBINE, f"one of {', '.join(COMBINE)}")},
     finish=finish,
 )

@@ -1,0 +1,106 @@
+"""What a run says: outcomes, findings, the verdict. Plain data, the same after a trip through JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA = 1
+OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
+EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake: the property it broke, where, the numbers, the case that shows it and what explains it.
+
+    `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and `tolerance` are that
+    entry's. `case` is the id of the case file. `also` names the other properties that broke with it.
+    """
+
+    property: str
+    parameter: str
+    where: tuple[int, ...]
+    got: float
+    wanted: float
+    error: float
+    tolerance: float
+    case: str
+    explanation: str
+    outcome: str = "failed"
+    also: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "where": list(self.where), "also": list(self.also)} | {
+            k: _finite(getattr(self, k)) for k in ("got", "wanted", "error", "tolerance")}
+
+
+def _finite(value: float) -> float | str:
+    """JSON has no NaN and no infinity: they travel as strings."""
+    return float(value) if abs(value) < float("inf") else str(float(value))
+
+
+@dataclass
+class Report:
+    """The whole of a run: `report.json` is this, and `text()` what a terminal shows.
+
+    counts: property -> outcome -> how many; resolution: dtype -> parameter kind -> digits of agreement, the smallest
+    relative error the run would have seen, and how many comparisons were that sharp.
+    """
+
+    subject: str
+    verdict: str
+    environment: Mapping[str, str]
+    seed: int
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    resolution: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    networks: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def exit(self) -> int:
+        """0 conforms, 1 does_not_conform, 2 not_judged, 3 incomplete."""
+        return EXITS[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        data = {"schema": SCHEMA, **asdict(self), "findings": [f.to_json() for f in self.findings]}
+        return data | {"environment": dict(self.environment)}
+
+    def total(self, outcome: str) -> int:
+        """How many results had this outcome."""
+        return sum(by.get(outcome, 0) for by in self.counts.values())
+
+    def text(self) -> str:
+        """The verdict first, each finding, then what was checked and how sharply."""
+        return "\n".join([self._headline(), *self._findings(), *self._evidence()])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _headline(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.subject}: {self.verdict.upper().replace('_', ' ')}{why}"
+
+    def _findings(self) -> list[str]:
+        lines = []
+        for i, finding in enumerate(self.findings, 1):
+            lines += ["", f"  {i}. {finding.explanation}".replace("\n", "\n     ")]
+            if finding.also:
+                lines.append(f"     also broken: {', '.join(finding.also)}")
+            lines.append(f"     case {finding.case}")
+        return [*lines, ""] if lines else lines
+
+    def _evidence(self) -> list[str]:
+        passed, failed = self.total("passed"), self.total("failed")
+        rest = ", ".join(f"{n} {o.replace('_', ' ')}" for o in OUTCOMES[2:] if (n := self.total(o)))
+        lines = [f"  {self.networks} networks, {passed} checks passed, {failed} failed{', ' + rest if rest else ''}; "
+                 f"{self.seconds:.1f} s, seed {self.seed}"]
+        for dtype, kinds in self.resolution.items():
+            for kind, figures in kinds.items():
+                lines.append(f"  {dtype} {kind}: agrees to {figures['digits']:.1f} digits; would have seen a relative "
+                             f"error of {figures['smallest_error']:.0e} (median); {int(figures['sharp'])} sharp comparisons")
+        return [*lines, *(f"  note: {note}" for note in self.notes)]

@@ -1,0 +1,127 @@
+"""The reference's own lines in high precision: NumPy arrays of python-flint's balls, rounded to float64 at the end.
+
+A ball is a number and a bound on its error, so the answer is known to be right to the digits asked for. Where it is
+not, or where it hangs on a comparison that the balls cannot decide, it is computed again with more bits. One family
+with the reference: it settles arithmetic, never whether a formula is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from flint import arb, ctx
+
+from ..reference.backprop import evaluate
+from ..reference.case import Answer, Case
+from ..reference.losses import LOSSES, factor
+from ..reference.shapes import infer
+from . import Unsupported
+
+PRECISIONS = (160, 320, 640, 1280, 2000)
+RELATIVE_BITS = 84  # 2**-84 < 1e-25
+ABSOLUTE = arb("1e-320")
+OPPOSITE = {np.greater: np.less_equal, np.less: np.greater_equal, np.greater_equal: np.less, np.less_equal: np.greater}
+Gradients = Mapping[str, Any]
+
+
+@dataclass
+class Comparisons:
+    """What an undecided comparison comes out as, and how many there were."""
+
+    undecided_as: bool
+    undecided: int = 0
+
+
+_COMPARISONS: ContextVar[Comparisons] = ContextVar("comparisons")
+
+
+class Balls(np.ndarray):
+    """An object array of `arb`. Flint's comparisons are False when undecided; here they follow `Comparisons`."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        plain = [each.view(np.ndarray) if isinstance(each, Balls) else each for each in inputs]
+        result = getattr(ufunc, method)(*plain, **options)
+        if ufunc in OPPOSITE and method == "__call__":
+            result = _decided(result, OPPOSITE[ufunc](*plain))
+        return _balls(result)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """np.where and its like forget the subclass."""
+        return _balls(super().__array_function__(function, types, args, kwargs))
+
+
+def _balls(result: Any) -> Any:
+    return result.view(Balls) if isinstance(result, np.ndarray) and result.dtype == object else result
+
+
+def _decided(yes: Any, no: Any) -> Any:
+    """The comparison, with `undecided_as` where neither it nor its opposite is certain."""
+    state, undecided = _COMPARISONS.get(), np.logical_not(np.logical_or(yes, no))
+    state.undecided += int(np.count_nonzero(undecided))
+    return np.logical_or(yes, undecided) if state.undecided_as else yes
+
+
+def exact(array: Any) -> Any:
+    """Real numbers as balls of radius zero; indices as they are."""
+    if array.dtype.kind != "f":
+        return array
+    return np.asarray(_arb(array), dtype=object).view(Balls)
+
+
+def scale_of(case: Case) -> Any:
+    """The loss's scale times its reduction's factor, 1 / count without the rounding that 1.0 / count has."""
+    spec = case.network.loss
+    shape = (case.batch, *infer(case.network).output)
+    return arb(spec.scale) / round(1.0 / factor(spec.reduction, LOSSES[spec.kind].per, shape))
+
+
+def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, int]:
+    """Loss (under the name "") and gradients of a case of balls, and how many comparisons were undecided."""
+    state = Comparisons(undecided_as)
+    token = _COMPARISONS.set(state)
+    try:
+        answer = evaluate(case)
+    finally:
+        _COMPARISONS.reset(token)
+    named = {"": np.array(answer.loss, dtype=object), **answer.gradients}
+    return {name: value * scale for name, value in named.items()}, state.undecided
+
+
+_arb = np.frompyfunc(arb, 1, 1)
+_union = np.frompyfunc(lambda a, b: a.union(b), 2, 1)
+_float = np.frompyfunc(float, 1, 1)
+_known = np.frompyfunc(lambda ball: ball.rel_accuracy_bits() >= RELATIVE_BITS or bool(ball.rad() <= ABSOLUTE), 1, 1)
+
+
+def enclosure(case: Case, scale: Any) -> Gradients:
+    """Balls that hold the truth at the present precision, whichever way the undecided comparisons are."""
+    result, undecided = _evaluated(case, scale, False)
+    if not undecided:
+        return result
+    other, _ = _evaluated(case, scale, True)
+    return {name: _union(value, other[name]) for name, value in result.items()}
+
+
+def answer(case: Case) -> Answer:
+    """Loss and gradients rounded to float64, each known to 1e-25 of itself or to 1e-320.
+
+    Raises Unsupported where 2000 bits do not settle an entry: it is not finite, or it lies on a kink by rounding only.
+    """
+    network = replace(case.network, loss=replace(case.network.loss, reduction="sum", scale=1.0))
+    with np.errstate(all="ignore"):
+        for bits in PRECISIONS:
+            with ctx.workprec(bits):
+                balls = enclosure(case.map(exact).but(network=network), scale_of(case))
+                unknown = [name for name, value in balls.items() if not np.all(_known(value))]
+                if not unknown:
+                    return _rounded(balls)
+    raise Unsupported(f"arbiter: {unknown[0] or 'loss'} is not settled by {PRECISIONS[-1]} bits")
+
+
+def _rounded(balls: Gradients) -> Answer:
+    plain = {name: np.asarray(_float(value), dtype=np.float64) for name, value in balls.items()}
+    return Answer(plain.pop("")[()], plain)

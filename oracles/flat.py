@@ -1,0 +1,44 @@
+"""A case's differentiable numbers as one vector, and many such vectors as one stacked case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..reference.case import Case
+from ..reference.stacked import Stacked
+
+
+def pieces(case: Case) -> dict[str, Any]:
+    """The arrays with a gradient, by name: every parameter, and the inputs where they are real numbers."""
+    inputs = {"inputs": case.inputs} if case.network.input_kind == "real" else {}
+    return {**case.parameters, **inputs}
+
+
+def flatten(case: Case) -> Any:
+    """All of them in one float64 vector (P,)."""
+    return np.concatenate([np.ravel(a) for a in pieces(case).values()]).astype(float)
+
+
+def unflatten(case: Case, vector: Any) -> dict[str, Any]:
+    """The arrays by name from (..., P): each gets the leading axes of `vector`."""
+    result, start = {}, 0
+    for name, array in pieces(case).items():
+        result[name] = vector[..., start:start + array.size].reshape(*vector.shape[:-1], *array.shape)
+        start += array.size
+    return result
+
+
+def stacked(case: Case, rows: Any) -> Case:
+    """One case that stands for K cases: rows (K, P), one vector each."""
+    arrays = {name: Stacked(raw) for name, raw in unflatten(case, rows).items()}
+    inputs = arrays.pop("inputs", case.inputs)
+    return case.but(parameters=arrays, inputs=inputs)
+
+
+def moved(case: Case, vector: Any) -> Case:
+    """The case with its differentiable numbers replaced by those of a vector (P,), in the case's dtype."""
+    arrays = {name: a.astype(case.dtype) for name, a in unflatten(case, vector).items()}
+    inputs = arrays.pop("inputs", case.inputs)
+    return case.but(parameters=arrays, inputs=inputs)

@@ -1,0 +1,78 @@
+"""Networks whose arithmetic is exact: small integers, power-of-two counts, every magnitude below 2^24.
+
+float32 and float64 then give the same bits in any order of summation, kinks included, so the tolerance is zero. What
+is left open is the slope at a kink itself: a convention, fitted once per kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..reference import ACTIVATIONS, LOSSES, TABLES, Case, Network, Tables, evaluate, infer
+from ..reference.activations import elementwise
+from ..reference.losses import factor
+
+LIMIT = 2.0**24
+SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
+
+
+def exact_case(network: Network, batch: int, targets: str, seed: int, dtype: str) -> Case | None:
+    """A certified exact case of this network, None where its size or its counts allow none."""
+    shapes, rng = infer(network), np.random.default_rng(seed)
+    per = LOSSES[network.loss.kind].per
+    if math.frexp(factor(network.loss.reduction, per, (batch, *shapes.output)))[0] != 0.5:
+        return None
+    for largest in (3, 2, 1):
+        def integers(*shape: int, top: int = largest) -> Any:
+            return rng.integers(-top, top + 1, shape).astype(dtype)
+
+        values = {name: integers(*shape) for name, shape in shapes.parameters.items()}
+        case = Case(network, values, integers(batch, *network.input_shape), integers(batch, *shapes.output), dtype)
+        if targets in ("one_hot", "binary"):
+            ones = np.eye(shapes.output[-1])[rng.integers(0, shapes.output[-1], batch)]
+            case = case.but(targets=ones.astype(dtype))
+        if certified(case):
+            return case
+    return None
+
+
+def certified(case: Case) -> bool:
+    """Whether every partial sum, in any order, stays below 2^24: the same network on magnitudes says so."""
+    tables = TABLES._replace(activations={name: ACTIVATIONS["identity"] for name in ACTIVATIONS})
+    wide = case.astype("float64")
+    larger = wide.map(lambda a: np.abs(a) + 1.0).but(targets=-np.abs(wide.targets) - 1.0)
+    answer = evaluate(larger, tables)
+    scale = abs(case.network.loss.scale) * factor(
+        case.network.loss.reduction, LOSSES[case.network.loss.kind].per, (case.batch, *infer(case.network).output))
+    largest = max(float(np.abs(g).max()) for g in answer.gradients.values())
+    return max(largest, abs(float(answer.loss))) / scale < LIMIT
+
+
+def conventions(network: Network) -> Iterator[tuple[dict[str, float], Tables]]:
+    """Every choice of slopes at the kinks this network has, with the tables that make it."""
+    kinds = sorted({layer.options["function"] for layer in network.layers if layer.kind == "activation"} & set(SLOPES))
+    kinds += [network.loss.kind] if network.loss.kind in SLOPES else []
+    for slopes in product(*(SLOPES[kind] for kind in kinds)):
+        chosen = dict(zip(kinds, slopes, strict=True))
+        yield chosen, with_slopes(chosen)
+
+
+def with_slopes(chosen: dict[str, float]) -> Tables:
+    """The tables with these slopes at the kinks."""
+    tables = TABLES
+    if "relu" in chosen:
+        row = elementwise(ACTIVATIONS["relu"].f, lambda x, y: _step(x, 0.0, chosen["relu"], 1.0), kinks=(0.0,))
+        tables = tables._replace(activations={**tables.activations, "relu": row})
+    if "absolute_error" in chosen:
+        loss = LOSSES["absolute_error"]._replace(dL=lambda p, t: _step(p - t, -1.0, chosen["absolute_error"], 1.0))
+        tables = tables._replace(losses={**tables.losses, "absolute_error": loss})
+    return tables
+
+
+def _step(x: Any, below: float, at: float, above: float) -> Any:
+    return np.where(x > 0, above, np.where(x < 0, below, at + 0.0 * x))

@@ -1,0 +1,108 @@
+"""How far may two right answers lie apart? Computed per entry, from the case, by the reference's own source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..reference import TABLES, Answer, Case, Tables, Trace, backprop, evaluate, forward, kinked
+from .bounded import Bounded
+from .perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
+
+SLACK = 16.0
+BOUNDS = 4.0
+SAMPLES = 8
+
+
+def textbook(tables: Tables = TABLES) -> Tables:
+    """The tables with each activation's textbook variant in its place: 1 - y² loses what a tolerance must allow."""
+    rows = {name: row.variants[0] if row.variants else row for name, row in tables.activations.items()}
+    return tables._replace(activations=rows)
+
+
+TEXTBOOK = textbook()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Truth and spread of one case: the answer in float64, and s for the loss and every gradient entry.
+
+    unclear: by layer, the units whose kink lies within the spread of their argument, so right programs may differ.
+    """
+
+    truth: Answer
+    loss: float
+    gradients: Mapping[str, Any]
+    unclear: Mapping[str, Any]
+
+    @property
+    def finite(self) -> bool:
+        """Whether the case is valid in its dtype: a finite loss and finite gradients."""
+        return bool(np.isfinite(self.loss) and all(np.isfinite(s).all() for s in self.gradients.values()))
+
+
+@lru_cache(maxsize=2)
+def _noise(dtype: str) -> Noise:
+    return Noise(dtype)
+
+
+def lifted(case: Case, samples: int, noise: Noise) -> Case:
+    """The case with every real array stacked `samples` times: exact until the first operation."""
+    def lift(array: Any) -> Any:
+        return Perturbed(np.broadcast_to(array, (samples, *array.shape)), noise) if array.dtype.kind == "f" else array
+    return case.map(lift)
+
+
+def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
+    """s: the largest deviation of `samples` perturbed runs from the truth, + u|g| + 64 underflow units."""
+    noise = _noise(case.dtype)
+    noise.rest(seed)
+    wide = case.astype("float64")
+    stack = lifted(wide, samples, noise)
+    with np.errstate(all="ignore"):
+        trace, runs = forward(wide), forward(stack, TEXTBOOK)
+        truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
+        spreads = backprop.backward(stack, runs, TEXTBOOK)
+        deviations = {k: _deviation(spreads[k].raw, g, case.dtype) for k, g in truth.gradients.items()}
+        loss = _deviation(backprop.loss(stack, runs, TEXTBOOK).raw, truth.loss, case.dtype)
+        return Spread(truth, float(loss), deviations, unclear(wide, trace, runs, case.dtype))
+
+
+def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]:
+    """By layer, the mask of units (over the batch) whose kink lies within the spread of their argument.
+
+    "loss" where the loss has a kink there. Within: closer than the slack times s, or crossed by a sample.
+    """
+    pairs = [(name, kinks, x, y) for (name, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(runs.tape), strict=True)]
+    loss_kinks = TABLES.losses[wide.network.loss.kind].kinks
+    if loss_kinks:
+        pairs.append(("loss", loss_kinks, trace.outputs - wide.targets, runs.outputs - wide.targets))
+    masks = {}
+    for name, kinks, x, stack in pairs:
+        apart = np.abs(stack.raw - x).max(axis=0)
+        margin = np.maximum(apart, SLACK * (apart / AMPLIFY[dtype] + UNIT[dtype] * np.abs(x)))
+        mask = np.logical_or.reduce([~(np.abs(x - kink) > margin) for kink in kinks])
+        if mask.any():
+            masks[name] = mask
+    return masks
+
+
+def _deviation(runs: Any, truth: Any, dtype: str) -> Any:
+    apart = np.abs(runs - truth).max(axis=0) / AMPLIFY[dtype]
+    size = np.abs(truth)
+    limit = np.finfo(dtype).max
+    return np.where(size < limit, apart + UNIT[dtype] * size + 64 * TINY[dtype], np.inf)
+
+
+def bounds(case: Case) -> Answer:
+    """A bound of the error of any program of the textbook's shape, per entry: running error analysis."""
+    wide = case.astype("float64")
+    lift = wide.map(lambda a: Bounded(a, np.zeros_like(a), case.dtype) if a.dtype.kind == "f" else a)
+    with np.errstate(all="ignore"):
+        answer = evaluate(lift, TEXTBOOK)
+        finite = {k: np.where(np.isnan(g.error), np.inf, g.error) for k, g in answer.gradients.items()}
+        return Answer(np.nan_to_num(answer.loss.error, nan=np.inf), finite)

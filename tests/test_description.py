@@ -1,0 +1,488 @@
+"""Networks and cases as JSON: what survives the trip, what is refused by name, and room for what comes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+from backproof.reference import (
+    LAYERS, TABLES, Case, DescriptionError, LayerSpec, LossSpec, Network, Option, Rule, Shapes, evaluate, forward, infer,
+)  # fmt: skip
+from backproof.reference.activations import sigmoid, softmax
+from backproof.reference.case import array_from_json, array_to_json
+from backproof.reference.layers.rule import UNITS, flag
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+SQUARED = {"kind": "squared_error", "reduction": "sum", "scale": 0.5}
+CLASSES = {"kind": "softmax_cross_entropy", "reduction": "mean", "scale": 1.0}
+
+
+def dense(units, **more):
+    return {"kind": "dense", "units": units, **more}
+
+
+def activation(function, **more):
+    return {"kind": "activation", "function": function, **more}
+
+
+def parallel(*branches, combine="add"):
+    return {"kind": "parallel", "branches": list(branches), "combine": combine}
+
+
+def network(*layers, inputs=(3,), kind="real", loss=SQUARED, **more):
+    layers = list(layers) or [dense(4, bias=True), activation("tanh"), dense(2, bias=True)]
+    return {"format": 1, "input_shape": list(inputs), "input_kind": kind, "layers": layers, "loss": loss, **more}
+
+
+def trip(data):
+    """Through JSON's text and back."""
+    return json.loads(json.dumps(data))
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+DESIGN = """{"format": 1, "input_shape": [3], "input_kind": "real",
+ "layers": [{"kind": "dense", "units": 4, "bias": true},
+            {"kind": "activation", "function": "sigmoid"},
+            {"kind": "dense", "units": 2, "bias": true},
+            {"kind": "activation", "function": "softmax"}],
+ "loss": {"kind": "squared_error", "reduction": "mean_over_batch", "scale": 0.5}}"""
+
+
+@pytest.mark.parametrize("data", [
+    json.loads(DESIGN),
+    network(),
+    network(inputs=(5, 3)),
+    network(activation("leaky_relu", slope=0.2)),
+    network(parallel([], [dense(3, bias=False), parallel([dense(2, bias=True)], [dense(1, bias=True)],
+                                                         combine="concatenate")])),
+    network(dense(5, bias=True), dense(3, bias=True, share="0", transpose=True)),
+])  # fmt: skip
+def test_network_round_trip(data):
+    parsed = Network.from_json(data)
+    assert parsed.to_json() == data
+    again = Network.from_json(trip(parsed.to_json()))
+    assert again == parsed
+    assert len({again, parsed}) == 1
+    assert pickle.loads(pickle.dumps(parsed)) == parsed
+    assert copy.deepcopy(parsed) == parsed
+    assert [hash(a) == hash(b) and a == b for a, b in zip(again.layers, parsed.layers, strict=True)]
+
+
+def test_defaults_are_filled_in():
+    data = {"format": 1, "input_shape": [3], "layers": [dense(2), activation("leaky_relu")], "loss": {"kind": "squared_error"}}
+    assert Network.from_json(data).to_json() == network(
+        dense(2, bias=True), activation("leaky_relu", slope=0.01), loss={**SQUARED, "reduction": "mean_over_batch", "scale": 1.0}
+    )
+
+
+def test_a_network_is_frozen_and_equal_by_content():
+    one = Network.from_json(network())
+    with pytest.raises(AttributeError):
+        one.input_shape = (4,)
+    with pytest.raises(TypeError):
+        one.layers[0].options["units"] = 5
+    assert one != Network.from_json(network(loss=SQUARED | {"scale": 1.0}))
+    assert one == Network((3,), one.layers, LossSpec("squared_error", "sum", 0.5))
+    assert one.layers[1] == LayerSpec("activation", {"function": "tanh"})
+
+
+def test_what_spares_the_layer_loop():
+    net = Network.from_json(network(dense(4), activation("tanh"), dense(5, bias=False), dense(2), activation("softmax")))
+    assert (net.sizes, net.hidden, net.head) == ([3, 4, 5, 2], ["tanh", "identity"], ("softmax", "squared_error"))
+    parameters = {name: np.ones(shape) for name, shape in infer(net).parameters.items()}
+    weights, biases = net.unpack(parameters)
+    assert [w.shape for w in weights] == [(3, 4), (4, 5), (5, 2)]
+    assert [None if b is None else b.shape for b in biases] == [(4,), None, (2,)]
+    packed = net.pack(weights, biases)
+    assert sorted(packed) == sorted(parameters)
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    # not a description at all
+    ([], "network: received .* wanted a JSON object"),
+    (None, "network: received None"),
+    (network(colour="red"), "network: unknown key 'colour'; allowed: format"),
+    (network(format=2), "format 2; this version reads format 1"),
+    (network(format=True), "format True"),
+    (network(format="1"), "format '1'"),
+    (network(layers={}), "layers is {}, wanted a list"),
+    (network("dense"), "layer 0: received 'dense'"),
+    ({"format": 1}, "layers is None"),
+    # kinds and options
+    (network({"units": 3}), "layer 0: layer kind: unknown None"),
+    (network({"kind": "convolution"}), "layer 0: layer kind: unknown 'convolution'; allowed: dense"),
+    (network({"kind": ["dense"]}), "layer kind: unknown"),
+    (network({"kind": "dense"}), r"layer 0 \(dense\): units is missing, wanted a positive integer"),
+    (network(dense(3, color=1)), r"layer 0 \(dense\): unknown key 'color'; allowed: units, bias"),
+    *[(network(dense(units)), "units is") for units in (0, -1, 2.0, True, "3", None, [3])],
+    *[(network(dense(3, bias=bias)), "bias is .*wanted true or false") for bias in (1, 0, None, "yes")],
+    (network({"kind": "activation"}), "activation: unknown None"),
+    (network(activation("swish2")), "activation: unknown 'swish2'; allowed: identity, sigmoid"),
+    (network(activation("relu", slope=0.1)), r"layer 0 \(activation\): unknown key 'slope'"),
+    *[(network(activation("leaky_relu", slope=s)), "slope is") for s in (1, -0.1, True, False, "0.1", None, math.nan)],
+    # the loss
+    (network(loss=None), "loss: received None"),
+    (network(loss={"kind": "hinge"}), "loss kind: unknown 'hinge'; allowed: squared_error"),
+    (network(loss={}), "loss kind: unknown None"),
+    (network(loss=SQUARED | {"reduction": "average"}), "loss reduction: unknown 'average'; allowed: sum"),
+    (network(loss=SQUARED | {"weight": 1}), "loss: unknown key 'weight'"),
+    *[(network(loss=SQUARED | {"scale": s}), "loss scale: received") for s in (True, "1", None, math.inf, math.nan, 10**400)],
+    *[(network(activation(f), loss=SQUARED | {"kind": loss}), f"loss {loss}: wants outputs in")
+      for f, loss in [("tanh", "binary_cross_entropy"), ("relu", "cross_entropy"), ("identity", "binary_cross_entropy")]],
+    (network(dense(2), loss=SQUARED | {"kind": "cross_entropy"}), r"wants outputs in \(0.0, 1.0\)"),
+    # shapes
+    *[(network(inputs=shape), "input_shape is") for shape in ([], [0], [-3], [True], [3.0], ["3"])],
+    (network(input_shape=3), "input_shape is 3"),
+    *[(network(kind=kind), "input_kind is") for kind in ("integer", None, {"index": 0}, {"index": True}, {"index": 3, "a": 1}, {})],
+    (network(parallel([dense(3)], [dense(4)])), r"layer 0 \(parallel\): cannot add branches of shapes"),
+    (network(parallel([dense(3)], [dense(4)], combine="multiply")), "cannot multiply"),
+    (network(dense(2), parallel([], [dense(3)])), r"layer 1 \(parallel\): cannot add"),
+    (network(parallel()), "branches is"),
+    (network(parallel(dense(3))), "branches is"),
+    (network(parallel([dense(3), activation("no")])), r"layer 0 \(parallel\) 0.1: activation: unknown 'no'|activation: unknown 'no'"),
+    *[(network(parallel([], combine=c)), "combine is") for c in ("subtract", None, [], True)],
+    # sharing
+    *[(network(dense(3), dense(3, share=s)), "share is a layer name") for s in (0, True, ["0"])],
+    (network(dense(3), dense(3, share="0", transpose=1)), "transpose is true or false"),
+    (network(dense(3), dense(3, transpose=True)), "transpose without share"),
+    (network(dense(3), dense(3, share="2"), dense(3)), "layer 1: shares layer '2', which has no parameter"),
+    (network(dense(3), dense(3, share="1")), "layer 1: shares layer '1'"),
+    (network(dense(3), activation("tanh"), dense(3, share="1")), "layer 2: shares layer '1'"),
+    (network(dense(3), dense(3, share="0"), dense(3, share="1")), "layer 2: shares layer '1'"),
+    (network(dense(3), activation("tanh", share="0")), "layer 1: shares layer '0'"),
+    (network(dense(4), dense(3, share="0")), r"layer 1: shares 0.weight of shape \(3, 4\), but needs \(4, 3\)"),
+    (network(dense(3), dense(4, share="0", transpose=True)), r"shares 0.weight of shape \(3, 3\), but needs \(3, 4\)"),
+    (network(parallel([dense(3)]), parallel([dense(3)]) | {"share": "0"}), "share .*inside its branches"),
+])  # fmt: skip
+def test_refused_by_name(data, message):
+    with pytest.raises(DescriptionError, match=message):
+        Network.from_json(data)
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------
+
+FLOATS = st.floats(width=64) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308])
+FLOATS32 = st.floats(width=32) | st.sampled_from([math.nan, math.inf, -0.0, 2.0**-149, 0.1, 3.4028234663852886e38]).map(np.float32)
+
+
+def bits(array):
+    """The bytes, with every NaN the same NaN."""
+    return np.where(np.isnan(array), np.array(math.nan, array.dtype), array).tobytes()
+
+
+@given(st.sampled_from([("float64", FLOATS), ("float32", FLOATS32)]).flatmap(
+    lambda pair: npst.arrays(pair[0], npst.array_shapes(min_dims=0, min_side=0, max_dims=3), elements=pair[1])))  # fmt: skip
+def test_arrays_survive_bit_for_bit(array):
+    again = array_from_json("a", trip(array_to_json(array)))
+    assert (again.dtype, again.shape, bits(again)) == (array.dtype, array.shape, bits(array))
+
+
+@given(npst.arrays("int64", npst.array_shapes(min_dims=0, min_side=0)))
+def test_integers_survive(array):
+    again = array_from_json("a", trip(array_to_json(array)))
+    assert (again.dtype, again.shape, again.tolist()) == (array.dtype, array.shape, array.tolist())
+
+
+def test_array_json_is_plain():
+    """Shortest numbers, non-finite ones as strings, no token that JSON lacks."""
+    data = array_to_json(np.array([[0.1, -0.0], [math.nan, -math.inf]], np.float32))
+    assert json.dumps(data, allow_nan=False) == '{"dtype": "float32", "shape": [2, 2], "data": [0.1, -0.0, "nan", "-inf"]}'
+    assert np.isnan(array_from_json("a", data | {"data": [0.1, None, None, 1]})).tolist() == [[False, True], [True, False]]
+
+
+def case_json(dtype="float64", **more):
+    data = Case(Network.from_json(network()), {
+        "0.weight": np.full((3, 4), 0.1), "0.bias": np.array([math.nan, math.inf, -0.0, 1e-310]),
+        "2.weight": np.ones((4, 2)), "2.bias": np.zeros(2),
+    }, np.full((5, 3), 1 / 3), np.zeros((5, 2)))  # fmt: skip
+    with np.errstate(under="ignore"):
+        return data.astype(dtype).to_json() | more
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_case_round_trip(dtype):
+    data = case_json(dtype)
+    case = Case.from_json(trip(data))
+    assert case.to_json() == data
+    assert case.id == Case.from_json(trip(data)).id != Case.from_json(case_json(dtype, targets=data["inputs"] | {
+        "shape": [5, 2], "data": [1] * 10})).id  # fmt: skip
+    assert {a.dtype for a in (*case.parameters.values(), case.inputs, case.targets)} == {np.dtype(dtype)}
+    assert np.signbit(case.parameters["0.bias"]).tolist() == [False, False, True, False]
+    assert case.copy().parameters["0.weight"].flags.writeable
+
+
+def test_index_targets_and_float32():
+    data = case_json("float32", network=network(loss=CLASSES), targets={"dtype": "int64", "shape": [5], "data": [0, 1, 1, 0, 1]})
+    case = Case.from_json(trip(data))
+    assert case.targets.dtype == case.astype("float64").targets.dtype == np.int64
+    assert case.astype("float64").astype("float32").id == case.id
+
+
+ARRAY = {"dtype": "float64", "shape": [2], "data": [1, 2.5]}
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (None, "w: received None"),
+    (ARRAY | {"order": "C"}, "w: unknown key 'order'"),
+    (ARRAY | {"dtype": "float16"}, "w: dtype: unknown 'float16'; allowed: float64, float32, int64"),
+    *[(ARRAY | {"shape": s}, "w: shape is") for s in (2, None, [-2], [2.0], [True, 2], "2")],
+    (ARRAY | {"shape": [3]}, "w: data must be a list of 3 numbers"),
+    (ARRAY | {"shape": []}, "w: data must be a list of 1 numbers"),
+    (ARRAY | {"shape": [10**12, 10**12]}, "w: data must be a list of"),
+    (ARRAY | {"data": {}}, "w: data must be a list of 2"),
+    *[(ARRAY | {"data": [1, v]}, "w: entry .* is not a float64") for v in (True, "1", "Infinity", [1], {}, 10**400, -(10**400))],
+    *[(ARRAY | {"dtype": "float32", "data": [1, v]}, "w: entry .* is not a float32") for v in (1e300, -1e39, 10**40)],
+    *[(ARRAY | {"dtype": "int64", "data": [1, v]}, "w: entry .* is not a int64") for v in (True, 1.0, None, "nan", 2**63)],
+])  # fmt: skip
+def test_arrays_refused_by_name(data, message):
+    with pytest.raises(DescriptionError, match=message):
+        array_from_json("w", data)
+
+
+def array(*shape, value=0, dtype="float64"):
+    return array_to_json(np.full(shape, value, dtype))
+
+
+def with_parameters(**changed):
+    parameters = case_json()["parameters"] | {k.replace("_", "."): v for k, v in changed.items()}
+    return case_json(parameters={k: v for k, v in parameters.items() if v is not None})
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    ([], "case: received"),
+    (case_json(seed=1), "case: unknown key 'seed'"),
+    (case_json(format=3), "case: format 3"),
+    (case_json(format=True), "case: format True"),
+    (case_json() | {"dtype": "float16"}, "case: dtype: unknown 'float16'"),
+    (case_json(network=None), "network: received None"),
+    (case_json(parameters=None), "parameters: received None"),
+    (case_json(inputs=None), "inputs: received None"),
+    (case_json(constants=[]), "constants: received"),
+    (with_parameters(**{"0_weight": array(4, 3)}), r"case: parameters of shapes .*but the network wants"),
+    (with_parameters(**{"0_bias": array(1, 4)}), "case: parameters of shapes"),
+    (with_parameters(**{"0_bias": None}), "case: parameters of shapes"),
+    (with_parameters(**{"1_bias": array(4)}), "case: parameters of shapes"),
+    (with_parameters(**{"0_bias": array(4, dtype="float32")}), "case: 0.bias has dtype float32, wanted float64"),
+    (case_json(inputs=array(5, 4)), r"case: inputs of shape \(5, 4\), wanted"),
+    (case_json(inputs=array(0, 3)), "case: inputs of shape"),
+    (case_json(inputs=array()), "case: inputs of shape"),
+    (case_json(inputs=array(5, 3, dtype="int64")), "case: inputs has dtype int64, wanted float64"),
+    (case_json(targets=array(4, 2)), "case: targets of shape"),
+    (case_json(targets=array(5, 3)), "case: targets of shape"),
+    (case_json(targets=array(5)), "case: targets of shape"),
+    (case_json(targets=array(5, 2, dtype="float32")), "case: targets has dtype float32"),
+    (case_json(targets=array(5, dtype="int64")), "case: targets"),
+    (case_json(network=network(loss=CLASSES), targets=array(5, value=2, dtype="int64")), "case: targets .*below 2"),
+    (case_json(network=network(loss=CLASSES), targets=array(5, value=-1, dtype="int64")), "case: targets .*below 2"),
+])  # fmt: skip
+def test_cases_refused_by_name(data, message):
+    with pytest.raises(DescriptionError, match=message):
+        Case.from_json(trip(data))
+
+
+# --- the sketch: what comes fits the description and the tables -------------------------------------------------------
+
+
+def lstm_shapes(spec, shape, tables, where):
+    """x: (time, n) -> (time, m). Constant: the mask (time,), 0 where a step is padding. States: h0, c0 (m,)."""
+    if len(shape) != 2:
+        raise DescriptionError(f"layer {where} (lstm): wants inputs (time, features), received {shape}")
+    (time, n), m = shape, spec.options["units"]
+    parameters = {"input_weight": (n, 4 * m), "hidden_weight": (m, 4 * m), "bias": (4 * m,)}
+    return Shapes((time, m), parameters, {"mask": (time,)} if spec.options["mask"] else {}, {"h0": (m,), "c0": (m,)})
+
+
+def lstm_forward(p, x):
+    """Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000); a masked step keeps h and c."""
+    h, c, saved, hs = p["h0"], p["c0"], [], []
+    for t in range(x.shape[1]):
+        i, f, o, g = np.split(x[:, t] @ p["input_weight"] + h @ p["hidden_weight"] + p["bias"], 4, axis=1)
+        i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
+        k = p["mask"][:, t, None] if p.options["mask"] else 1.0
+        new = f * c + i * g
+        saved.append((x[:, t], h, c, i, f, o, g, k, np.tanh(new)))
+        h, c = k * o * np.tanh(new) + (1 - k) * h, k * new + (1 - k) * c
+        hs.append(h)
+    return np.stack(hs, axis=1), saved
+
+
+def lstm_backward(p, saved, dy):
+    dxs, dh, dc = [], np.zeros_like(dy[:, 0]), np.zeros_like(dy[:, 0])
+    gradients = {name: np.zeros_like(p[name]) for name in ("input_weight", "hidden_weight", "bias")}
+    for t, (x, h, c, i, f, o, g, k, tanh_c) in reversed(list(enumerate(saved))):
+        dh = dh + dy[:, t]
+        dnew = k * (dc + dh * o * (1 - tanh_c**2))
+        gates = dnew * g * i * (1 - i), dnew * c * f * (1 - f), k * dh * tanh_c * o * (1 - o), dnew * i * (1 - g**2)
+        dz = np.concatenate(gates, axis=1)
+        for name, more in ("input_weight", x.T @ dz), ("hidden_weight", h.T @ dz), ("bias", dz.sum(axis=0)):
+            gradients[name] = gradients[name] + more
+        dxs.append(dz @ p["input_weight"].T)
+        dh, dc = dz @ p["hidden_weight"].T + (1 - k) * dh, dnew * f + (1 - k) * dc
+    return np.stack(dxs[::-1], axis=1), gradients | {"h0": dh, "c0": dc}
+
+
+def embedding_backward(p, x, dy):
+    dw = np.zeros_like(p["weight"])
+    np.add.at(dw, x, dy)
+    return None, {"weight": dw}
+
+
+def attention_shapes(spec, shape, tables, where):
+    """One head. x: (time, n) -> (time, n)."""
+    n, m = shape[-1], spec.options["units"]
+    return Shapes(shape, {"query": (n, m), "key": (n, m), "value": (n, m), "output": (m, n)})
+
+
+def attention_forward(p, x):
+    """softmax(Q Kᵀ / √m) V. Vaswani et al. (2017), equation 1."""
+    q, k, v = x @ p["query"], x @ p["key"], x @ p["value"]
+    a = softmax(q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1]))
+    return a @ v @ p["output"], (x, q, k, v, a)
+
+
+def attention_backward(p, saved, dy):
+    x, q, k, v, a = saved
+    dav = dy @ p["output"].T
+    da = dav @ v.swapaxes(1, 2)
+    ds = a * (da - (da * a).sum(axis=-1, keepdims=True)) / math.sqrt(q.shape[-1])
+    back = {"query": ds @ k, "key": ds.swapaxes(1, 2) @ q, "value": a.swapaxes(1, 2) @ dav}
+    gradients = {name: np.einsum("btn,btm->nm", x, each) for name, each in back.items()}
+    return sum(each @ p[name].T for name, each in back.items()), gradients | {"output": np.einsum("btm,btn->mn", a @ v, dy)}
+
+
+def conv_shapes(spec, shape, tables, where):
+    """x: (channels, height, width) -> (out, (height - k) // s + 1, (width - l) // s + 1)."""
+    if len(shape) != 3 or any(n < k for n, k in zip(shape[1:], spec.options["kernel"], strict=True)):
+        raise DescriptionError(f"layer {where} (convolution): kernel {spec.options['kernel']} does not fit inputs {shape}")
+    sizes = [(n - k) // spec.options["stride"] + 1 for n, k in zip(shape[1:], spec.options["kernel"], strict=True)]
+    m = spec.options["channels"]
+    return Shapes((m, *sizes), {"weight": (m, shape[0], *spec.options["kernel"]), "bias": (m,)})
+
+
+def windows(p, x):
+    """For each entry of the kernel, the pixels it meets, as an index into x."""
+    s, (k, m) = p.options["stride"], p.options["kernel"]
+    height, width = ((n - size) // s + 1 for n, size in zip(x.shape[2:], (k, m), strict=True))
+    for i, j in np.ndindex(k, m):
+        yield i, j, (slice(None), slice(None), slice(i, i + s * height, s), slice(j, j + s * width, s))
+
+
+def conv_forward(p, x):
+    y = sum(np.einsum("bchw,oc->bohw", x[at], p["weight"][:, :, i, j]) for i, j, at in windows(p, x))
+    return y + p["bias"][:, None, None], x
+
+
+def conv_backward(p, x, dy):
+    dx, dw = np.zeros_like(x), np.zeros_like(p["weight"])
+    for i, j, at in windows(p, x):
+        dx[at] += np.einsum("bohw,oc->bchw", dy, p["weight"][:, :, i, j])
+        dw[:, :, i, j] = np.einsum("bohw,bchw->oc", dy, x[at])
+    return dx, {"weight": dw, "bias": dy.sum(axis=(0, 2, 3))}
+
+
+SIZES = Option(lambda v: isinstance(v, list) and len(v) == 2 and all(UNITS.check(n) for n in v), "two positive integers")
+SKETCH = TABLES._replace(layers=LAYERS | {
+    "lstm": Rule(lstm_forward, lstm_backward, lstm_shapes, {"units": UNITS, "mask": flag(False)}),
+    "embedding": Rule(
+        lambda p, x: (p["weight"][x], x), embedding_backward,
+        lambda spec, shape, tables, where: Shapes((*shape, spec.options["units"]),
+                                                  {"weight": (spec.options["rows"], spec.options["units"])}),
+        {"rows": UNITS, "units": UNITS}),
+    "attention": Rule(attention_forward, attention_backward, attention_shapes, {"units": UNITS}),
+    "convolution": Rule(conv_forward, conv_backward, conv_shapes, {"channels": UNITS, "kernel": SIZES, "stride": UNITS}),
+})  # fmt: skip
+
+LSTM = {"kind": "lstm", "units": 4, "mask": True}
+ATTENTION = {"kind": "attention", "units": 6}
+CONVOLUTION = {"kind": "convolution", "channels": 4, "kernel": [3, 2], "stride": 2}
+QKVO = {"query": (4, 6), "key": (4, 6), "value": (4, 6), "output": (6, 4)}
+SKETCHES = {
+    "lstm with a mask and initial states": (
+        network(LSTM, dense(2, bias=True), inputs=(5, 3)),
+        Shapes((5, 2), {"0.input_weight": (3, 16), "0.hidden_weight": (4, 16), "0.bias": (16,), "1.weight": (4, 2), "1.bias": (2,)},
+               {"0.mask": (5,)}, {"0.h0": (4,), "0.c0": (4,)}),
+    ),
+    "lstms side by side": (
+        network(parallel([LSTM], [LSTM | {"mask": False}], combine="concatenate"), inputs=(5, 3)),
+        Shapes((5, 8), {f"0.{b}.0.{k}": s for b in (0, 1) for k, s in
+                        {"input_weight": (3, 16), "hidden_weight": (4, 16), "bias": (16,)}.items()},
+               {"0.0.0.mask": (5,)}, {f"0.{b}.0.{k}": (4,) for b in (0, 1) for k in ("h0", "c0")}),
+    ),
+    "embedding tied to the output projection": (
+        network({"kind": "embedding", "rows": 7, "units": 4}, activation("tanh"), dense(7, bias=True, share="0", transpose=True),
+                inputs=(5,), kind={"index": 7}, loss=CLASSES),
+        Shapes((5, 7), {"0.weight": (7, 4), "2.bias": (7,)}),
+    ),
+    "residual attention block": (
+        network(parallel([], [ATTENTION]), parallel([], [dense(8, bias=True), activation("gelu"), dense(4, bias=True)]), inputs=(5, 4)),
+        Shapes((5, 4), {f"0.1.0.{k}": s for k, s in QKVO.items()} |
+               {"1.1.0.weight": (4, 8), "1.1.0.bias": (8,), "1.1.2.weight": (8, 4), "1.1.2.bias": (4,)}),
+    ),
+    "attention used twice": (
+        network(parallel([], [ATTENTION]), ATTENTION | {"share": "0.1.0"}, inputs=(5, 4)),
+        Shapes((5, 4), {f"0.1.0.{k}": s for k, s in QKVO.items()}),
+    ),
+    "strided convolution": (
+        network(CONVOLUTION, activation("tanh"), inputs=(3, 8, 7)),
+        Shapes((4, 3, 3), {"0.weight": (4, 3, 3, 2), "0.bias": (4,)}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SKETCHES)
+def test_sketch_json_and_shapes(name):
+    data, shapes = SKETCHES[name]
+    parsed = Network.from_json(trip(data), SKETCH)
+    assert parsed.to_json() == data
+    assert Network.from_json(trip(parsed.to_json()), SKETCH) == parsed
+    assert infer(parsed, SKETCH) == shapes
+    with pytest.raises(DescriptionError, match="layer kind: unknown"):
+        Network.from_json(data)
+
+
+def sketch_case(name, batch=3):
+    data, shapes = SKETCHES[name]
+    rng = np.random.default_rng(5)
+    draw = {k: rng.normal(size=s) for k, s in shapes.parameters.items()}
+    draw |= {k: rng.normal(size=(batch, *s)) for k, s in shapes.states.items()}
+    masks = {k: (rng.random((batch, *s)) < 0.6).astype(float) for k, s in shapes.constants.items()}
+    indexed = data["input_kind"] != "real"
+    inputs = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *data["input_shape"]))
+    targets = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *shapes.output))
+    return Case(Network.from_json(data, SKETCH), draw, inputs, targets, constants=masks)
+
+
+@pytest.mark.parametrize("name", SKETCHES)
+def test_sketch_gradients(name):
+    """The machinery needs nothing new for them: their gradients agree with the complex step along one direction."""
+    case = sketch_case(name)
+    assert forward(case, SKETCH).outputs.shape == (3, *SKETCHES[name][1].output)
+    gradients = evaluate(case, SKETCH).gradients
+    points = dict(case.parameters) | ({"inputs": case.inputs} if case.network.input_kind == "real" else {})
+    assert gradients.keys() == points.keys()
+    rng = np.random.default_rng(6)
+    direction = {k: rng.normal(size=v.shape) for k, v in points.items()}
+    moved = {k: v + 1e-30j * direction[k] for k, v in points.items()}
+    inputs = moved.pop("inputs", case.inputs)
+    slope = evaluate(case.but(parameters=moved, inputs=inputs), SKETCH).loss.imag / 1e-30
+    np.testing.assert_allclose(sum((gradients[k] * direction[k]).sum() for k in points), slope, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (network(LSTM), r"layer 0 \(lstm\): wants inputs \(time, features\), received \(3,\)"),
+    (network(CONVOLUTION, inputs=(3, 2, 9)), r"kernel \[3, 2\] does not fit inputs \(3, 2, 9\)"),
+    (network(CONVOLUTION | {"kernel": [3, 0]}, inputs=(3, 8, 8)), "kernel is .* wanted two positive integers"),
+    (network(parallel([], [LSTM]), inputs=(5, 3)), "cannot add branches of shapes"),
+    (network({"kind": "embedding", "rows": 7, "units": 4}, dense(8, share="0", transpose=True), inputs=(5,), kind={"index": 7}),
+     r"shares 0.weight of shape \(7, 4\), but needs \(4, 8\)"),
+])  # fmt: skip
+def test_sketch_refused_by_name(data, message):
+    with pytest.raises(DescriptionError, match=message):
+        Network.from_json(data, SKETCH)
