@@ -130,7 +130,7 @@ def source_of(target: Any) -> str:
     """file:line of a function, of a class, or of an object's class; "" where there is none."""
     while isinstance(target, functools.partial):
         target = target.func
-    target = inspect.unwrap(target)
+    target = getattr(target, "__backproof_source__", None) or inspect.unwrap(target)
     if not (inspect.isroutine(target) or inspect.isclass(target)):
         target = type(target)
     try:
@@ -325,7 +325,7 @@ def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | N
     if tuple(got) != tuple(wanted):
         reasons = " or ".join(text for seen, text in SHAPES if seen(tuple(got), tuple(wanted), batch))
         message = f"{where} of shape {tuple(got)} where {tuple(wanted)} is wanted" + (reasons and f": {reasons}?")
-        raise BrokenContract("shape", message, name or where)
+        raise BrokenContract("shape", message, where if name is None else name)
 
 
 def _unsummed(got: Shape, wanted: Shape, n: int) -> bool:

@@ -80,21 +80,24 @@ def scale_of(case: Case) -> Any:
 
 
 def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, int]:
-    """Loss (under the name "") and gradients of a case of balls, and how many comparisons were undecided."""
+    """Loss (1,), under the name "", and gradients of a case of balls, and how many comparisons were undecided."""
     state = Comparisons(undecided_as)
     token = _COMPARISONS.set(state)
     try:
         answer = evaluate(case)
     finally:
         _COMPARISONS.reset(token)
-    named = {"": np.array(answer.loss, dtype=object), **answer.gradients}
+    named = {"": np.array([answer.loss], dtype=object), **answer.gradients}
     return {name: value * scale for name, value in named.items()}, state.undecided
 
 
 _arb = np.frompyfunc(arb, 1, 1)
 _union = np.frompyfunc(lambda a, b: a.union(b), 2, 1)
 _float = np.frompyfunc(float, 1, 1)
-_known = np.frompyfunc(lambda ball: ball.rel_accuracy_bits() >= RELATIVE_BITS or bool(ball.rad() <= ABSOLUTE), 1, 1)
+
+
+def _is_known(ball: Any) -> bool:
+    return ball.is_finite() and (ball.rel_accuracy_bits() >= RELATIVE_BITS or bool(ball.rad() <= ABSOLUTE))
 
 
 def enclosure(case: Case, scale: Any) -> Gradients:
@@ -116,7 +119,7 @@ def answer(case: Case) -> Answer:
         for bits in PRECISIONS:
             with ctx.workprec(bits):
                 balls = enclosure(case.map(exact).but(network=network), scale_of(case))
-                unknown = [name for name, value in balls.items() if not np.all(_known(value))]
+                unknown = [name for name, value in balls.items() if not all(map(_is_known, value.flat))]
                 if not unknown:
                     return _rounded(balls)
     raise Unsupported(f"arbiter: {unknown[0] or 'loss'} is not settled by {PRECISIONS[-1]} bits")
@@ -124,4 +127,4 @@ def answer(case: Case) -> Answer:
 
 def _rounded(balls: Gradients) -> Answer:
     plain = {name: np.asarray(_float(value), dtype=np.float64) for name, value in balls.items()}
-    return Answer(plain.pop("")[()], plain)
+    return Answer(plain.pop("")[0], plain)

@@ -30,30 +30,36 @@ def answer(case: Case) -> Answer:
     return estimate(case)[0]
 
 
-def estimate(case: Case) -> tuple[Answer, dict[str, Any]]:
-    """The gradient, and its error estimate by name."""
+def estimate(case: Case, noise: float | None = None) -> tuple[Answer, dict[str, Any]]:
+    """The gradient, and its error estimate by name; `noise`: how far the loss may be off, 8 units of it by default."""
     wide = case.astype("float64")
     theta = flatten(wide)
     size = max(1, CHUNK // (2 * STEPS.size * theta.size))
-    parts = [_ladder(wide, theta, range(a, min(a + size, theta.size))) for a in range(0, theta.size, size)]
+    parts = [_ladder(wide, theta, range(a, min(a + size, theta.size)), noise) for a in range(0, theta.size, size)]
     value, error = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     here = backprop.loss(wide, backprop.forward(wide))
     return Answer(here, unflatten(wide, value)), unflatten(wide, error)
 
 
-def _ladder(case: Case, theta: Any, coordinates: range) -> Estimate:
+def _ladder(case: Case, theta: Any, coordinates: range, noise: float | None) -> Estimate:
     steps = STEPS[:, None] * np.maximum(1.0, np.abs(theta[coordinates]))
     shift = np.zeros((2, *steps.shape, theta.size))
     shift[..., np.arange(len(coordinates)), coordinates] = np.stack([steps, -steps])
     many = stacked(case, (theta + shift).reshape(-1, theta.size))
     trace = backprop.forward(many)
     losses = backprop.loss(many, trace).raw.reshape(shift.shape[:-1])
-    certain = _same_side(case, many, trace).reshape(shift.shape[:-1]).all(axis=0)
-    return extrapolate(losses[0], losses[1], steps, certain)
+    certain = _same_side(case, trace).reshape(shift.shape[:-1]).all(axis=0)
+    noise = 2.0**-50 * np.abs(losses).max(axis=(0, 1)) if noise is None else noise
+    return extrapolate(losses[0], losses[1], steps, noise, certain)
 
 
-def _same_side(case: Case, many: Case, trace: backprop.Trace) -> Any:
-    """Which of the stacked forwards have every unit on the side of its kinks that it has at the case itself."""
+def certified(case: Case, rows: Any) -> Any:
+    """For K vectors (K, P) near the case: whether every unit is on the side of its kinks that it has at the case."""
+    many = stacked(case, rows)
+    return _same_side(case, backprop.forward(many))
+
+
+def _same_side(case: Case, trace: backprop.Trace) -> Any:
     here = backprop.forward(case)
     same = np.ones(trace.outputs.raw.shape[0], bool)
     pairs = [(kinks, x.raw, y) for (_, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(here.tape), strict=True)]
@@ -66,14 +72,16 @@ def _same_side(case: Case, many: Case, trace: backprop.Trace) -> Any:
     return same
 
 
-def extrapolate(plus: Any, minus: Any, steps: Any, certain: Any | None = None) -> Estimate:
-    """The derivative from losses at θ ± h; all of shape (rungs, ...), each rung a quarter of the one before."""
+def extrapolate(plus: Any, minus: Any, steps: Any, noise: Any, certain: Any | None = None) -> Estimate:
+    """The derivative from losses at θ ± h; all of shape (rungs, ...), each rung a quarter of the one before.
+
+    `noise` is how far each loss may be off; `certain` masks the rungs that crossed no kink.
+    """
     with np.errstate(all="ignore"):
         d = (plus - minus) / (2.0 * steps)
         r = (16.0 * d[1:] - d[:-1]) / 15.0
         apart = np.abs(np.diff(r, axis=0))
-        noise = 2.0**-50 * np.maximum(np.abs(plus), np.abs(minus))[2:] / steps[2:]
-        error = np.maximum(apart, np.concatenate([apart[1:], apart[-1:]])) + noise
+        error = np.maximum(apart, np.concatenate([apart[1:], apart[-1:]])) + noise / steps[2:]
     if certain is not None:
         error = np.where(certain[:-2] & certain[1:-1] & certain[2:], error, np.inf)
     error = np.where(np.isnan(error), np.inf, error)

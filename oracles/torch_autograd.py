@@ -127,16 +127,19 @@ def _tensor(array: Any, dtype: str) -> Tensor:
 
 def answer(case: Case, dtype: str | None = "float64") -> Answer:
     """Loss and gradients as NumPy arrays of `dtype` ("float32", "float64"; None: the case's), computed in it."""
-    dtype = dtype or case.dtype
+    with torch.inference_mode(False), torch.enable_grad():
+        return _answer(case, dtype or case.dtype)
+
+
+def _answer(case: Case, dtype: str) -> Answer:
     leaves = {name: _tensor(value, dtype) for name, value in case.parameters.items()}
     constants = {name: _tensor(value, dtype) for name, value in case.constants.items()}
     inputs, targets = _tensor(case.inputs, dtype), _tensor(case.targets, dtype)
     wanted = {**leaves, "inputs": inputs} if case.network.input_kind == "real" else leaves
-    with torch.inference_mode(False), torch.enable_grad():
-        for leaf in wanted.values():
-            leaf.requires_grad_()
-        outputs = forward(case.network.layers, "", {**leaves, **constants}, inputs)
-        loss = loss_of(case.network.loss, outputs, targets)
+    for leaf in wanted.values():
+        leaf.requires_grad_()
+    outputs = forward(case.network.layers, "", {**leaves, **constants}, inputs)
+    loss = loss_of(case.network.loss, outputs, targets)
     return Answer(loss.detach().numpy()[()], _gradients(loss, wanted))
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..reference import ACTIVATIONS, LOSSES, TABLES, Case, Network, Tables, evaluate, infer
+from ..reference import ACTIVATIONS, LOSSES, TABLES, Answer, Case, Network, Tables, evaluate, infer
 from ..reference.activations import elementwise
 from ..reference.losses import factor
+from .agreement import Disagreement, differing
+from .measured import Measured
+from .tolerance import SLACK, spread
 
 LIMIT = 2.0**24
 SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
@@ -76,3 +79,53 @@ def with_slopes(chosen: dict[str, float]) -> Tables:
 
 def _step(x: Any, below: float, at: float, above: float) -> Any:
     return np.where(x > 0, above, np.where(x < 0, below, at + 0.0 * x))
+
+
+class Exactness(NamedTuple):
+    """What an exact case says: an outcome, a note, and what differs."""
+
+    outcome: str
+    why: str = ""
+    found: tuple[Disagreement, ...] = ()
+
+
+def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
+    """Bit for bit, under one convention per kind of kink; `slopes` holds those still possible and is narrowed.
+
+    A difference inside the tolerance is a note (inexact arithmetic). At a kink an answer that no convention explains is
+    inconclusive; away from kinks it is wrong.
+    """
+    choices = list(conventions(case.network))
+    possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
+    held = [c for c in possible if all(v in slopes.get(k, {v}) for k, v in c.items())]
+    if held:
+        for kind in held[0]:
+            slopes[kind] = slopes.get(kind, set(SLOPES[kind])) & {c[kind] for c in held}
+        return Exactness("passed")
+    if possible:
+        return Exactness("inconclusive", "the slope at a kink changes from network to network")
+    near = [_near(case, answer, tables) for _, tables in choices]
+    if any(not found for found in near):
+        return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
+    if on_kink(case):
+        return Exactness("inconclusive", "no slope at a kink explains an integer network's gradient")
+    return Exactness("failed", "", near[0])
+
+
+def on_kink(case: Case) -> bool:
+    """Whether some unit, or the loss, sits exactly on its kink."""
+    return bool(spread(case).unclear)
+
+
+def _same(case: Case, answer: Answer, tables: Tables) -> bool:
+    truth = evaluate(case.astype("float64"), tables)
+    return all(np.array_equal(np.asarray(g, dtype=float), truth.gradients[k]) for k, g in answer.gradients.items())
+
+
+def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
+    truth = evaluate(case.astype("float64"), tables)
+    s = spread(case)
+    allowed = {k: SLACK * s.gradients[k] + 1e-6 * np.finfo(case.dtype).eps * np.abs(g).max() for k, g in truth.gradients.items()}
+    found = (differing(k, Measured(np.asarray(g, dtype=float), allowed[k]), truth.gradients[k])
+             for k, g in answer.gradients.items())
+    return tuple(d for d in found if d)

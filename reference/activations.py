@@ -153,7 +153,7 @@ ACTIVATIONS: dict[str, Activation] = {
                            variants=(elementwise(sigmoid, lambda x, y: y * (1.0 - y)),)),
     "tanh": elementwise(np.tanh, tanh_derivative, range=(-1.0, 1.0),
                         variants=(elementwise(np.tanh, lambda x, y: 1.0 - y * y),)),
-    "relu": elementwise(lambda x: np.where(x > 0, x, 0.0), lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
+    "relu": elementwise(lambda x: np.where(x > 0, x, 0.0 * x), lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
                         kinks=(0.0,), range=POSITIVE),
     "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative, kinks=(0.0,), options=_slope(0.01)),
     "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE),

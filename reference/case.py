@@ -45,7 +45,7 @@ def array_from_json(where: str, data: Json) -> np.ndarray:
     return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype).reshape(shape)
 
 
-def _entry(where: str, value: Json, dtype: str) -> float | int:
+def _entry(where: str, value: Json, dtype: str) -> Json:
     if (value is None or isinstance(value, str)) and value in _WORDS and dtype != "int64":
         return _WORDS[value]
     if type(value) not in ((int,) if dtype == "int64" else (int, float)) or not _fits(value, dtype):

@@ -154,7 +154,7 @@ FIRST = replace(LINE, inputs=LINE.inputs[:1], targets=LINE.targets[:1])  # x = 1
     (LINE, 2, 1, 0.5, -0.3),                                # a mini-batch of two: dw = 1 + 4, db = 1 + 2
     (LINE, 2, 2, 0.5 - 0.1 * 1.2 * 3, -0.3 - 0.1 * 1.2),    # then the one left, x = 3: y = 1.5 - 0.3
     (LINE, 2, 3, 0.14 - 0.1 * (-0.28 * 1 - 0.14 * 2), -0.42 + 0.1 * 0.42),  # the second pass: y = 0.14 x - 0.42
-])  # fmt: skip
+])
 def test_batch_sizes(case, batch_size, iterations, w, b):
     after, losses = train(case, {"rate": 0.1}, iterations, batch_size=batch_size)
     np.testing.assert_allclose(weight_and_bias(after), [w, b], rtol=1e-14)
@@ -184,7 +184,7 @@ def test_mean_over_batch_divides_by_the_batch():
     ({"rate": 0.1, "clip_value": 0.25}, 1, 0.975, -0.025),
     # The clip comes before the decay: the penalty is not clipped.
     ({"rate": 0.1, "clip_value": 0.25, "decay": 0.2}, 1, 1 - 0.1 * (0.25 + 0.2), -0.025),
-])  # fmt: skip
+])
 def test_rules_by_hand(rule, steps, w, b):
     for order in (rule, dict(reversed(rule.items()))):
         after, _ = train(FIRST, order, steps)
@@ -199,7 +199,7 @@ def test_rules_by_hand(rule, steps, w, b):
     ("bias_rate", 3.0, [[3, -4]], [36, -1.5]),
     ("rate", 0.5, [[-1.5, 2]], [-6, 0.25]),
     ("momentum", 0.5, [[3.5, -3.5]], [12.5, 0.0]),  # the last step was all 1
-])  # fmt: skip
+])
 def test_rows(row, number, w, b):
     """Each row on gradients of both signs."""
     gradients = {"0.weight": np.array([[3.0, -4.0]]), "0.bias": np.array([12.0, 0.0 if row == "clip_norm" else -0.5])}
@@ -240,7 +240,7 @@ def test_float32_stays_float32():
 
 @pytest.mark.parametrize(("rule", "message"), [
     ({"rate": 1.0, "nesterov": 0.9}, "unknown key 'nesterov'"), ({"momentum": 0.9}, "rate is missing"),
-])  # fmt: skip
+])
 def test_rules_refused_by_name(rule, message):
     with pytest.raises(DescriptionError, match=message):
         update(rule, {}, {})

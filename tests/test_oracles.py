@@ -128,7 +128,7 @@ def test_softplus_has_no_threshold(oracle):
     case = case_of([act("softplus")], "inner_product", shape=(1,))
     case = case.but(inputs=np.array([[-800.0, 19, 22, 25, 38, 80, 800]]).T, targets=np.ones((7, 1)))
     ours, truth = load(oracle).answer(case).gradients["inputs"], evaluate(case).gradients["inputs"]
-    np.testing.assert_allclose(ours, truth, rtol=1e-15, atol=1e-300)
+    np.testing.assert_allclose(ours, truth, rtol=1e-14, atol=1e-300)
 
 
 @pytest.mark.parametrize("oracle", ALL)
@@ -364,9 +364,9 @@ def test_nothing_global_changes(oracle):
     with pytest.raises((Unsupported, KeyError)):
         load(oracle).answer(unsupported)
     assert everything_global() == before
-    with torch.no_grad():
+    with torch.inference_mode():
         assert distance(load(oracle).answer(case), answered) == 0
-        assert not torch.is_grad_enabled()
+        assert torch.is_inference_mode_enabled()
 
 
 def test_importing_the_registry_imports_no_package():

@@ -8,6 +8,7 @@ import autograd.numpy as np  # type: ignore[import-untyped]
 from autograd import value_and_grad
 from autograd.scipy.special import erf, expit, logsumexp  # type: ignore[import-untyped]
 from autograd.tracer import getval  # type: ignore[import-untyped]
+from numpy import errstate
 
 from ..plug import Subject, implementation, subject_of
 from ..properties.claims import Head
@@ -32,7 +33,7 @@ def values(p: Array, t: Array) -> Array:
     return np.eye(p.shape[-1], dtype=p.dtype)[t] if t.ndim < p.ndim else t
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Any] = {
     "identity": lambda x: x,
     "sigmoid": expit,
     "tanh": np.tanh,
@@ -45,7 +46,7 @@ ACTIVATIONS = {
     "softmax": softmax,
 }
 
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "squared_error": lambda p, t: (p - t) ** 2,
     "absolute_error": lambda p, t: np.abs(p - t),
     "cross_entropy": lambda p, t: -np.sum(values(p, t) * np.log(p), axis=-1),
@@ -55,7 +56,7 @@ LOSSES = {
     "inner_product": lambda p, t: p * t,
 }
 
-REDUCE = {
+REDUCE: dict[str, Any] = {
     "sum": np.sum,
     "mean_over_batch": lambda loss: np.sum(loss) / loss.shape[0],
     "mean": np.mean,
@@ -88,11 +89,15 @@ def loss(leaves: dict[str, Array], network: Network, targets: Array) -> Array:
     return network.loss.scale * REDUCE[network.loss.reduction](LOSSES[network.loss.kind](x, targets))
 
 
+differentiated: Any = value_and_grad(loss)
+
+
 @implementation(hidden=[name for name in ACTIVATIONS if name != "softmax"], heads=HEADS, bias="any",
                 dtypes=("float64", "float32"))
 def backprop(network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> tuple[Any, Any]:
-    with np.errstate(over="ignore"):  # its derivative of tanh is 1 / cosh(x)², rightly 0 where that overflows
-        return value_and_grad(loss)({**parameters, "inputs": inputs}, network, targets)  # type: ignore[no-any-return]
+    with errstate(over="ignore"):  # its derivative of tanh is 1 / cosh(x)², rightly 0 where that overflows
+        answer: tuple[Any, Any] = differentiated({**parameters, "inputs": inputs}, network, targets)
+    return answer
 
 
 def subject() -> Subject:

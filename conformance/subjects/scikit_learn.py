@@ -29,7 +29,8 @@ def estimator(make: Any, network: Network, weights: list[Array], biases: list[Ar
     hidden = set(network.hidden)
     if len(hidden) > 1 or any(bias is None for bias in biases):
         raise Declined("one hidden activation per network, and always a bias")
-    made = make(hidden_layer_sizes=network.sizes[1:-1], activation=HIDDEN[hidden.pop()] if hidden else "identity", alpha=0.0)
+    activation = HIDDEN[hidden.pop()] if hidden else "identity"
+    made = make(hidden_layer_sizes=network.sizes[1:-1], activation=activation, alpha=0.0)
     made.n_layers_, made.n_outputs_ = len(network.sizes), network.sizes[-1]
     made.out_activation_ = OUTPUT[network.head[0]]
     made.coefs_, made.intercepts_ = weights, biases

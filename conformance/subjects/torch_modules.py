@@ -66,12 +66,13 @@ HEADS = [
 
 def linear(weight: Array, bias: Array | None) -> torch.nn.Linear:
     """An nn.Linear with these numbers: weight (in, units) becomes its (units, in)."""
-    made = torch.nn.utils.skip_init(torch.nn.Linear, *weight.shape, bias=bias is not None, dtype=_dtype(weight))
+    make: Any = torch.nn.utils.skip_init
+    made: torch.nn.Linear = make(torch.nn.Linear, *weight.shape, bias=bias is not None, dtype=_dtype(weight))
     with torch.no_grad():
         made.weight.copy_(torch.from_numpy(weight.T))
         if bias is not None:
             made.bias.copy_(torch.from_numpy(bias))
-    return made  # type: ignore[return-value]
+    return made
 
 
 def _dtype(array: Array) -> torch.dtype:

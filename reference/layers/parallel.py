@@ -22,10 +22,6 @@ def _split(ys: list[Any], dy: Any) -> list[Any]:
     return [dy[..., a:b] for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def _others(ys: list[Any], i: int) -> Any:
-    return reduce(mul, ys[:i] + ys[i + 1:])
-
-
 class Combine(NamedTuple):
     """y from the branches' outputs, and the gradient of each from dy."""
 
@@ -36,7 +32,7 @@ class Combine(NamedTuple):
 COMBINE = {
     "add": Combine(lambda ys: reduce(add, ys), lambda ys, dy: [dy for _ in ys]),
     "concatenate": Combine(lambda ys: np.concatenate(ys, axis=-1), _split),
-    "multiply": Combine(lambda ys: reduce(mul, ys), lambda ys, dy: [dy * _others(ys, i) for i in range(len(ys))]),
+    "multiply": Combine(lambda ys: reduce(mul, ys), lambda ys, dy: [reduce(mul, ys[:i] + ys[i + 1:], dy) for i in range(len(ys))]),
 }
 
 

@@ -1,7 +1,6 @@
 """A multi-layer perceptron in plain NumPy, trained on the exclusive or."""
 
 import numpy as np
-
 from backproof import Layer, Layout, layers
 
 
@@ -56,6 +55,6 @@ if __name__ == "__main__":
         for layer in reversed(net):
             d = layer.backward(d)
         for layer in net[::2]:
-            layer.W, layer.b = layer.W - 0.5 * layer.dW, layer.b - 0.5 * layer.db
+            layer.W, layer.b = layer.W - 0.1 * layer.dW, layer.b - 0.1 * layer.db
         if epoch % 500 == 0:
             print(epoch, error)

@@ -1,0 +1,113 @@
+"""`verify`: check what was asked for, open the record, run, close the record."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .oracles import ORACLES, NotAvailable
+from .oracles import load as load_oracle
+from .progress import Progress
+from .record import Recorder
+from .report import Report
+
+if TYPE_CHECKING:
+    from .plug import Subject
+    from .plan import Plan
+
+Names = str | Sequence[str]
+EXAMPLES, SECONDS, SEED = 300, 60.0, 0
+
+
+class PlanError(ValueError):
+    """An option that cannot be; the message names it, in one line."""
+
+
+def verify(
+    target: Callable[..., Any] | Subject | str,
+    *,
+    examples: int = EXAMPLES,
+    seconds: float = SECONDS,
+    seed: int = SEED,
+    oracles: Names | None = None,
+    require: Names = (),
+    report: str | os.PathLike[str] | None = None,
+    quiet: bool = True,
+) -> Report:
+    """Verify a function, a Subject, or a target's text ("my_file.py:backprop", "scikit-learn-regressor").
+
+    examples and seconds: how many networks, and how long, whichever is first. oracles: which witnesses (default: all
+    that are there). require: those whose absence is an error. report: a directory for the record. Raises TargetError,
+    PlanError or RecordError, each a ValueError of one line, and DescriptionError for what is not callable.
+    """
+    plan = plan_of(examples, seconds, seed, oracles, require)
+    return judge(subject_for(target), plan, report, quiet)
+
+
+def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
+    """The Subject of a function, a text, or a Subject; TargetError or DescriptionError where there is none."""
+    from .plug import subject_of
+    from .targets import load
+
+    return load(target) if isinstance(target, str) else subject_of(target)
+
+
+def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
+    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+    from .run import run
+
+    check_there(plan.require)
+    with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen:
+        recorder.header(subject, plan)
+        report = run(subject, plan, recorder, listen)
+        recorder.footer(report)
+    return report
+
+
+def check_there(names: Sequence[str]) -> None:
+    """PlanError for the first oracle that cannot be loaded."""
+    for name in names:
+        try:
+            load_oracle(name)
+        except NotAvailable as error:
+            raise PlanError(f"required: {error}") from error
+
+
+def plan_of(
+    examples: int = EXAMPLES, seconds: float = SECONDS, seed: int = SEED, oracles: Names | None = None, require: Names = ()
+) -> Plan:
+    """The Plan; PlanError for what cannot be, before anything is loaded."""
+    chosen = None if oracles is None else names_of("oracles", oracles)
+    required = names_of("require", require)
+    for name in required:
+        if chosen is not None and name not in chosen:
+            raise PlanError(f"require: {name} is not among oracles {', '.join(chosen)}")
+    whole("examples", examples, 1)
+    whole("seed", seed, 0)
+    positive("seconds", seconds)
+    from .plan import Plan
+
+    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required)
+
+
+def whole(what: str, value: Any, least: int) -> None:
+    """PlanError unless the value is a whole number, `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise PlanError(f"{what}: wanted a whole number, {least} or more; received {value!r}")
+
+
+def positive(what: str, value: Any) -> None:
+    """PlanError unless the value is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise PlanError(f"{what}: wanted a number above 0; received {value!r}")
+
+
+def names_of(what: str, names: Names) -> tuple[str, ...]:
+    """Oracle names from a sequence, or a text with commas; PlanError for one that is unknown, or an empty text."""
+    found = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if name not in ORACLES:
+            raise PlanError(f"{what}: unknown oracle {name!r}; there is {', '.join(ORACLES)}")
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,45 @@
+"""What a run does: how many networks, for how long, against which oracles; and where its cases come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
+
+CHUNK = 25
+
+
+@dataclass(frozen=True)
+class Plan:
+    """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there."""
+
+    examples: int = 300
+    seconds: float = 60.0
+    seed: int = 0
+    oracles: tuple[str, ...] | None = None
+    require: tuple[str, ...] = ()
+
+
+def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:
+    """Endless draws from a strategy, the same for the same start; no profile and no database is touched."""
+    chunk = start * 1_000_003
+    while True:
+        yield from _chunk(strategy, chunk)
+        chunk += 1
+
+
+def _chunk(strategy: SearchStrategy[Any], number: int) -> list[Any]:
+    found: list[Any] = []
+
+    @seed(number)
+    @settings(max_examples=CHUNK, database=None, deadline=None, phases=(Phase.generate,),
+              suppress_health_check=tuple(HealthCheck), derandomize=False)
+    @given(strategy)
+    def collect(value: Any) -> None:
+        found.append(value)
+
+    collect()
+    return found

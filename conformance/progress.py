@@ -1,0 +1,60 @@
+"""How far a run has come: one line that rewrites itself on a terminal, a line every 10 s elsewhere. ASCII only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+REDRAW, REPEAT = 0.1, 10.0
+
+
+class Progress:
+    """`progress(done, planned, findings, seconds)` says it, the end of the `with` block wipes it; quiet says nothing.
+
+    A stream that is closed or broken is no reason to stop a run: what cannot be written is not.
+    """
+
+    def __init__(self, name: str = "", *, quiet: bool = False, stream: TextIO | None = None):
+        self.name, self.stream = name, None if quiet else stream or sys.stderr
+        self.rewrites = self.stream is not None and _is_terminal(self.stream)
+        self.every = REDRAW if self.rewrites else REPEAT
+        self.next, self.width = 0.0, 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.width:
+            self._write("\r" + " " * self.width + "\r")
+
+    def __call__(self, done: int, planned: int, findings: int, seconds: float) -> None:
+        if self.stream is not None and seconds >= self.next:
+            self.next = seconds + self.every
+            self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, {seconds:.0f} s")
+
+    def _show(self, line: str) -> None:
+        line = line.encode("ascii", "replace").decode()
+        if self.rewrites:
+            line = line[: shutil.get_terminal_size().columns - 1]
+            self._write("\r" + line.ljust(self.width))
+            self.width = len(line)
+        else:
+            self._write(line + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            if self.stream is not None:
+                self.stream.write(text)
+                self.stream.flush()
+        except (OSError, ValueError):
+            self.stream = None
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _count(findings: int) -> str:
+    return f"{findings} finding" + "s" * (findings != 1)

@@ -1,0 +1,257 @@
+"""The run: smoke, then networks inside the claims until the plan is done, then findings and the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from . import oracles
+from .explain import Explainer
+from .judge import VALUE_PROPERTIES, Judge, Tally, last_line
+from .plan import Plan, drawn
+from .plug import BrokenContract, Subject
+from .properties.claims import Claims, Head
+from .properties.measured import apart
+from .properties.strategies import Style, build, cases, chain, exact_cases, mended, several
+from .properties.tolerance import SLACK, spread
+from .record import Recorder, environment
+from .reference import Case
+from .reference.description import DescriptionError, LossSpec
+from .report import Report
+from .watch import TookTooLong
+
+__all__ = ["VALUE_PROPERTIES", "run"]
+
+SHARP = {"float64": 1e-8, "float32": 1e-2}
+FLOOR = 30
+JAX_STRUCTURES = 40
+JAX_DRAWS = 4
+FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
+Listen = Callable[[int, int, int, float], None]
+
+
+class NotJudged(Exception):  # noqa: N818
+    """The adapter is broken, not the gradient."""
+
+
+def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None) -> Report:
+    """Verify a subject; the report is complete whatever the subject does, and after Ctrl-C up to there.
+
+    Raises oracles.NotAvailable where a required oracle is absent.
+    """
+    started = time.monotonic()
+    names = _oracles(plan)
+    report = Report(subject.name, "not_judged", environment(), plan.seed)
+    try:
+        claims, notes = smoke(subject)
+        report.notes += notes
+    except NotJudged as error:
+        report.reason = f"smoke: {error}"
+        return _closed(report, started)
+    judge = Judge(subject, claims, [n for n in names if n not in _absent(names)], recorder.result, plan.seed)
+    for name in _absent(names):
+        judge.tally.counts[name]["not_available"] += 1
+    interrupted = _networks(judge, plan, listen, started)
+    try:
+        report.findings = Explainer(judge, recorder.case).findings()
+    except KeyboardInterrupt:
+        interrupted = True
+    _summarise(report, judge)
+    _verdict(report, judge, interrupted)
+    return _closed(report, started)
+
+
+def _closed(report: Report, started: float) -> Report:
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _oracles(plan: Plan) -> list[str]:
+    """The oracles to ask, every required one loaded."""
+    names = list(oracles.ORACLES) if plan.oracles is None else list(plan.oracles)
+    for name in (*names, *plan.require):
+        if name not in oracles.ORACLES:
+            raise DescriptionError(f"unknown oracle {name!r}; allowed: {', '.join(oracles.ORACLES)}")
+    for name in plan.require:
+        oracles.load(name)
+    return list(dict.fromkeys([*names, *plan.require]))
+
+
+def _absent(names: list[str]) -> list[str]:
+    missing = []
+    for name in names:
+        try:
+            oracles.load(name)
+        except oracles.NotAvailable:
+            missing.append(name)
+    return missing
+
+
+# --- smoke ------------------------------------------------------------------------------------------------------
+
+
+def smoke(subject: Subject) -> tuple[Claims, list[str]]:
+    """One smallest case, then the reported reductions fitted; NotJudged where the adapter does not answer it."""
+    heads, notes, first = [], [], None
+    for head in subject.claims.heads:
+        try:
+            fitted, note = _fitted(subject, head)
+        except Exception as error:
+            first = first or error
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            heads.append(head)
+            continue
+        heads.append(fitted)
+        notes += [note] if note else []
+    if first is not None and not _answers_any(subject):
+        raise NotJudged(f"your adapter is broken, its gradient was not judged: {_message(first)}")
+    return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, BrokenContract) else last_line(error)
+
+
+def _answers_any(subject: Subject) -> bool:
+    """Whether the smallest case of some head gets an answer, or an answer of the wrong shape: a finding, not a broken adapter."""
+    for head in subject.claims.heads:
+        try:
+            subject.engine(smallest(subject.claims, head, 1))
+        except BrokenContract as error:
+            if error.kind not in ("return", "none"):
+                return True
+            continue
+        except (Exception, TookTooLong):
+            continue
+        return True
+    return False
+
+
+def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
+    """The smallest network of the claims: 1x1 dense, where they allow it."""
+    from .properties.claims import activation
+
+    head = several(head)
+    depth, least = claims.depth[0], max(head.outputs[0], outputs)
+    high = head.outputs[1]
+    sizes = [1] * depth + [least if high is None else min(least, high)]
+    hidden = [activation(claims.hidden[0])] * (depth - 1) if depth > 1 else []
+    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head)
+    most = claims.batch[1]
+    size = max(batch, claims.batch[0])
+    return build(network, size if most is None else min(size, most), head.target_kinds[0], Style(), 0, claims.dtypes[0])
+
+
+def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
+    """The head with "reported" replaced by the reduction and scale that its losses show."""
+    case = smallest(subject.claims, head, 1)
+    subject.engine(case)
+    if head.reduction != "reported":
+        return head, ""
+    fits = list(FITS)
+    for batch, outputs in ((3, 2), (4, 3), (2, 4)):
+        case = smallest(subject.claims, head, batch, outputs)
+        reported = float(subject.engine(case).loss)
+        fits = [fit for fit in fits if _fits(case, fit, reported)] or fits[:1]
+    reduction, scale = fits[0]
+    words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
+    return replace(head, reduction=reduction, scale=scale), f"reduction of {head.activation} + {head.loss}, from the loss reported: {words}"
+
+
+def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
+    network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
+    s = spread(case.but(network=network))
+    error, _ = apart(reported, s.truth.loss)
+    return bool(error <= SLACK * s.loss + 1e-6 * abs(float(s.truth.loss)))
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------
+
+
+def _networks(judge: Judge, plan: Plan, listen: Listen, started: float) -> bool:
+    """Judge network after network; True where Ctrl-C ended it."""
+    try:
+        exact = drawn(exact_cases(judge.claims), plan.seed + 1)
+        for i, case in enumerate(_cases(judge.claims, plan)):
+            if time.monotonic() - started > plan.seconds:
+                judge.tally.notes[f"time limit: {i} of {plan.examples} networks in {plan.seconds:g} s"] = None
+                break
+            judge.network(case)
+            if i % 4 == 0:
+                judge.exact(next(exact))
+            if i < JAX_STRUCTURES and "jax" in judge.names:
+                judge.many("jax", [case, *_revalued(case, judge.rng)])
+            found = len({family for family, _ in judge.tally.failures})
+            listen(i + 1, plan.examples, found, time.monotonic() - started)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
+    source = drawn(cases(claims), plan.seed)
+    return (next(source) for _ in range(plan.examples))
+
+
+def _revalued(case: Case, rng: Any) -> list[Case]:
+    """The same structure with other values."""
+    def other() -> Case:
+        scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype) for n, v in case.parameters.items()}
+        return mended(case.but(parameters=scaled), rng)
+    return [other() for _ in range(JAX_DRAWS - 1)]
+
+
+# --- the end ----------------------------------------------------------------------------------------------------
+
+
+def _summarise(report: Report, judge: Judge) -> None:
+    tally = judge.tally
+    report.networks = tally.networks
+    report.counts = {name: dict(by) for name, by in tally.counts.items()}
+    report.resolution = resolution(tally)
+    report.notes += list(tally.notes)
+    report.notes += [f"{note}: {', '.join(sorted(notes))}" for note, notes in [("answers", getattr(judge.engine, "notes", set()))] if notes]
+    report.notes += [f"convention: slope of {kind} at its kink is {min(slopes):g}" for kind, slopes in tally.slopes.items() if len(slopes) == 1]
+    report.notes += list(dict.fromkeys(tally.divergences))[:5]
+
+
+def resolution(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
+    """By dtype and kind of parameter: median digits of agreement, the median smallest error seen, sharp comparisons."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for (dtype, kind), rows in sorted(tally.sharpness.items()):
+        tolerance, error = np.array(rows).T
+        digits = -np.log10(np.maximum(error, np.finfo(dtype).eps / 2))
+        found.setdefault(dtype, {})[kind] = {
+            "digits": float(np.median(digits)), "smallest_error": float(np.median(tolerance)),
+            "sharp": int((tolerance < SHARP[dtype]).sum()), "comparisons": len(rows)}
+    return found
+
+
+def _verdict(report: Report, judge: Judge, interrupted: bool) -> None:
+    """does_not_conform beats incomplete: a mistake seen is a mistake."""
+    failed = report.total("failed") or report.total("errored")
+    blunt = _below_floor(report, judge.claims)
+    if failed and not interrupted:
+        report.verdict = "does_not_conform"
+    elif interrupted:
+        report.verdict, report.reason = "incomplete", "interrupted"
+    elif blunt:
+        report.verdict, report.reason = "incomplete", blunt
+    else:
+        report.verdict = "conforms"
+
+
+def _below_floor(report: Report, claims: Claims) -> str:
+    """Why the run was not sharp enough to say "conforms"; "" where it was."""
+    kinds = ["weight", *(["bias"] if claims.bias != "never" else [])]
+    for dtype in claims.dtypes:
+        for kind in kinds:
+            sharp = report.resolution.get(dtype, {}).get(kind, {}).get("sharp", 0)
+            if sharp < FLOOR:
+                return f"only {int(sharp)} of {FLOOR} sharp comparisons of {dtype} {kind}"
+    return ""

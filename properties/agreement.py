@@ -1,0 +1,149 @@
+"""When is an answer wrong? Never on one instrument's word.
+
+An error of at most 16 s agrees. Beyond that the arbiter says what is true, 64 samples what is allowed, and a witness
+that shares no backward code with the reference whether the truth is true: "wrong" needs all three, and an error above
+4 running-error bounds. Below those bounds an error that torch or JAX, in the subject's own dtype, do not make "loses
+digits". Without a witness nothing is said: inconclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import oracles
+from ..reference import Answer, Case
+from .identities import Reply
+from .measured import Measured, apart
+from .perturbed import UNIT
+from .tolerance import BOUNDS, SLACK, Spread, bounds, spread
+
+
+class Disagreement(NamedTuple):
+    """The worst entry of one array: its index, the numbers, the error and the tolerance."""
+
+    parameter: str
+    where: tuple[int, ...]
+    got: float
+    wanted: float
+    error: float
+    tolerance: float
+
+
+class Judgement(NamedTuple):
+    """What became of a suspicion: an outcome, why, and the disagreements with the truth."""
+
+    outcome: str
+    why: str
+    disagreements: tuple[Disagreement, ...] = ()
+    truth: Answer | None = None
+
+
+def kind_of(parameter: str) -> str:
+    """"0.weight" -> "weight": parameters of a kind share a mistake."""
+    return parameter.rsplit(".", 1)[-1]
+
+
+def measured(case: Case, answer: Answer, s: Spread) -> Reply:
+    """The answer with its tolerances: 16 s for every number."""
+    loss = Measured(np.asarray(answer.loss, dtype=float), np.asarray(SLACK * s.loss))
+    gradients = {k: Measured(np.asarray(g, dtype=float), SLACK * s.gradients[k])
+                 for k, g in answer.gradients.items() if k in s.gradients}
+    return Reply(case, loss, gradients)
+
+
+def differing(parameter: str, left: Any, right: Any) -> Disagreement | None:
+    """The worst entry where two sides disagree, None where they agree."""
+    error, tolerance = apart(left, right)
+    if np.all(error <= tolerance):
+        return None
+    with np.errstate(all="ignore"):
+        ratio = np.where(error <= tolerance, 0.0, np.where(tolerance > 0, error / tolerance, np.inf))
+    where = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    got, wanted = (np.broadcast_to(x.value if isinstance(x, Measured) else x, error.shape)[where] for x in (left, right))
+    allowed = np.broadcast_to(tolerance, error.shape)[where]
+    return Disagreement(parameter, tuple(map(int, where)), float(got), float(wanted), float(error[where]), float(allowed))
+
+
+def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
+    """Every gradient that differs from the truth."""
+    found = (differing(name, reply[name], truth.gradients[name]) for name in reply.gradients)
+    return [one for one in found if one is not None]
+
+
+# --- the cold path: a suspicion ---------------------------------------------------------------------------------
+
+
+def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
+    """The independent oracles at hand: torch and JAX, less what the subject is made of and what is absent."""
+    found = {}
+    for name in ("torch", "jax"):
+        if name in names and oracles.ORACLES[name].family not in made_of:
+            try:
+                found[name] = oracles.load(name)
+            except oracles.NotAvailable:
+                continue
+    return found
+
+
+def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement:
+    """Judge a suspicious answer; `at_hand` are independent oracles by name (see `witnesses`)."""
+    truth = oracles.load("arbiter").answer(case)
+    s = spread(case, samples=64, seed=1)
+    reply = measured(case, answer, s)
+    wrong = tuple(disagreements(reply, truth))
+    if not wrong:
+        return Judgement("passed", "within the tolerance of 64 samples", (), truth)
+    bound = bounds(case)
+    beyond = any(_beyond(reply, truth, bound, d.parameter) for d in wrong)
+    if not beyond:
+        return _digits(case, wrong, truth, s, at_hand)
+    names = [n for n, oracle in at_hand.items() if _agrees(oracle, case, truth, s)][:1]
+    if not names and _loss_agrees(reply, truth) and _differences_agree(case, truth, s):
+        names = ["differences of the subject's own forward"]
+    if not names:
+        return Judgement("inconclusive", f"no independent witness: {absent(at_hand)}", wrong, truth)
+    return Judgement("failed", f"witnessed by {names[0]}", wrong, truth)
+
+
+def absent(at_hand: Mapping[str, Any]) -> str:
+    """Which witnesses are missing, in words."""
+    missing = [n for n in ("torch", "jax") if n not in at_hand]
+    return f"{' and '.join(missing)} not available or what the subject is made of" if missing else "witnesses disagree"
+
+
+def _beyond(reply: Reply, truth: Answer, bound: Answer, name: str) -> bool:
+    error, tolerance = apart(reply[name], truth.gradients[name])
+    return bool(np.any(error > np.maximum(tolerance, BOUNDS * bound.gradients[name])))
+
+
+def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Spread, at_hand: Mapping[str, Any]) -> Judgement:
+    """Below the bounds: an error that others do not make in the subject's own dtype."""
+    inside = [n for n, oracle in at_hand.items() if not disagreements(measured(case, oracle.answer(case, None), s), truth)]
+    if not inside:
+        return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}", wrong, truth)
+    return Judgement("failed", f"loses digits that {inside[0]} keeps in {case.dtype}", wrong, truth)
+
+
+def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread) -> bool:
+    try:
+        return not disagreements(measured(case, oracle.answer(case), s), truth)
+    except oracles.Unsupported:
+        return False
+
+
+def _loss_agrees(reply: Reply, truth: Answer) -> bool:
+    return differing("loss", reply.loss, truth.loss) is None
+
+
+def _differences_agree(case: Case, truth: Answer, s: Spread) -> bool:
+    answer, error = oracles.load("differences").estimate(case, loss_noise(case, s))
+    near = {k: Measured(answer.gradients[k], SLACK * (error[k] + s.gradients[k])) for k in error}
+    return all(differing(k, near[k], g) is None for k, g in truth.gradients.items())
+
+
+def loss_noise(case: Case, s: Spread) -> float:
+    """How far a float64 loss of this case may be off: the spread, brought to float64's unit."""
+    return SLACK * s.loss * UNIT["float64"] / UNIT[case.dtype]

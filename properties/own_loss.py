@@ -1,0 +1,106 @@
+"""Is the gradient the gradient of the loss that is reported? The subject's numbers against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..oracles.differences import STEPS, certified, extrapolate
+from ..oracles.flat import flatten, moved, unflatten
+from ..reference import ACTIVATIONS, LOSSES, Answer, Case, forward
+from .claims import Claims
+from .identities import Equation, Reply
+from .measured import Measured
+from .tolerance import SLACK, Spread
+
+Ask = Callable[[Case], Answer]
+RUNGS = STEPS[:6]
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+
+
+def clipped(case: Case, claims: Claims) -> bool:
+    """Whether the claimed head clips its probabilities on this case, so that its loss is not the declared one."""
+    for head in claims.heads:
+        if head.log_floor is not None and (head.activation, head.loss) == case.network.head:
+            floor = np.finfo(case.dtype).eps if head.log_floor == "eps" else float(head.log_floor)
+            p = forward(case).outputs
+            return bool(p.min() <= 2 * floor or (head.loss.startswith("binary") and p.max() >= 1 - 2 * floor))
+    return False
+
+
+def _vector(reply: Reply) -> tuple[Any, Any]:
+    """The subject's gradient and its tolerance as vectors (P,); zeros for what it does not give."""
+    given = {k: reply.gradients.get(k) for k in unflatten(reply.case, flatten(reply.case))}
+    shapes = unflatten(reply.case, flatten(reply.case))
+    parts = [(m.value, m.tolerance) if m else (np.zeros(shapes[k].shape), np.zeros(shapes[k].shape)) for k, m in given.items()]
+    return tuple(np.concatenate([np.ravel(part[i]) for part in parts]) for i in (0, 1))
+
+
+def _direction(reply: Reply, rng: Any) -> Any:
+    """A random direction over the numbers the subject gives a gradient for."""
+    sizes = unflatten(reply.case, flatten(reply.case))
+    mask = np.concatenate([np.full(a.size, float(k in reply.gradients)) for k, a in sizes.items()])
+    return rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
+
+
+def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] | None:
+    """The derivative of the reported loss along a direction, and the gradient's; None where a kink is in the way."""
+    theta = flatten(reply.case)
+    shifts = np.stack([RUNGS, -RUNGS])[..., None] * direction
+    certain = certified(reply.case, (theta + shifts).reshape(-1, theta.size)).reshape(shifts.shape[:-1]).all(axis=0)
+    if certain[-3:].sum() < 3:
+        return None
+    losses = np.array([[float(ask(moved(reply.case, row)).loss) for row in side] for side in theta + shifts])
+    gradient, tolerance = _vector(reply)
+    noise = 2 * float(reply.loss.tolerance) + 2.0**-51 * float(np.abs(gradient) @ (np.abs(theta) + np.abs(direction)))
+    value, error = extrapolate(losses[0], losses[1], RUNGS, noise, certain)
+    return Measured(value, SLACK * error), Measured(gradient @ direction, tolerance @ np.abs(direction))
+
+
+def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
+    """Three directions: <g, d> = dL/dt of L(θ + t d)."""
+    found = [slope(reply, ask, _direction(reply, rng)) for _ in range(3)]
+    return [("loss", gradient, difference) for pair in found if pair for difference, gradient in [pair]] or None
+
+
+def smooth(case: Case) -> bool:
+    """Whether nothing in the network or its loss has a kink."""
+    kinked = any(ACTIVATIONS[layer.options["function"]].kinks for layer in case.network.layers if layer.kind == "activation")
+    return not kinked and not LOSSES[case.network.loss.kind].kinks
+
+
+def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread], rng: Any) -> list[Equation] | None:
+    """L(θ + v) - L(θ) = ∫ <g(θ + t v), v> dt, by Gauss and Legendre; the rule's own error is the reference's."""
+    if not smooth(reply.case):
+        return None
+    theta, v = flatten(reply.case), 0.25 * _direction(reply, rng)
+    nodes = [moved(reply.case, theta + (t + 1) / 2 * v) for t in NODES]
+    end = moved(reply.case, theta + v)
+    spreads = [spread(case) for case in (*nodes, end)]
+    if not all(s.finite for s in spreads):
+        return None
+    return list(_integrated(reply, ask, v, nodes, end, spreads))
+
+
+def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case, spreads: list[Spread]) -> Iterator[Equation]:
+    names = list(unflatten(reply.case, v))
+    along = unflatten(reply.case, v)
+    total, true_total, allowed = 0.0, 0.0, 0.0
+    for weight, case, s in zip(WEIGHTS / 2, nodes, spreads, strict=False):
+        gradients = ask(case).gradients
+        for name in names:
+            if name in gradients:
+                total += weight * float((np.asarray(gradients[name], dtype=float) * along[name]).sum())
+                true_total += weight * float((s.truth.gradients[name] * along[name]).sum())
+                allowed += weight * SLACK * float((s.gradients[name] * np.abs(along[name])).sum())
+    rise = float(ask(end).loss) - float(reply.loss.value)
+    true_rise = float(spreads[-1].truth.loss) - float(_loss(reply))
+    noise = SLACK * spreads[-1].loss + float(reply.loss.tolerance)
+    yield "loss", Measured(np.asarray(total - true_total + true_rise), np.asarray(2 * allowed)), Measured(np.asarray(rise), np.asarray(2 * noise))
+
+
+def _loss(reply: Reply) -> float:
+    from ..reference import evaluate
+    return float(evaluate(reply.case.astype("float64")).loss)
