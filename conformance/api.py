@@ -61,6 +61,7 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     check_there(plan.require)
     with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen:
         recorder.header(subject, plan)
+        listen(0, plan.examples, 0, 0.0)
         report = run(subject, plan, recorder, listen)
         recorder.footer(report)
     return report

@@ -163,7 +163,8 @@ def _may_be_left_out(option: Any) -> bool:
 def _layers() -> Iterator[str]:
     from .reference import LAYERS
 
-    return _columns([(name, _options(rule.options)) for name, rule in LAYERS.items()])
+    more = {"activation": "function: one of `list activations`, with its own options"}
+    return _columns([(name, more.get(name) or _options(rule.options)) for name, rule in LAYERS.items()])
 
 
 def _activations() -> Iterator[str]:

@@ -159,7 +159,8 @@ def parts(case: Case) -> list[Part]:
 def assembled(case: Case, chain: list[Part], inputs: Any, targets: Any) -> Case:
     """The case of this chain; rows of a weight that does not fit the units before it are left out or repeated."""
     layers: list[LayerSpec] = []
-    parameters, units = {}, inputs.shape[1]
+    parameters: dict[str, Any] = {}
+    units = inputs.shape[1]
     for weight, bias, after in chain:
         name, fitted = str(len(layers)), weight[np.arange(units) % len(weight)]
         units = weight.shape[1]

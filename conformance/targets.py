@@ -204,7 +204,7 @@ def _subject(module: ModuleType, where: str, name: str) -> Subject:
     if isinstance(target, SubjectType):
         return target
     if inspect.isclass(target) or not callable(target):
-        what = "a class" if inspect.isclass(target) else f"a {type(target).__name__}, not callable"
+        what = "a class" if inspect.isclass(target) else f"not callable, but of type {type(target).__name__}"
         raise TargetError(f"{where}:{name} is {what}; wanted {SIGNATURE}, or layers(...) over classes")
     try:
         return subject_of(target, f"{where}:{name}")

@@ -1,0 +1,201 @@
+"""The figures of the project, each beside its bar: `make bench`, or `python tests/benchmarks/bench.py --only cost`.
+
+Every time is a ratio in one run, or the median of several processes; thread counts are one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np  # noqa: E402
+
+from backproof.judge import Judge  # noqa: E402
+from backproof.oracles import load as oracle  # noqa: E402
+from backproof.plan import drawn  # noqa: E402
+from backproof.properties.claims import EVERYTHING  # noqa: E402
+from backproof.properties.strategies import Style, build, cases  # noqa: E402
+from backproof.properties.tolerance import SLACK, bounds, spread  # noqa: E402
+from backproof.reference import Case, Network, evaluate  # noqa: E402
+from backproof.subjects import load as subject  # noqa: E402
+
+Row = tuple[str, str, str]
+DTYPES = ("float64", "float32")
+
+
+def networks(dtype: str, seed: int) -> Iterator[Case]:
+    """Random networks of everything there is, depth to 12, in one dtype."""
+    return drawn(cases(EVERYTHING, dtype=dtype), seed)
+
+
+# --- false alarms ---------------------------------------------------------------------------------------------------
+
+
+def _alarms(job: tuple[str, str, int, int]) -> tuple[int, int, list[str]]:
+    name, dtype, start, count = job
+    if name == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    chosen = subject(name)
+    judge = Judge(chosen, EVERYTHING, ["jax" if name == "torch" else "torch"], lambda **_: None, start)
+    judge.names = []
+    checks = 0
+    for case in islice(networks(dtype, 1000 + start), count):
+        judge.network(case)
+    failed = sum(by.get(o, 0) for by in judge.tally.counts.values() for o in ("failed", "errored", "inconclusive"))
+    checks = sum(by.get("passed", 0) for by in judge.tally.counts.values())
+    told = [f"{f.property}: {f.case.id}" for found in judge.tally.failures.values() for f in found]
+    return checks, failed, told
+
+
+def false_alarms(count: int) -> Iterator[Row]:
+    """Right subjects, every state probe and five identities a network: nothing may fail, nothing be undecided."""
+    with ProcessPoolExecutor(2) as pool:
+        for name in ("reference", "torch"):
+            for dtype in DTYPES:
+                part = max(1, count // 40)
+                jobs = [(name, dtype, i, part) for i in range(count // part)]
+                done = list(pool.map(_alarms, jobs))
+                checks, failed = sum(d[0] for d in done), sum(d[1] for d in done)
+                told = [t for d in done for t in d[2]][:3]
+                yield f"false alarms, {name}, {dtype}", f"{failed} in {part * len(jobs):,} networks, {checks:,} checks {told or ''}", "0"
+
+
+# --- the tolerance --------------------------------------------------------------------------------------------------
+
+
+def _worst(answer: Any, truth: Any, s: Any, bound: Any) -> tuple[float, float]:
+    over_s = over_bound = 0.0
+    for name, true in truth.gradients.items():
+        error = np.abs(np.asarray(answer.gradients[name], dtype=float) - true)
+        with np.errstate(all="ignore"):
+            over_s = max(over_s, float(np.nanmax(error / s.gradients[name])))
+            over_bound = max(over_bound, float(np.nanmax(np.where(error == 0, 0, error / bound.gradients[name]))))
+    return over_s, over_bound
+
+
+def errors(count: int) -> Iterator[Row]:
+    """Worst error of right programs over s and over the bound; the truth is the arbiter's."""
+    torch, arbiter, jax = oracle("torch"), oracle("arbiter"), oracle("jax")
+    for dtype in DTYPES:
+        worst = {name: [0.0, 0.0] for name in ("NumPy", "torch", "JAX")}
+        for i, case in enumerate(islice(networks(dtype, 77), count)):
+            s, truth, bound = spread(case), arbiter.answer(case), bounds(case)
+            answers = {"NumPy": evaluate(case), "torch": torch.answer(case, None)}
+            if i % 10 == 0:
+                answers["JAX"] = jax.answer(case, None)
+            for name, answer in answers.items():
+                worst[name] = [max(a, b) for a, b in zip(worst[name], _worst(answer, truth, s, bound), strict=True)]
+        for name, (over_s, over_bound) in worst.items():
+            n = count // 10 if name == "JAX" else count
+            yield f"worst error over s, {name}, {dtype} ({n} networks)", f"{over_s:.2f}", "below 16"
+            yield f"worst error over the bound, {name}, {dtype}", f"{over_bound:.3f}", "below 1"
+
+
+def mlp(depth: int, activation: str = "tanh", width: int = 16) -> Network:
+    hidden = [{"kind": "dense", "units": width}, {"kind": "activation", "function": activation}] * (depth - 1)
+    return Network.from_json({"format": 1, "input_shape": [width], "layers": [*hidden, {"kind": "dense", "units": 2}],
+                              "loss": {"kind": "squared_error"}})
+
+
+DESIGN = {(3, "float64"): "bound 2e-12", (10, "float64"): "bound 1e-7", (3, "float32"): "bound 1e-3", (10, "float32"): "bound 80"}
+
+
+def sharpness(count: int) -> Iterator[Row]:
+    """Median of 16 s / |g| over entries above 1 % of the largest."""
+    for depth in (3, 10):
+        for dtype in DTYPES:
+            ratios = []
+            for seed in range(count):
+                case = build(mlp(depth), 4, "real", Style(), seed, dtype)
+                s = spread(case)
+                for name, g in s.truth.gradients.items():
+                    large = np.abs(g) > 0.01 * np.abs(g).max()
+                    ratios.append(np.median(SLACK * s.gradients[name][large] / np.abs(g[large])))
+            design = "1.9e-14" if dtype == "float64" else "1.0e-5"
+            yield (f"median tolerance over gradient, depth {depth}, {dtype}", f"{np.median(ratios):.1e}",
+                   f"design: sampling {design}, {DESIGN[depth, dtype]}")
+
+
+def timed(function: Callable[[], Any], repeats: int = 7) -> float:
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def cost(count: int) -> Iterator[Row]:
+    """The tolerance over one reference backprop, network by network."""
+    chosen = list(islice(networks("float64", 5), count))
+    ratios = [timed(lambda c=c: spread(c)) / timed(lambda c=c: evaluate(c)) for c in chosen]  # type: ignore[misc]
+    yield f"cost of the tolerance in reference backprops, median of {count}", f"{statistics.median(ratios):.1f}", "at most 12"
+    yield "the same, worst tenth", f"{np.quantile(ratios, 0.9):.1f}", "(no bar)"
+
+
+# --- whole processes ------------------------------------------------------------------------------------------------
+
+
+def process(*command: str, runs: int = 7, folder: str | None = None) -> float:
+    """Median wall seconds of a command."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True, cwd=folder)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def start_up(count: int) -> Iterator[Row]:
+    python = sys.executable
+    bare = process(python, "-c", "pass")
+    yield "--help", f"{process(python, '-m', 'backproof', '--help'):.3f} s", "0.2 s"
+    yield "import backproof", f"{1e3 * (process(python, '-c', 'import backproof') - bare):.1f} ms", "20 ms"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+        run = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        pairs = [(process(*run, runs=1, folder=folder), process(*run, "-p", "no:backproof", runs=1, folder=folder)) for _ in range(9)]
+    added = statistics.median(a - b for a, b in pairs)
+    yield "what the plug-in adds to a pytest run", f"{1e3 * added:.1f} ms", "20 ms"
+
+
+def verify(count: int) -> Iterator[Row]:
+    seconds = process(sys.executable, "-m", "backproof", "verify", "reference", runs=3)
+    yield "verify reference, default budget, every oracle, imports included", f"{seconds:.1f} s", "at most 30 s"
+
+
+FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
+    "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
+    "verify": (verify, 1), "false_alarms": (false_alarms, 20_000),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=FIGURES, action="append", help="one figure (may be given again)")
+    parser.add_argument("--count", type=int, help="how many networks each figure takes")
+    options = parser.parse_args()
+    for name in options.only or FIGURES:
+        figure, count = FIGURES[name]
+        for what, seen, bar in figure(options.count or count):
+            print(f"{what:75s} {seen:35s} {bar}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
