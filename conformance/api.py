@@ -14,8 +14,8 @@ from .record import Recorder
 from .report import Report
 
 if TYPE_CHECKING:
-    from .plug import Subject
     from .plan import Plan
+    from .plug import Subject
 
 Names = str | Sequence[str]
 EXAMPLES, SECONDS, SEED = 300, 60.0, 0
@@ -77,7 +77,11 @@ def check_there(names: Sequence[str]) -> None:
 
 
 def plan_of(
-    examples: int = EXAMPLES, seconds: float = SECONDS, seed: int = SEED, oracles: Names | None = None, require: Names = ()
+    examples: int = EXAMPLES,
+    seconds: float = SECONDS,
+    seed: int = SEED,
+    oracles: Names | None = None,
+    require: Names = (),
 ) -> Plan:
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     chosen = None if oracles is None else names_of("oracles", oracles)

@@ -84,7 +84,8 @@ def parser() -> Parser:
     top = _parser(Parser, prog="backproof", description=HELP, epilog=EXITS)
     top.add_argument("--version", action=Version, help="print the version")
     commands = top.add_subparsers(title="commands", metavar="{verify,list}", required=True)
-    _add_verify(_parser(commands.add_parser, name="verify", help="verify one implementation", description=VERIFY, epilog=EXITS))
+    _add_verify(_parser(commands.add_parser, name="verify", help="verify one implementation", description=VERIFY,
+                        epilog=EXITS))
     kinds = _parser(commands.add_parser, name="list", help="list what there is", description=LISTS)
     kinds.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     kinds.set_defaults(command=lambda options: say(*LISTINGS[options.kind]()))
@@ -101,8 +102,8 @@ def _add_verify(command: Parser) -> None:
     add("--examples", type=int, default=300, metavar="N", help="random networks to ask (default 300)")
     add("--seconds", type=float, default=60.0, metavar="S", help="stop after so many seconds (default 60)")
     add("--seed", type=int, default=0, metavar="S", help="the same seed asks the same questions (default 0)")
-    add("--oracles", metavar="LIST", help="witnesses to use, with commas: torch,jax,differences (default: all there are)")
-    add("--require", metavar="LIST", default=(), help="witnesses that must be there: one that is not ends it with exit 2")
+    add("--oracles", metavar="LIST", help="witnesses, with commas: torch,jax,differences (default: all there are)")
+    add("--require", metavar="LIST", default=(), help="witnesses that must be there: where one is not, exit 2")
     add("--report", metavar="DIR", help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
     command.set_defaults(command=verify)
 
@@ -177,8 +178,8 @@ def _activations() -> Iterator[str]:
 def _losses() -> Iterator[str]:
     from .reference import LOSSES
 
-    return _columns([(name, f"a number per {row.per}", f"outputs in {list(row.domain)}", f"targets {', '.join(row.targets)}")
-                     for name, row in LOSSES.items()])
+    return _columns([(name, f"a number per {row.per}", f"outputs in {list(row.domain)}",
+                      f"targets {', '.join(row.targets)}") for name, row in LOSSES.items()])
 
 
 def _oracles() -> Iterator[str]:

@@ -17,7 +17,8 @@ class Progress:
     """
 
     def __init__(self, name: str = "", *, quiet: bool = False, stream: TextIO | None = None):
-        self.name, self.stream = name, None if quiet else stream or sys.stderr
+        stream = stream or sys.stderr
+        self.name, self.stream = name, None if quiet or stream is None or stream.closed else stream
         self.rewrites = self.stream is not None and _is_terminal(self.stream)
         self.every = REDRAW if self.rewrites else REPEAT
         self.next, self.width = 0.0, 0

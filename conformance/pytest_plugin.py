@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-SECTION = "backproof"
+SECTION = "Captured backproof call"
 
 
 def pytest_report_collectionfinish(config: Any) -> str | None:

@@ -50,7 +50,7 @@ def _version(package: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value as strict JSON: NumPy numbers and arrays, tuples, sets and dataclasses too; NaN and infinity as text."""
+    """The value as strict JSON: NumPy numbers and arrays, tuples, sets, dataclasses; NaN and infinity as text."""
     if isinstance(value, float):
         return float(value) if abs(value) < float("inf") else str(float(value))
     if value is None or isinstance(value, str | bool | int):
@@ -122,8 +122,9 @@ class Recorder:
     def header(self, subject: Subject, plan: Any) -> None:
         """The first line: who is asked what, with which versions."""
         if self.lines is not None:
+            started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, claims=subject.claims, plan=plan,
-                       seed=plan.seed, environment=environment(), started=datetime.now(UTC).isoformat(timespec="seconds"))
+                       seed=plan.seed, environment=environment(), started=started)
 
     def result(self, **fields: Any) -> None:
         """One line, on the disk when this returns."""

@@ -99,7 +99,8 @@ def _file(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path[:1]:
         sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(_free_name(path), path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with _importing(path.name, path, spec.name):
         sys.modules[spec.name] = module

@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 
 from .api import plan_of, verify
 from .plug import subject_of
-from .pytest_plugin import SECTION
 from .report import Finding, Report
 
 VERDICT = "verdict"
@@ -76,7 +75,7 @@ def judged(target: Target, options: dict[str, Any], item: Any) -> Report | Excep
     key = (target if isinstance(target, str) else id(target), repr(sorted(options.items())))
     if key not in _DONE:
         _DONE[key] = (target, _run(target, options))
-        item.add_report_section("call", SECTION, summary(target, _DONE[key][1]))
+        item.add_report_section("call", "backproof", summary(target, _DONE[key][1]))
     return _DONE[key][1]
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .description import FORMAT, DescriptionError, Json, Network, mapping, one_of, refuse_unknown, this_format
-from .losses import LOSSES
 
 if TYPE_CHECKING:
     from .layers.rule import Shapes
+    from .tables import Tables
 
 DTYPES = ("float64", "float32")
 ARRAY_DTYPES = (*DTYPES, "int64")
@@ -127,33 +127,37 @@ class Case:
         }
 
     @staticmethod
-    def from_json(data: Json) -> Case:
-        """Parse a case; DescriptionError names what is unknown, missing or of the wrong shape."""
-        from .shapes import infer
+    def from_json(data: Json, tables: Tables | None = None) -> Case:
+        """Parse a case; DescriptionError names what is unknown, missing or of the wrong shape.
 
+        `tables` (default: the tables of this package) says which kinds exist.
+        """
+        from .shapes import infer
+        from .tables import TABLES
+
+        tables = tables or TABLES
         data = mapping("case", data)
         keys = ("format", "network", "dtype", "parameters", "constants", "inputs", "targets")
         refuse_unknown("case", data, keys)
         this_format("case", data)
         case = Case(
-            Network.from_json(data.get("network")),
+            Network.from_json(data.get("network"), tables),
             {k: array_from_json(k, v) for k, v in mapping("parameters", data.get("parameters")).items()},
             array_from_json("inputs", data.get("inputs")),
             array_from_json("targets", data.get("targets")),
             one_of("case: dtype", data.get("dtype"), DTYPES),
             {k: array_from_json(k, v) for k, v in mapping("constants", data.get("constants", {})).items()},
         )
-        _check(case, infer(case.network))
+        _check(case, infer(case.network, tables), tables)
         return case
 
 
-def _check(case: Case, wanted: Shapes) -> None:
-    shapes = {k: v.shape for k, v in case.parameters.items()}
-    if shapes != dict(wanted.parameters):
-        raise DescriptionError(f"case: parameters of shapes {shapes}, but the network wants {dict(wanted.parameters)}")
+def _check(case: Case, wanted: Shapes, tables: Tables) -> None:
+    _check_shapes("parameters", case.parameters, {**wanted.parameters, **_each(case, wanted.states)})
+    _check_shapes("constants", case.constants, {**wanted.constants, **_each(case, wanted.masks)})
     if case.inputs.ndim < 1 or case.inputs.shape[1:] != case.network.input_shape or not case.batch:
         raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, wanted (batch, *{case.network.input_shape})")
-    indexed = case.targets.dtype == "int64" and "index" in LOSSES[case.network.loss.kind].targets
+    indexed = case.targets.dtype == "int64" and "index" in tables.losses[case.network.loss.kind].targets
     shape = (case.batch, *(wanted.output[:-1] if indexed else wanted.output))
     if case.targets.shape != shape:
         raise DescriptionError(f"case: targets of shape {case.targets.shape}, wanted {shape}")
@@ -161,6 +165,17 @@ def _check(case: Case, wanted: Shapes) -> None:
     below |= {"targets": wanted.output[-1]} if indexed else {}
     for name, array in {**case.parameters, "inputs": case.inputs, "targets": case.targets}.items():
         _check_numbers(name, array, case.dtype, below.get(name))
+
+
+def _each(case: Case, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Arrays with one entry for each example."""
+    return {name: (case.batch, *shape) for name, shape in shapes.items()}
+
+
+def _check_shapes(what: str, arrays: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    shapes = {k: v.shape for k, v in arrays.items()}
+    if shapes != dict(wanted):
+        raise DescriptionError(f"case: {what} of shapes {shapes}, but the network wants {dict(wanted)}")
 
 
 def _check_numbers(name: str, array: Any, dtype: str, below: int | None) -> None:

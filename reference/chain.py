@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .description import DescriptionError, LayerSpec
+from .description import LayerSpec
 from .layers.rule import Scope, Shape, Shapes
 
 if TYPE_CHECKING:
@@ -60,35 +60,25 @@ def _named(scope: Scope, local: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def shapes(layers: Iterable[LayerSpec], prefix: str, shape: Shape, tables: Tables, known: dict[str, Shape] | None = None) -> Shapes:
-    """The output shape and every parameter, constant and state by global name; DescriptionError where layers do not fit."""
-    total: list[dict[str, Shape]] = [{}, {}, {}]
+def shapes(layers: Iterable[LayerSpec], prefix: str, shape: Shape, tables: Tables) -> Shapes:
+    """The output shape, and every array the layers read by global name, sharing not yet taken off.
+
+    Raises DescriptionError where layers do not fit.
+    """
+    total: list[dict[str, Shape]] = [{} for _ in Shapes._fields[1:]]
     for i, spec in enumerate(layers):
         name = f"{prefix}.{i}" if prefix else str(i)
         one = tables.layers[spec.kind].shapes(spec, shape, tables, name)
         shape = one.output
-        if "branches" in spec.options:
-            named = one[1:]
-        else:
-            named = tuple({f"{name}.{local}": size for local, size in group.items()} for group in one[1:])
-        if spec.share is not None:
-            named = (_unshared(name, spec, named[0], total[0]), *named[1:])
-        for group, more in zip(total, named, strict=True):
-            group.update(more)
+        for group, more in zip(total, one[1:], strict=True):
+            group.update(more if "branches" in spec.options else {f"{name}.{local}": size for local, size in more.items()})
     return Shapes(shape, *total)
 
 
-def _unshared(name: str, spec: LayerSpec, own: Mapping[str, Shape], known: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The parameters left to a sharing layer; an owner that is missing or of another shape is refused by name."""
-    left, shared = {}, 0
-    for full, size in own.items():
-        owner = f"{spec.share}.{full.removeprefix(name + '.')}"
-        if owner not in known or (spec.transpose and len(known[owner]) != 2):
-            left[full] = size
-        elif (known[owner][::-1] if spec.transpose else known[owner]) != size:
-            raise DescriptionError(f"layer {name}: shares {owner} of shape {known[owner]}, but needs {size}")
-        else:
-            shared += 1
-    if not shared:
-        raise DescriptionError(f"layer {name}: shares layer {spec.share!r}, which has no parameter of its kind before it")
-    return left
+def walk(layers: Iterable[LayerSpec], prefix: str = "") -> Iterator[tuple[str, LayerSpec]]:
+    """Every layer with its name, those inside branches too, in the order of the forward pass."""
+    for i, spec in enumerate(layers):
+        name = f"{prefix}.{i}" if prefix else str(i)
+        yield name, spec
+        for b, branch in enumerate(spec.options.get("branches", ())):
+            yield from walk(branch, f"{name}.{b}")

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from .chain import shapes
-from .description import DescriptionError, Network
-from .layers.rule import Shapes
+from collections.abc import Iterable
+
+from .chain import shapes, walk
+from .description import DescriptionError, LayerSpec, Network
+from .layers.rule import Shape, Shapes
 from .tables import TABLES, Tables
 
 
 def infer(network: Network, tables: Tables = TABLES) -> Shapes:
-    """The network's output shape and the shape of every parameter, constant and state, by global name.
+    """The network's output shape and the shape of every array its layers read, by global name.
 
-    Raises DescriptionError for a network that cannot be: layers that do not fit, a loss outside its domain.
+    Raises DescriptionError for a network that cannot be: layers that do not fit, a share without an owner, indices
+    where real numbers are wanted, a loss outside its domain.
     """
     result = shapes(network.layers, "", network.input_shape, tables)
+    check_inputs(network.layers, "real" if network.input_kind == "real" else "index", tables)
     low, high = output_range(network, tables)
     loss = tables.losses[network.loss.kind]
     if low < loss.domain[0] or high > loss.domain[1]:
         raise DescriptionError(
             f"loss {network.loss.kind}: wants outputs in {loss.domain}, but the last layer gives values in {(low, high)}"
         )
-    return result
+    return result._replace(parameters=unshared(network.layers, result.parameters))
+
+
+def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None:
+    """The first layer, of every branch, takes what the network is given."""
+    first = next(iter(layers), None)
+    if first is None:
+        if kind != "real":
+            raise DescriptionError("network: indices reach the loss: a layer that takes indices must come first")
+    elif "branches" in first.options:
+        for branch in first.options["branches"]:
+            check_inputs(branch, kind, tables)
+    elif tables.layers[first.kind].takes != kind:
+        raise DescriptionError(f"network: its inputs are {kind}, but its first layer ({first.kind}) takes "
+                               f"{tables.layers[first.kind].takes}")
+
+
+def unshared(layers: Iterable[LayerSpec], parameters: dict[str, Shape]) -> dict[str, Shape]:
+    """The parameters less those that belong to another layer; DescriptionError by name for one that does not fit."""
+    kept: dict[str, Shape] = {}
+    for name, spec in walk(layers):
+        if "branches" not in spec.options:
+            own = {full: size for full, size in parameters.items() if full.rpartition(".")[0] == name}
+            kept.update(own if spec.share is None else _left(name, spec, own, kept))
+    return kept
+
+
+def _left(name: str, spec: LayerSpec, own: dict[str, Shape], known: dict[str, Shape]) -> dict[str, Shape]:
+    """What a sharing layer keeps for itself."""
+    left = {}
+    for full, size in own.items():
+        owner = f"{spec.share}.{full.removeprefix(name + '.')}"
+        if owner not in known or (spec.transpose and len(known[owner]) != 2):
+            left[full] = size
+        elif (known[owner][::-1] if spec.transpose else known[owner]) != size:
+            raise DescriptionError(f"layer {name}: shares {owner} of shape {known[owner]}, but needs {size}")
+    if len(left) == len(own):
+        raise DescriptionError(f"layer {name}: shares layer {spec.share!r}, which has no parameter of its kind before it")
+    return left
 
 
 def output_range(network: Network, tables: Tables = TABLES) -> tuple[float, float]:

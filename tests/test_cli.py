@@ -83,7 +83,8 @@ def asked(monkeypatch):
 
 def program(*arguments, **more):
     """`python -m backproof ...` in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "backproof", *arguments], capture_output=True, timeout=120, check=False, **more)
+    command = [sys.executable, "-m", "backproof", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, **more)
 
 
 # --- help --------------------------------------------------------------------------------------------------------
@@ -217,7 +218,8 @@ CLAIMS = [
 
 @pytest.mark.parametrize(("claims", "said"), CLAIMS)
 def test_a_claim_that_cannot_be_is_one_line_and_exit_2(claims, said, here, capsys):
-    (here / "bad.py").write_text(f"from backproof import Head, implementation\n\n@implementation({claims})\ndef f(*_): ...\n")
+    code = f"from backproof import Head, implementation\n\n@implementation({claims})\ndef f(*_): ...\n"
+    (here / "bad.py").write_text(code)
     assert cli.main(["verify", "bad.py:f"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("backproof: bad.py:3: DescriptionError: ")
@@ -225,21 +227,30 @@ def test_a_claim_that_cannot_be_is_one_line_and_exit_2(claims, said, here, capsy
     assert err.count("\n") == 1
 
 
-NETWORKS = [
+TEXTS = [
     ("{", "JSONDecodeError"),
     ("[]", "network: received [], wanted a JSON object"),
     ('{"format": 2}', "network: format 2"),
-    ('{"format": 1, "input_shape": [3], "layers": [{"kind": "dence"}], "loss": {"kind": "squared_error"}}', "unknown 'dence'"),
-    ('{"format": 1, "input_shape": [0], "layers": [], "loss": {"kind": "squared_error"}}', "input_shape is [0]"),
-    ('{"format": 1, "input_shape": [3], "layers": [{"kind": "activation", "function": "tahn"}], "loss": {"kind": "squared_error"}}',
-     "unknown 'tahn'"),
-    ('{"format": 1, "input_shape": [3], "layers": [], "loss": {"kind": "l2"}}', "loss kind: unknown 'l2'"),
+    ('{"format": 1, "input_shape": [3], "layers": [], "loss": {}, "layer": []}', "unknown key 'layer'"),
 ]
+DENSE, LOSS = {"kind": "dense", "units": 2, "bias": True}, {"kind": "squared_error"}
+NETWORKS = [
+    ([3], [{"kind": "dence"}], LOSS, "unknown 'dence'"),
+    ([3], [{"kind": "activation", "function": "tahn"}], LOSS, "unknown 'tahn'"),
+    ([3], [DENSE], {"kind": "l2"}, "loss kind: unknown 'l2'"),
+    ([3], [{**DENSE, "unit": 3}], LOSS, "unknown key 'unit'"),
+    ([3], [{**DENSE, "units": 0}], LOSS, "units"),
+    ([0], [DENSE], LOSS, "input_shape is [0]"),
+    ([3], [{"kind": "parallel", "branches": [[DENSE], []], "combine": "add"}], LOSS, "layer 0"),
+]
+TEXTS += [(json.dumps({"format": 1, "input_shape": shape, "layers": layers, "loss": loss}), said)
+          for shape, layers, loss, said in NETWORKS]
 
 
-@pytest.mark.parametrize(("text", "said"), NETWORKS)
+@pytest.mark.parametrize(("text", "said"), TEXTS)
 def test_a_description_that_cannot_be_is_one_line_and_exit_2(text, said, here, capsys):
-    (here / "bad.py").write_text(f"import json\nfrom backproof import Network\n\nNetwork.from_json(json.loads({text!r}))\n")
+    code = f"import json\nfrom backproof import Network\n\nNetwork.from_json(json.loads({text!r}))\n"
+    (here / "bad.py").write_text(code)
     assert cli.main(["verify", "bad.py:f"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("backproof: bad.py:4: ")
@@ -330,15 +341,15 @@ def test_ctrl_c_before_the_run_is_exit_3(here, capsys):
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_output_survives_any_terminal(encoding, here):
-    (here / "mine.py").rename(here / "mine_σ.py")
+    (here / "mine.py").rename(here / "mine_é.py")
     env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = program("list", "properties", env=env)
     assert done.returncode == 0, done.stderr
     assert ("xᵀ" if encoding == "utf-8" else "x\\u1d40") in done.stdout.decode(encoding)
-    done = program("verify", "mine_σ.py:right", *FAST, "--examples", "3", env=env)
+    done = program("verify", "mine_é.py:right", *FAST, "--examples", "3", env=env)
     assert done.returncode == 3, done.stderr
     assert b"Traceback" not in done.stderr
-    done = program("verify", "mine_σ.py:nothing", env=env)
+    done = program("verify", "mine_é.py:nothing", env=env)
     assert done.returncode == 2
     assert done.stderr.startswith(b"backproof: no 'nothing' in mine_")
 
@@ -383,9 +394,9 @@ def test_verify_is_quiet_unless_told(asked, capsys):
 
 
 @pytest.mark.parametrize(("options", "error"), [
-    ({"examples": 0}, PlanError), ({"examples": 1.5}, PlanError), ({"examples": True}, PlanError), ({"seconds": "1"}, PlanError),
-    ({"seed": None}, PlanError), ({"oracles": ["torc"]}, PlanError), ({"require": "torc"}, PlanError),
-    ({"report": __file__}, RecordError), ({"sed": 1}, TypeError),
+    ({"examples": 0}, PlanError), ({"examples": 1.5}, PlanError), ({"examples": True}, PlanError),
+    ({"seconds": "1"}, PlanError), ({"seed": None}, PlanError), ({"oracles": ["torc"]}, PlanError),
+    ({"require": "torc"}, PlanError), ({"report": __file__}, RecordError), ({"sed": 1}, TypeError),
 ])
 def test_verify_refuses(asked, options, error):
     with pytest.raises(error):
@@ -393,7 +404,8 @@ def test_verify_refuses(asked, options, error):
     assert "plan" not in asked
 
 
-@pytest.mark.parametrize(("target", "error"), [("nothing", TargetError), (3, DescriptionError), (None, DescriptionError)])
+@pytest.mark.parametrize(("target", "error"), [
+    ("nothing", TargetError), (3, DescriptionError), (None, DescriptionError)])
 def test_verify_refuses_a_target(target, error):
     with pytest.raises(error):
         backproof.verify(target)

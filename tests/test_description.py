@@ -320,7 +320,8 @@ def lstm_shapes(spec, shape, tables, where):
         raise DescriptionError(f"layer {where} (lstm): wants inputs (time, features), received {shape}")
     (time, n), m = shape, spec.options["units"]
     parameters = {"input_weight": (n, 4 * m), "hidden_weight": (m, 4 * m), "bias": (4 * m,)}
-    return Shapes((time, m), parameters, {"mask": (time,)} if spec.options["mask"] else {}, {"h0": (m,), "c0": (m,)})
+    masks = {"mask": (time,)} if spec.options["mask"] else {}
+    return Shapes((time, m), parameters, masks=masks, states={"h0": (m,), "c0": (m,)})
 
 
 def lstm_forward(p, x):
@@ -419,7 +420,7 @@ SKETCH = TABLES._replace(layers=LAYERS | {
         lambda p, x: (p["weight"][x], x), embedding_backward,
         lambda spec, shape, tables, where: Shapes((*shape, spec.options["units"]),
                                                   {"weight": (spec.options["rows"], spec.options["units"])}),
-        {"rows": UNITS, "units": UNITS}),
+        {"rows": UNITS, "units": UNITS}, takes="index"),
     "attention": Rule(attention_forward, attention_backward, attention_shapes, {"units": UNITS}),
     "convolution": Rule(conv_forward, conv_backward, conv_shapes,
                         {"channels": UNITS, "kernel": SIZES, "stride": UNITS}),
@@ -435,12 +436,12 @@ SKETCHES = {
     "lstm with a mask and initial states": (
         network(LSTM, dense(2, bias=True), inputs=(5, 3)),
         Shapes((5, 2), {"1.weight": (4, 2), "1.bias": (2,)} | {f"0.{k}": s for k, s in GATES.items()},
-               {"0.mask": (5,)}, {"0.h0": (4,), "0.c0": (4,)}),
+               masks={"0.mask": (5,)}, states={"0.h0": (4,), "0.c0": (4,)}),
     ),
     "lstms side by side": (
         network(parallel([LSTM], [LSTM | {"mask": False}], combine="concatenate"), inputs=(5, 3)),
         Shapes((5, 8), {f"0.{b}.0.{k}": s for b in (0, 1) for k, s in GATES.items()},
-               {"0.0.0.mask": (5,)}, {f"0.{b}.0.{k}": (4,) for b in (0, 1) for k in ("h0", "c0")}),
+               masks={"0.0.0.mask": (5,)}, states={f"0.{b}.0.{k}": (4,) for b in (0, 1) for k in ("h0", "c0")}),
     ),
     "embedding tied to the output projection": (
         network(EMBEDDING, activation("tanh"), dense(7, bias=True, share="0", transpose=True),
@@ -457,6 +458,11 @@ SKETCHES = {
         network(parallel([], [ATTENTION]), ATTENTION | {"share": "0.1.0"}, inputs=(5, 4)),
         Shapes((5, 4), {f"0.1.0.{k}": s for k, s in QKVO.items()}),
     ),
+    "a layer shared by two branches": (
+        network(dense(3, bias=True), parallel([dense(3, bias=True, share="0")],
+                                              [activation("tanh"), dense(3, bias=True, share="0", transpose=True)])),
+        Shapes((3,), {"0.weight": (3, 3), "0.bias": (3,), "1.1.1.bias": (3,)}),
+    ),
     "strided convolution": (
         network(CONVOLUTION, activation("tanh"), inputs=(3, 8, 7)),
         Shapes((4, 3, 3), {"0.weight": (4, 3, 3, 2), "0.bias": (4,)}),
@@ -471,8 +477,9 @@ def test_sketch_json_and_shapes(name):
     assert parsed.to_json() == data
     assert Network.from_json(trip(parsed.to_json()), SKETCH) == parsed
     assert infer(parsed, SKETCH) == shapes
-    with pytest.raises(DescriptionError, match="layer kind: unknown"):
-        Network.from_json(data)
+    if name != "a layer shared by two branches":
+        with pytest.raises(DescriptionError, match="layer kind: unknown"):
+            Network.from_json(data)
 
 
 def sketch_case(name, batch=3):
@@ -480,11 +487,22 @@ def sketch_case(name, batch=3):
     rng = np.random.default_rng(5)
     draw = {k: rng.normal(size=s) for k, s in shapes.parameters.items()}
     draw |= {k: rng.normal(size=(batch, *s)) for k, s in shapes.states.items()}
-    masks = {k: (rng.random((batch, *s)) < 0.6).astype(float) for k, s in shapes.constants.items()}
+    masks = {k: (rng.random((batch, *s)) < 0.6).astype(float) for k, s in shapes.masks.items()}
     indexed = data["input_kind"] != "real"
     inputs = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *data["input_shape"]))
     targets = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *shapes.output))
     return Case(Network.from_json(data, SKETCH), draw, inputs, targets, constants=masks)
+
+
+@pytest.mark.parametrize("name", SKETCHES)
+def test_sketch_cases_survive_json(name):
+    case = sketch_case(name)
+    again = Case.from_json(trip(case.to_json()), SKETCH)
+    assert again.id == case.id
+    assert again.constants.keys() == case.constants.keys()
+    missing = case.to_json() | {"constants": {"9.mask": array(3, 5)}}
+    with pytest.raises(DescriptionError, match="constants of shapes"):
+        Case.from_json(missing, SKETCH)
 
 
 @pytest.mark.parametrize("name", SKETCHES)
@@ -504,6 +522,9 @@ def test_sketch_gradients(name):
 
 
 @pytest.mark.parametrize(("data", "message"), [
+    (network(dense(3), kind={"index": 7}), r"its inputs are index, but its first layer \(dense\) takes real"),
+    (network(EMBEDDING, inputs=(5,)), r"its inputs are real, but its first layer \(embedding\) takes index"),
+    (network(parallel([], [EMBEDDING]), inputs=(5,), kind={"index": 7}), "indices reach the loss|cannot add"),
     (network(LSTM), r"layer 0 \(lstm\): wants inputs \(time, features\), received \(3,\)"),
     (network(CONVOLUTION, inputs=(3, 2, 9)), r"kernel \[3, 2\] does not fit inputs \(3, 2, 9\)"),
     (network(CONVOLUTION | {"kernel": [3, 0]}, inputs=(3, 8, 8)), "kernel is .* wanted two positive integers"),

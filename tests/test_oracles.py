@@ -131,8 +131,9 @@ def test_softplus_has_no_threshold(oracle):
     np.testing.assert_allclose(ours, truth, rtol=1e-14, atol=1e-300)
 
 
-@pytest.mark.parametrize("oracle", ALL)
+@pytest.mark.parametrize("oracle", [name for name in ALL if name != "arbiter"])
 def test_index_inputs_have_no_gradient(oracle):
+    """No layer of the tables takes indices yet, and the arbiter infers shapes: the others ask no questions."""
     case = case_of([dense(2)])
     indexed = replace(case.network, input_kind={"index": 5})
     case = case.but(network=indexed, inputs=np.array([[0, 4, 1], [2, 2, 3]]), targets=np.ones((2, 2)))

@@ -17,14 +17,15 @@ from backproof.report import Finding, Report
 
 
 def a_case(value=1.0):
-    network = Network.from_json({"format": 1, "input_shape": [1], "layers": [{"kind": "dense", "units": 1, "bias": True}],
-                                 "loss": {"kind": "squared_error"}})
+    layer = {"kind": "dense", "units": 1, "bias": True}
+    network = Network.from_json({"format": 1, "input_shape": [1], "layers": [layer], "loss": {"kind": "squared_error"}})
     parameters = {"0.weight": np.array([[value]]), "0.bias": np.array([0.1])}
     return Case(network, parameters, np.array([[1.0 / 3.0]]), np.array([[1e-310]]))
 
 
 def a_report(**changes):
-    finding = Finding("reference", "0.bias", (0,), float("nan"), 1.0, float("inf"), 1e-12, "abc", "it is wrong", also=("torch",))
+    nan, inf = float("nan"), float("inf")
+    finding = Finding("reference", "0.bias", (0,), nan, 1.0, inf, 1e-12, "abc", "it is wrong", also=("torch",))
     fields = {"counts": {"reference": {"failed": 1}}, "findings": [finding], "networks": 1, "seconds": 0.5}
     return Report("mine", "does_not_conform", environment(), 7, **{**fields, **changes})
 
@@ -68,7 +69,8 @@ def test_header_results_footer(tmp_path):
 def test_the_summary(tmp_path):
     record(tmp_path)
     summary = strict((tmp_path / "report.json").read_text("utf-8"))
-    assert {"schema", "subject", "verdict", "environment", "seed", "counts", "findings", "resolution", "seconds"} <= set(summary)
+    wanted = {"schema", "subject", "verdict", "environment", "seed", "counts", "findings", "resolution", "seconds"}
+    assert wanted <= set(summary)
     assert summary["findings"][0]["got"] == "nan"
     assert summary["findings"][0]["error"] == "inf"
     wanted = {"property", "parameter", "where", "got", "wanted", "error", "tolerance", "case", "explanation"}
@@ -124,7 +126,7 @@ def test_without_a_directory_nothing_is_written(tmp_path, monkeypatch):
 
 def test_a_file_is_no_directory(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RecordError, match="file is a file, wanted a directory$"):
+    with pytest.raises(RecordError, match=r"file is a file, wanted a directory$"):
         Recorder(tmp_path / "file")
     with pytest.raises(RecordError, match="cannot be written: "):
         Recorder(tmp_path / "file" / "below")
@@ -242,7 +244,7 @@ def test_quiet_is_quiet():
 
 def test_a_name_in_any_alphabet():
     stream = io.StringIO()
-    with Progress("σ.py:f", stream=stream) as listen:
+    with Progress("é.py:f", stream=stream) as listen:
         listen(0, 1, 0, 0.0)
     assert stream.getvalue() == "?.py:f: 0/1 networks, 0 findings, 0 s\n"
 

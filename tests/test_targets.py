@@ -113,7 +113,7 @@ def test_a_subject_is_taken_as_it_is(file):
 
 def test_a_file_finds_its_neighbours_as_a_program_would(file):
     file("HIDDEN = ['relu']", "folder/neighbour.py")
-    name = file(GOOD.replace('["tanh"]', "neighbour.HIDDEN").replace("from", "import neighbour\nfrom", 1), "folder/mine.py")
+    name = file("import neighbour\n" + GOOD.replace('["tanh"]', "neighbour.HIDDEN"), "folder/mine.py")
     assert load(f"{name}:backprop").claims.hidden == ("relu",)
 
 
@@ -160,7 +160,8 @@ def test_training_under_main_does_not_run(file):
     ("1a:f", "'1a:f' is no target"),
     ("my_backprop.py", "which function? there is my_backprop.py:backprop"),
     ("my_backprop.py:", "which function? there is my_backprop.py:backprop"),
-    ("my_backprop.py:bakprop", "no 'bakprop' in my_backprop.py (did you mean backprop?); there is my_backprop.py:backprop"),
+    ("my_backprop.py:bakprop",
+     "no 'bakprop' in my_backprop.py (did you mean backprop?); there is my_backprop.py:backprop"),
     ("my_backprop.py:Holder.outer", "no 'outer' in my_backprop.py"),
     ("my_backprop.py:weights", "my_backprop.py:weights is not callable, but of type list; wanted backprop(network, "),
     ("my_backprop.py:Holder", "my_backprop.py:Holder is a class"),
@@ -186,7 +187,8 @@ def test_without_a_decorator_the_functions_of_the_file_are_named(file):
     ("from . import x", "relative import with no known parent package; for a file in a package: package.module:name"),
     ("import sys\nsys.exit(3)", "my_backprop.py:2: the import ends the program with sys.exit(3): put training under"),
     ("import argparse\np = argparse.ArgumentParser()\np.add_argument('x')\np.parse_args()", "sys.exit(2)"),
-    ("from backproof import implementation\n\nimplementation(hiden=[])", "my_backprop.py:3: DescriptionError: claims: unknown key 'hiden'"),
+    ("from backproof import implementation\n\nimplementation(hiden=[])",
+     "my_backprop.py:3: DescriptionError: claims: unknown key 'hiden'"),
     ("from backproof import Head\nHead('tanh', 'cross_entropy')", "my_backprop.py:2: DescriptionError: head: "),
 ])
 def test_an_import_that_fails(file, code, said):

@@ -13,6 +13,8 @@ from backproof.report import Finding, Report
 
 pytest_plugins = "pytester"
 
+NAMES = testing.property_names()  # loads all that pytester would forget after every test
+
 MINE = """
 from backproof import conformance_tests
 
@@ -47,7 +49,7 @@ def given(monkeypatch):
 
 
 def a_report(verdict="conforms", **changes):
-    counts = {name: {"passed": 3} for name in testing.property_names()[:-1]}
+    counts = {name: {"passed": 3} for name in NAMES[:-1]}
     return Report("backprop", verdict, {}, 0, **{"counts": counts, "networks": 3, **changes})
 
 
@@ -68,30 +70,30 @@ def outcome(pytester, *arguments, **wanted):
 
 def test_one_test_per_property_and_one_run(pytester, given):
     pytester.makepyfile(MINE)
-    names = testing.property_names()
-    result = outcome(pytester, "-v", passed=len(names))
+    result = outcome(pytester, "-v", passed=len(NAMES))
     assert given["runs"] == 1
-    for name in names:
+    for name in NAMES:
         result.stdout.fnmatch_lines([f"test_one_test_per_property_and_one_run.py::test_mine[[]{name}[]] PASSED*"])
-    result.stdout.fnmatch_lines(["backproof: verifies backprop", "backproof: backprop: conforms; 3 networks, * 0 failed, 0.0 s"])
+    result.stdout.fnmatch_lines(["backproof: verifies backprop",
+                                 "backproof: backprop: conforms; 3 networks, * 0 failed, 0.0 s"])
 
 
 def test_two_subjects_two_runs_two_lines(pytester, given):
     pytester.makepyfile(MINE + "\ndef other(*_): ...\n\ntest_other = conformance_tests(other, examples=3)")
-    result = outcome(pytester, passed=2 * len(testing.property_names()))
+    result = outcome(pytester, passed=2 * len(NAMES))
     assert given["runs"] == 2
     result.stdout.fnmatch_lines(["backproof: verifies backprop, other"])
 
 
 def test_the_same_subject_is_run_once(pytester, given):
     pytester.makepyfile(MINE + "\ntest_again = conformance_tests(backprop)")
-    outcome(pytester, passed=2 * len(testing.property_names()))
+    outcome(pytester, passed=2 * len(NAMES))
     assert given["runs"] == 1
 
 
 def test_in_a_class_and_selected_by_name(pytester, given):
     pytester.makepyfile(MINE + "\nclass TestIt:\n    test_inside = staticmethod(conformance_tests(backprop))")
-    outcome(pytester, "-k", "test_inside and verdict", passed=1, deselected=2 * len(testing.property_names()) - 1)
+    outcome(pytester, "-k", "test_inside and verdict", passed=1, deselected=2 * len(NAMES) - 1)
 
 
 def test_the_test_is_where_it_is_asked_for(pytester, given):
@@ -105,10 +107,10 @@ def test_the_test_is_where_it_is_asked_for(pytester, given):
 
 
 def test_a_mistake_is_one_headline_and_lines_that_point_to_it(pytester, given):
-    counts = a_report().counts | {"reference": {"failed": 2, "passed": 1}, "torch": {"failed": 3}, "jax": {"errored": 1}}
-    given["report"] = a_report("does_not_conform", findings=[a_finding()], counts=counts)
+    failed = {"reference": {"failed": 2, "passed": 1}, "torch": {"failed": 3}, "jax": {"errored": 1}}
+    given["report"] = a_report("does_not_conform", findings=[a_finding()], counts=a_report().counts | failed)
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=4, passed=len(testing.property_names()) - 4)
+    result = outcome(pytester, failed=4, passed=len(NAMES) - 4)
     text = result.stdout.str()
     assert text.count("the bias gradient\nis halved\ncase abc") == 1
     assert "3 of 3 checks failed: see test_mine[reference]" in text
@@ -121,7 +123,7 @@ def test_a_mistake_is_one_headline_and_lines_that_point_to_it(pytester, given):
 def test_a_finding_without_a_test_of_its_own_is_told_by_the_verdict(pytester, given):
     given["report"] = a_report("does_not_conform", findings=[a_finding(property="something_new", also=())])
     pytester.makepyfile(MINE)
-    outcome(pytester, failed=1, passed=len(testing.property_names()) - 1).stdout.fnmatch_lines(["is halved"])
+    outcome(pytester, failed=1, passed=len(NAMES) - 1).stdout.fnmatch_lines(["is halved"])
 
 
 @pytest.mark.parametrize(("counts", "reason"), [
@@ -131,27 +133,27 @@ def test_a_finding_without_a_test_of_its_own_is_told_by_the_verdict(pytester, gi
 def test_what_was_not_asked_is_skipped_with_the_reason(pytester, given, counts, reason):
     given["report"] = a_report(counts=a_report().counts | {"jax": counts})
     pytester.makepyfile(MINE)
-    result = outcome(pytester, "-rs", skipped=1, passed=len(testing.property_names()) - 1)
+    result = outcome(pytester, "-rs", skipped=1, passed=len(NAMES) - 1)
     result.stdout.fnmatch_lines([f"SKIPPED*: {reason}"])
 
 
 def test_incomplete_fails_the_verdict(pytester, given):
     given["report"] = a_report("incomplete", reason="only 3 of 30 sharp comparisons")
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=1, passed=len(testing.property_names()) - 1)
+    result = outcome(pytester, failed=1, passed=len(NAMES) - 1)
     result.stdout.fnmatch_lines(["incomplete: only 3 of 30 sharp comparisons"])
 
 
 def test_not_judged_passes_nothing(pytester, given):
     given["report"] = Report("backprop", "not_judged", {}, 0, reason="smoke: returned None")
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=len(testing.property_names()))
+    result = outcome(pytester, failed=len(NAMES))
     result.stdout.fnmatch_lines(["not judged: see test_mine[[]verdict[]]", "not judged: smoke: returned None"])
 
 
 def test_a_target_that_cannot_be_is_one_line(pytester):
     pytester.makepyfile("from backproof import conformance_tests\ntest_mine = conformance_tests('nothing.py:f')")
-    result = outcome(pytester, failed=len(testing.property_names()))
+    result = outcome(pytester, failed=len(NAMES))
     result.stdout.fnmatch_lines(["not judged: no file nothing.py", "backproof: nothing.py:f: not judged"])
     assert "Traceback" not in result.stdout.str()
 
@@ -159,7 +161,7 @@ def test_a_target_that_cannot_be_is_one_line(pytester):
 def test_an_error_of_ours_keeps_its_traceback(pytester, given):
     given["report"] = ZeroDivisionError("ours")
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=len(testing.property_names()))
+    result = outcome(pytester, failed=len(NAMES))
     assert given["runs"] == 1
     result.stdout.fnmatch_lines(["E *ZeroDivisionError: ours"])
 
@@ -243,10 +245,10 @@ def test_unused_it_says_and_imports_nothing(pytester):
 
 
 def test_unused_it_costs_nothing():
-    code = "import time; s = time.perf_counter(); import backproof.pytest_plugin; print(time.perf_counter() - s)"
-    costs = [float(subprocess.run([sys.executable, "-c", "import typing, collections.abc; " + code], capture_output=True,
-                                  text=True, check=True).stdout) for _ in range(5)]
-    assert min(costs) < 0.02
+    code = "import typing; from time import perf_counter as t; s = t(); import backproof.pytest_plugin; print(t() - s)"
+    command = [sys.executable, "-c", code]
+    costs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(5)]
+    assert min(map(float, costs)) < 0.02
 
 
 def test_a_long_session_is_summed_up_quickly():

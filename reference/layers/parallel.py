@@ -55,7 +55,7 @@ def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
         alike, output = set(outputs), outputs[0]
     if len(alike) > 1:
         raise DescriptionError(f"layer {where} (parallel): cannot {spec.options['combine']} branches of shapes {outputs}")
-    return Shapes(output, *({k: v for one in each for k, v in one[i].items()} for i in (1, 2, 3)))
+    return Shapes(output, *({k: v for one in each for k, v in one[i].items()} for i in range(1, len(Shapes._fields))))
 
 
 def forward(p: Scope, x: Any) -> tuple[Any, Any]:
@@ -70,7 +70,7 @@ def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
     dx, gradients = None, {}
     for tape, each in zip(tapes, COMBINE[p.options["combine"]].backward(ys, dy), strict=True):
         dbranch, inner = chain.backward(p.tables, tape, each)
-        dx = dbranch if dx is None else dx + dbranch
+        dx = dbranch if dx is None or dbranch is None else dx + dbranch
         chain.accumulate(gradients, inner)
     return dx, gradients
 

@@ -31,14 +31,17 @@ def flag(default: bool) -> Option:
 
 
 class Shapes(NamedTuple):
-    """The shapes of one layer, per example: its output, its parameters and constants by local name.
+    """The shapes of one layer: its output per example, and by local name its parameters and what else it reads.
 
-    `states` are named inputs with a gradient (an initial hidden state): one per example, like the inputs.
+    `constants` are exact and have no gradient, one for the network (running statistics); `masks` likewise, one for
+    each example (masks, lengths). `states` are inputs with a gradient (an initial hidden state), one for each example;
+    they travel with the parameters, as (batch, *shape).
     """
 
     output: Shape
     parameters: Mapping[str, Shape] = {}
     constants: Mapping[str, Shape] = {}
+    masks: Mapping[str, Shape] = {}
     states: Mapping[str, Shape] = {}
 
 
@@ -79,13 +82,15 @@ class Rule(NamedTuple):
 
     forward(p, x) -> (y, saved) and backward(p, saved, dy) -> (dx, {local name: gradient}), with p a `Scope` and every
     array's first axis the batch. shapes(spec, shape, tables, where) -> Shapes, raising DescriptionError where the
-    layer cannot follow an input of that shape.
+    layer cannot follow an input of that shape. `takes` is what the first layer of a network is given: "real" numbers,
+    or an "index" (an embedding).
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
     backward: Callable[[Scope, Any, Any], tuple[Any, dict[str, Any]]]
     shapes: Callable[[LayerSpec, Shape, Tables, str], Shapes] = no_shapes
     options: Mapping[str, Option] = {}
+    takes: str = "real"
     more_options: Callable[[str, Mapping[str, Any], Tables], Mapping[str, Option]] = lambda where, data, tables: {}
     finish: Callable[[str, dict[str, Any], Tables], dict[str, Any]] = lambda where, options, tables: options
 
