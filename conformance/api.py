@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .oracles import ORACLES, NotAvailable
@@ -55,16 +57,33 @@ def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
 
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
-    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record.
+
+    TargetError for a subject that ends the program: its exit status is no verdict.
+    """
     from .run import run
+    from .targets import TargetError
 
     check_there(plan.require)
-    with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen:
+    with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
-        report = run(subject, plan, recorder, listen)
+        try:
+            report = run(subject, plan, recorder, listen)
+        except SystemExit as error:
+            raise TargetError(f"{subject.name} ends the program: sys.exit({error.code!r}) inside it") from error
         recorder.footer(report)
     return report
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A verdict depends on no `np.seterr(all="raise")`, -W error or filterwarnings of the process around it."""
+    import numpy as np
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def check_there(names: Sequence[str]) -> None:

@@ -61,7 +61,8 @@ def gradient_ratio(reply: Reply, truth: Answer, names: Iterable[str]) -> float |
     chosen = list(names)
     if not chosen:
         return None
-    return ratio([reply[n].value for n in chosen], [truth.gradients[n] for n in chosen], [reply[n].tolerance for n in chosen])
+    return ratio([reply[n].value for n in chosen], [truth.gradients[n] for n in chosen],
+                 [reply[n].tolerance for n in chosen])
 
 
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
@@ -114,8 +115,8 @@ class Explainer:
 
     def consequence(self, family: str, families: set[str]) -> bool:
         """Whether a family only follows from another that broke too."""
-        causes = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"}, "value": {"state"},
-                  "loss": {"state"}}
+        causes = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
+                  "value": {"state"}, "loss": {"state"}}
         return bool(causes.get(family, set()) & families)
 
     def also(self, finding: str) -> tuple[str, ...]:
@@ -134,8 +135,8 @@ class Explainer:
     def build(self, name: str, case: Case, text: str, worst: Disagreement | None, outcome: str = "failed") -> Finding:
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
-        return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text, outcome,
-                       self.also(name))
+        return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text,
+                       outcome, self.also(name))
 
     # --- each family ----------------------------------------------------------------------------------------
 
@@ -146,7 +147,8 @@ class Explainer:
         message = self.trouble(case)[1] or first.message
         outcome = "errored" if first.property == "answers" and kind != "declined" else "failed"
         head = {"errored": "raised an exception or hung"}.get(outcome, first.property.replace("_", " "))
-        return self.build(first.property, case, f"{head}: {message}\n{describe(case)}", None, outcome), (first.property, kind)
+        finding = self.build(first.property, case, f"{head}: {message}\n{describe(case)}", None, outcome)
+        return finding, (first.property, kind)
 
     def trouble(self, case: Case) -> tuple[str, str]:
         """The kind and the message of what the subject does instead of answering."""
@@ -166,7 +168,8 @@ class Explainer:
         case = self.reduced(first.case, lambda c: bool(self.state_found(first.property, c)))
         found = self.state_found(first.property, case) or found
         text = (f"state: {PROPERTIES[first.property].says}, but {names(d.parameter for d in found)} did: "
-                f"{numbers(found[0])}\nlikely: gradients that accumulate between calls, or a cache kept from an earlier batch\n"
+                f"{numbers(found[0])}\n"
+                "likely: gradients that accumulate between calls, or a cache kept from an earlier batch\n"
                 f"{describe(case)}")
         return self.build(first.property, case, text, found[0]), ("state",)
 
@@ -182,7 +185,8 @@ class Explainer:
         """The gradient is right, the loss is not."""
         case = self.reduced(failures[0].case, lambda c: self.loss_wrong(c) is not None)
         worst = self.loss_wrong(case) or failures[0].disagreements[0]
-        pairs = [(f.case, f.disagreements[0].got / f.disagreements[0].wanted) for f in failures if f.disagreements[0].wanted]
+        pairs = [(f.case, f.disagreements[0].got / f.disagreements[0].wanted)
+                 for f in failures if f.disagreements[0].wanted]
         k = worst.got / worst.wanted if worst.wanted else None
         name = named(pairs) if pairs else ""
         text = f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}"
@@ -206,8 +210,8 @@ class Explainer:
         found = self.wrong(case) or list(first.disagreements)
         worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
         wrong = [d.parameter for d in found]
-        lines = [self.headline(case, wrong, failures), self.sides(case, wrong), numbers(worst), *self.loss_lines(case, wrong),
-                 *([first.message] if "digits" in first.message else []), describe(case)]
+        lines = [self.headline(case, wrong, failures), self.sides(case, wrong), numbers(worst),
+                 *self.loss_lines(case, wrong), *([first.message] if "digits" in first.message else []), describe(case)]
         name = first.property if first.property in ("reference", "exact_integers") else "reference"
         return self.build(name, case, "\n".join(filter(None, lines)), worst), ("value", kind)
 
@@ -309,7 +313,8 @@ def names(parameters: Iterable[str]) -> str:
 def numbers(d: Disagreement) -> str:
     """Where, got, wanted, error and tolerance."""
     at = "[" + ", ".join(map(str, d.where)) + "]" if d.where else ""
-    return f"{d.parameter}{at}: got {d.got:.9g}, wanted {d.wanted:.9g} (error {d.error:.2g}, tolerance {d.tolerance:.2g})"
+    return (f"{d.parameter}{at}: got {d.got:.9g}, wanted {d.wanted:.9g} "
+            f"(error {d.error:.2g}, tolerance {d.tolerance:.2g})")
 
 
 def describe(case: Case) -> str:
@@ -317,4 +322,5 @@ def describe(case: Case) -> str:
     after, loss = case.network.head
     middle = f", hidden {', '.join(case.network.hidden)}" if case.network.hidden else ""
     sizes = " -> ".join(map(str, case.network.sizes))
-    return f"on a network {sizes}{middle}, output {after}, loss {loss} ({case.network.loss.reduction}); batch {case.batch}, {case.dtype}"
+    return (f"on a network {sizes}{middle}, output {after}, loss {loss} ({case.network.loss.reduction}); "
+            f"batch {case.batch}, {case.dtype}")

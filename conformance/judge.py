@@ -20,7 +20,7 @@ from .properties.measured import Measured
 from .properties.strategies import rounded
 from .properties.tolerance import SLACK, Spread, spread
 from .reference import Answer, Case, Engine
-from .watch import TookTooLong, limit
+from .watch import limit
 
 QUESTION_SECONDS = 10.0
 PER_NETWORK = 5
@@ -133,11 +133,13 @@ class Judge:
                 self.fail("answers", "declined", case, f"declines what it claims: {error or type(error).__name__}")
         else:
             self.count("answers", "errored", case)
-            self.remember("answers", type(error).__name__, Failure("answers", type(error).__name__, case, last_line(error)))
+            kind = type(error).__name__
+            self.remember("answers", kind, Failure("answers", kind, case, last_line(error)))
 
     def count(self, name: str, outcome: str, case: Case, **more: Any) -> None:
         self.tally.counts[name][outcome] += 1
-        self.record(property=name, outcome=outcome, network=self.tally.networks, batch=case.batch, dtype=case.dtype, **more)
+        self.record(property=name, outcome=outcome, network=self.tally.networks, batch=case.batch, dtype=case.dtype,
+                    **more)
 
     def fail(self, name: str, kind: str, case: Case, message: str = "", found: Iterable[Disagreement] = (),
              asked: Sequence[Case] = ()) -> None:
@@ -177,7 +179,8 @@ class Judge:
             size = float(np.abs(s.truth.gradients[name]).max(initial=0.0))
             if size > 0 and np.isfinite(gradient.value).all():
                 error = float(np.abs(gradient.value - s.truth.gradients[name]).max())
-                self.tally.sharpness[reply.case.dtype, kind_of(name)].append((float(gradient.tolerance.max()) / size, error / size))
+                sharp = float(gradient.tolerance.max()) / size, error / size
+                self.tally.sharpness[reply.case.dtype, kind_of(name)].append(sharp)
 
     def suspect(self, name: str, case: Case, answer: Answer, found: list[Disagreement]) -> None:
         """A disagreement: confirmed with the cold path twice per kind of parameter, then taken as the same mistake."""
@@ -228,7 +231,8 @@ class Judge:
             if self.tally.networks % 4 == 1:
                 self.equations("own_loss", own_loss.directional(first, self.question, self.rng), first)
             elif self.tally.networks % 4 == 3:
-                self.equations("line_integral", own_loss.line_integral(first, self.question, self.spread, self.rng), first)
+                found = own_loss.line_integral(first, self.question, self.spread, self.rng)
+                self.equations("line_integral", found, first)
 
     def identities(self, first: Reply) -> None:
         """The state probes, then the five identities that apply and have had the fewest turns."""

@@ -102,5 +102,6 @@ class Report:
         for dtype, kinds in self.resolution.items():
             for kind, figures in kinds.items():
                 lines.append(f"  {dtype} {kind}: agrees to {figures['digits']:.1f} digits; would have seen a relative "
-                             f"error of {figures['smallest_error']:.0e} (median); {int(figures['sharp'])} sharp comparisons")
+                             f"error of {figures['smallest_error']:.0e} (median); "
+                             f"{int(figures['sharp'])} sharp comparisons")
         return [*lines, *(f"  note: {note}" for note in self.notes)]

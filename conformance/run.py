@@ -118,7 +118,7 @@ def _message(error: Exception) -> str:
 
 
 def _answers_any(subject: Subject) -> bool:
-    """Whether the smallest case of some head gets an answer, or an answer of the wrong shape: a finding, not a broken adapter."""
+    """Whether the smallest case of some head gets an answer; one of the wrong shape is a finding, no broken adapter."""
     for head in subject.claims.heads:
         try:
             subject.engine(smallest(subject.claims, head, 1))
@@ -160,7 +160,8 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
         fits = [fit for fit in fits if _fits(case, fit, reported)] or fits[:1]
     reduction, scale = fits[0]
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
-    return replace(head, reduction=reduction, scale=scale), f"reduction of {head.activation} + {head.loss}, from the loss reported: {words}"
+    note = f"reduction of {head.activation} + {head.loss}, from the loss reported: {words}"
+    return replace(head, reduction=reduction, scale=scale), note
 
 
 def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
@@ -215,8 +216,10 @@ def _summarise(report: Report, judge: Judge) -> None:
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)
-    report.notes += [f"{note}: {', '.join(sorted(notes))}" for note, notes in [("answers", getattr(judge.engine, "notes", set()))] if notes]
-    report.notes += [f"convention: slope of {kind} at its kink is {min(slopes):g}" for kind, slopes in tally.slopes.items() if len(slopes) == 1]
+    answers = getattr(judge.engine, "notes", None)
+    report.notes += [f"answers: {', '.join(sorted(answers))}"] if answers else []
+    report.notes += [f"convention: slope of {kind} at its kink is {min(slopes):g}"
+                     for kind, slopes in tally.slopes.items() if len(slopes) == 1]
     report.notes += list(dict.fromkeys(tally.divergences))[:5]
 
 

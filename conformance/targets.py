@@ -180,7 +180,7 @@ def _frame(path: Path | None, error: BaseException) -> traceback.FrameSummary | 
     """The last frame in the file's folder; for a module, the last that is no machinery of imports."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_theirs(f.filename)]
     mine = [f for f in frames if path and f.filename.startswith(str(path.parent)) and "site-packages" not in f.filename]
-    return (mine or frames or [None])[-1]
+    return next(reversed(mine or frames), None)
 
 
 def _is_theirs(filename: str) -> bool:
@@ -198,8 +198,9 @@ def _line_of(path: Path | None, error: BaseException) -> str:
 
 
 def _subject(module: ModuleType, where: str, name: str) -> Subject:
-    from .plug import DescriptionError, subject_of
     from .plug import Subject as SubjectType
+    from .plug import subject_of
+    from .reference import DescriptionError
 
     target = _look_up(module, where, name)
     if isinstance(target, SubjectType):

@@ -13,7 +13,6 @@ was not asked is skipped with the reason: a skip is never a pass. The item "verd
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -80,13 +79,10 @@ def judged(target: Target, options: dict[str, Any], item: Any) -> Report | Excep
 
 
 def _run(target: Target, options: dict[str, Any]) -> Report | Exception:
-    """The suite's warning filters are not the subject's: what warns there is no mistake in a gradient."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return verify(target, **options)
-        except Exception as error:
-            return error
+    try:
+        return verify(target, **options)
+    except Exception as error:
+        return error
 
 
 def summary(target: Target, report: Report | Exception) -> str:

@@ -2,7 +2,8 @@
 
 Calls the reference's *forward*, never its backward. D(h) = (L(θ+h) - L(θ-h)) / 2h for every parameter at once and for
 a ladder of steps, each a quarter of the last; Richardson's extrapolation R = (16 D(h/4) - D(h)) / 15; the rung where
-neighbouring R agree best wins, and their disagreement is the estimate. A rung counts only where every unit stays on its side of its kinks.
+neighbouring R agree best wins, and their disagreement is the estimate. A rung counts only where every unit stays on
+its side of its kinks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..reference import Answer, Case, backprop, kinked
+from ..reference import TABLES, Answer, Case, backprop, kinked
 from .flat import flatten, stacked, unflatten
 
 STEPS = 0.5 ** np.arange(5, 22, 2)
@@ -63,7 +64,7 @@ def _same_side(case: Case, trace: backprop.Trace) -> Any:
     here = backprop.forward(case)
     same = np.ones(trace.outputs.raw.shape[0], bool)
     pairs = [(kinks, x.raw, y) for (_, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(here.tape), strict=True)]
-    kinks = backprop.TABLES.losses[case.network.loss.kind].kinks
+    kinks = TABLES.losses[case.network.loss.kind].kinks
     if kinks:
         pairs.append((kinks, trace.outputs.raw - case.targets, here.outputs - case.targets))
     for kinks, x, y in pairs:

@@ -62,9 +62,11 @@ def differing(parameter: str, left: Any, right: Any) -> Disagreement | None:
     with np.errstate(all="ignore"):
         ratio = np.where(error <= tolerance, 0.0, np.where(tolerance > 0, error / tolerance, np.inf))
     where = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    got, wanted = (np.broadcast_to(x.value if isinstance(x, Measured) else x, error.shape)[where] for x in (left, right))
+    values = (x.value if isinstance(x, Measured) else x for x in (left, right))
+    got, wanted = (np.broadcast_to(value, error.shape)[where] for value in values)
     allowed = np.broadcast_to(tolerance, error.shape)[where]
-    return Disagreement(parameter, tuple(map(int, where)), float(got), float(wanted), float(error[where]), float(allowed))
+    return Disagreement(parameter, tuple(map(int, where)), float(got), float(wanted), float(error[where]),
+                        float(allowed))
 
 
 def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
@@ -119,9 +121,11 @@ def _beyond(reply: Reply, truth: Answer, bound: Answer, name: str) -> bool:
     return bool(np.any(error > np.maximum(tolerance, BOUNDS * bound.gradients[name])))
 
 
-def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Spread, at_hand: Mapping[str, Any]) -> Judgement:
+def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Spread,
+            at_hand: Mapping[str, Any]) -> Judgement:
     """Below the bounds: an error that others do not make in the subject's own dtype."""
-    inside = [n for n, oracle in at_hand.items() if not disagreements(measured(case, oracle.answer(case, None), s), truth)]
+    inside = [name for name, oracle in at_hand.items()
+              if not disagreements(measured(case, oracle.answer(case, None), s), truth)]
     if not inside:
         return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}", wrong, truth)
     return Judgement("failed", f"loses digits that {inside[0]} keeps in {case.dtype}", wrong, truth)

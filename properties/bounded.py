@@ -180,11 +180,11 @@ class Bounded:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return tuple(self.value.shape)
 
     @property
     def ndim(self) -> int:
-        return self.value.ndim
+        return int(self.value.ndim)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Bounded:
         value = self.value.sum(axis=axis, keepdims=keepdims)

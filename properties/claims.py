@@ -48,10 +48,12 @@ class Head:
         one_of("head: reduction", self.reduction, ("reported", *REDUCTIONS))
         one_of("head: targets", self.targets, TARGETS)
         if self.targets not in ("any", *row.targets):
-            raise DescriptionError(f"head: {self.loss} takes targets {', '.join(row.targets)}; received {self.targets!r}")
+            raise DescriptionError(f"head: {self.loss} takes targets {', '.join(row.targets)}; "
+                                   f"received {self.targets!r}")
         low, high = ACTIVATIONS[self.activation].range
         if low < row.domain[0] or high > row.domain[1]:
-            raise DescriptionError(f"head: {self.loss} wants outputs in {row.domain}, but {self.activation} gives values in {(low, high)}")
+            raise DescriptionError(f"head: {self.loss} wants outputs in {row.domain}, "
+                                   f"but {self.activation} gives values in {(low, high)}")
         if self.log_floor is not None and self.log_floor != "eps":
             number("head: log_floor (\"eps\" or a number)", self.log_floor)
         object.__setattr__(self, "scale", number("head: scale", self.scale))

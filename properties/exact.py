@@ -46,7 +46,7 @@ def exact_case(network: Network, batch: int, targets: str, seed: int, dtype: str
 
 def certified(case: Case) -> bool:
     """Whether every partial sum, in any order, stays below 2^24: the same network on magnitudes says so."""
-    tables = TABLES._replace(activations={name: ACTIVATIONS["identity"] for name in ACTIVATIONS})
+    tables = TABLES._replace(activations=dict.fromkeys(ACTIVATIONS, ACTIVATIONS["identity"]))
     wide = case.astype("float64")
     larger = wide.map(lambda a: np.abs(a) + 1.0).but(targets=-np.abs(wide.targets) - 1.0)
     answer = evaluate(larger, tables)
@@ -125,7 +125,8 @@ def _same(case: Case, answer: Answer, tables: Tables) -> bool:
 def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
     truth = evaluate(case.astype("float64"), tables)
     s = spread(case)
-    allowed = {k: SLACK * s.gradients[k] + 1e-6 * np.finfo(case.dtype).eps * np.abs(g).max() for k, g in truth.gradients.items()}
+    least = 1e-6 * np.finfo(case.dtype).eps
+    allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max() for k, g in truth.gradients.items()}
     found = (differing(k, Measured(np.asarray(g, dtype=float), allowed[k]), truth.gradients[k])
              for k, g in answer.gradients.items())
     return tuple(d for d in found if d)

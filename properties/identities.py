@@ -8,19 +8,21 @@ to the last bit of the mathematics and the tolerance is that of the answers alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..reference import Case, LayerSpec, Network
-from ..reference.case import Case as _Case
 from .claims import Claims
 from .measured import Measured
 
 Equation = tuple[str, Any, Any]
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     """The subject's answer to one case, every number with its tolerance; gradients by name."""
 
     case: Case
@@ -90,7 +92,7 @@ def resized(network: Network, name: str, units: int) -> Network:
 def pairs(case: Case, rng: Any, after: tuple[str, ...] | None = None) -> tuple[Level, Level] | None:
     """A random hidden level (with one of these activations) and the next one; None where there is none."""
     chain = levels(case.network)
-    found = [(a, b) for a, b in zip(chain, chain[1:], strict=False)
+    found = [(a, b) for a, b in pairwise(chain)
              if (after is None or a.after in after) and a.after != "softmax"]
     return found[rng.integers(len(found))] if found else None
 
@@ -234,7 +236,8 @@ def ask_standardised(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
 def judge_standardised(r: Sequence[Reply]) -> Iterator[Equation]:
     first = levels(r[0].case.network)[0]
     yield from every(r[0], r[1], but=(first.weight, "inputs"))
-    yield first.weight, r[1][first.weight] * 2.0, r[0][first.weight] - r[0][first.b] + 0.0 * r[0].case.parameters[first.weight]
+    nothing = 0.0 * r[0].case.parameters[first.weight]
+    yield first.weight, r[1][first.weight] * 2.0, r[0][first.weight] - r[0][first.b] + nothing
     if "inputs" in r[0].gradients:
         yield "inputs", r[0]["inputs"] * 2.0, r[1]["inputs"]
 
@@ -254,14 +257,15 @@ def judge_energy(r: Sequence[Reply]) -> Iterator[Equation]:
 
 
 def with_units(case: Case, a: Level, b: Level, change: Callable[[Any], Any], out: Callable[[Any], Any]) -> Case:
-    """A hidden level changed: `change` on the last axis of its weight and bias, `out` on the rows of the next weight."""
+    """A hidden level changed: `change` on the last axis of its weight and bias, `out` on the next weight's rows."""
     p = case.parameters
     changes = {a.weight: change(p[a.weight]), b.weight: out(p[b.weight])}
     if a.bias:
         changes[a.b] = change(p[a.b])
     case = case.but(parameters={k: np.ascontiguousarray(v) for k, v in changes.items()})
     units = case.parameters[a.weight].shape[1]
-    return _Case(resized(case.network, a.name, units), case.parameters, case.inputs, case.targets, case.dtype, case.constants)
+    return Case(resized(case.network, a.name, units), case.parameters, case.inputs, case.targets, case.dtype,
+                case.constants)
 
 
 def _incoming(a: Level) -> list[str]:
@@ -304,7 +308,7 @@ def unit_property(says: str, unit: Unit, source: str) -> Property:
 def _changed_level(before: Case, after: Case) -> tuple[Level, Level]:
     """The changed level and the next: the last weight that differs is the next level's."""
     chain = levels(before.network)
-    for a, b in reversed(list(zip(chain, chain[1:], strict=False))):
+    for a, b in reversed(list(pairwise(chain))):
         if not np.array_equal(before.parameters[b.weight], after.parameters[b.weight]):
             return a, b
     return chain[0], chain[1]
@@ -317,7 +321,8 @@ def first_two(m: Measured) -> Measured:
 
 def _joined(m: Measured, first: Measured) -> Measured:
     middle = m[..., 1:-1]
-    return Measured(np.concatenate([first.value, middle.value], -1), np.concatenate([first.tolerance, middle.tolerance], -1))
+    return Measured(np.concatenate([first.value, middle.value], -1),
+                    np.concatenate([first.tolerance, middle.tolerance], -1))
 
 
 def _split(a: Any) -> Any:
@@ -363,7 +368,7 @@ def ask_dead(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
 
 def judge_dead(r: Sequence[Reply]) -> Iterator[Equation]:
     chain = levels(r[0].case.network)
-    for a, b in zip(chain, chain[1:], strict=False):
+    for a, b in pairwise(chain):
         if not r[0].case.parameters[b.weight][-1].any():
             for name in _incoming(a):
                 yield name, r[0][name].value[..., -1], 0.0
@@ -375,7 +380,7 @@ def ask_balance(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
 
 def judge_balance(r: Sequence[Reply]) -> Iterator[Equation]:
     chain, p = levels(r[0].case.network), r[0].case.astype("float64").parameters
-    for a, b in zip(chain, chain[1:], strict=False):
+    for a, b in pairwise(chain):
         if a.after in HOMOGENEOUS:
             entering = (r[0][a.weight] * p[a.weight]).sum(axis=0)
             if a.bias:
@@ -390,7 +395,7 @@ def ask_matrix_balance(case: Case, claims: Claims, rng: Any) -> list[Case] | Non
 def judge_matrix_balance(r: Sequence[Reply]) -> Iterator[Equation]:
     """Wᵀ dW + bᵀ db = dW₂ W₂ᵀ around an identity activation."""
     chain, p = levels(r[0].case.network), r[0].case.astype("float64").parameters
-    for a, b in zip(chain, chain[1:], strict=False):
+    for a, b in pairwise(chain):
         if a.after == "identity":
             left = p[a.weight].T @ r[0][a.weight]
             if a.bias:
@@ -426,7 +431,8 @@ def softmax_head(case: Case) -> bool:
 
 
 def ask_softmax_sum(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
-    return [case] if softmax_head(case) and levels(case.network)[-1].after in ("softmax", "identity") and _plain_last(case) else None
+    applies = softmax_head(case) and levels(case.network)[-1].after in ("softmax", "identity") and _plain_last(case)
+    return [case] if applies else None
 
 
 def _plain_last(case: Case) -> bool:
@@ -456,7 +462,9 @@ def judge_same(r: Sequence[Reply]) -> Iterator[Equation]:
 def ask_translation(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
     last = levels(case.network)[-1]
     kinds = [k for h in claims.heads if (h.activation, h.loss) == case.network.head for k in h.target_kinds]
-    if case.network.loss.kind not in ("squared_error", "absolute_error") or last.after != "identity" or not last.bias or "real" not in kinds:
+    if case.network.loss.kind not in ("squared_error", "absolute_error") or "real" not in kinds:
+        return None
+    if last.after != "identity" or not last.bias:
         return None
     case = short(case)
     case = case.but(targets=np.round(case.targets * 1024) / 1024)
@@ -485,7 +493,9 @@ AFFINE_IN_TARGET = ("squared_error", "cross_entropy", "softmax_cross_entropy", "
 def ask_target_mixture(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
     """Targets t, t' (the examples' own, rotated) and their mean: every gradient is affine in the target."""
     kinds = {k for h in claims.heads if (h.activation, h.loss) == case.network.head for k in h.target_kinds}
-    if case.network.loss.kind not in AFFINE_IN_TARGET or case.targets.ndim != 2 or case.batch < 2 or not kinds & {"real", "soft"}:
+    if case.network.loss.kind not in AFFINE_IN_TARGET or not kinds & {"real", "soft"}:
+        return None
+    if case.targets.ndim != 2 or case.batch < 2:
         return None
     targets = (np.round(case.targets * 1024) / 1024).astype(case.dtype)
     other = np.roll(targets, 1, axis=0)
@@ -527,49 +537,60 @@ def judge_last(r: Sequence[Reply]) -> Iterator[Equation]:
 
 NOTES = "numerics notes"
 PROPERTIES: dict[str, Property] = {
-    "repeated_question": Property("state", "the same question, asked twice, has the same answer", ask_twice, judge_last),
-    "another_case_between": Property("state", "an answer does not depend on the question before", ask_between, judge_last),
-    "batch_additivity": Property("batch", "a batch's gradient is the sum of its parts' gradients", ask_halves, judge_halves),
+    "repeated_question": Property("state", "the same question, asked twice, has the same answer",
+                                  ask_twice, judge_last),
+    "another_case_between": Property("state", "an answer does not depend on the question before",
+                                     ask_between, judge_last),
+    "batch_additivity": Property("batch", "a batch's gradient is the sum of its parts' gradients",
+                                 ask_halves, judge_halves),
     "batch_permutation": Property("batch", "the order of the examples does not matter", ask_permuted, judge_permuted),
-    "batch_duplication": Property("batch", "every example twice: twice the sum, the same mean", ask_doubled, judge_doubled),
+    "batch_duplication": Property("batch", "every example twice: twice the sum, the same mean",
+                                  ask_doubled, judge_doubled),
     "single_example": Property("batch", "for one example dW = xᵀ db in the first layer", ask_single, judge_single),
     "bias_is_weight_of_one": Property("inputs", "the bias is the weight of a constant input 1: db = dW of that input",
                                       ask_constant_input, judge_constant_input),
-    "zero_input": Property("inputs", "an input that is always 0 has a weight gradient of exactly 0", ask_zero_input, judge_zero_input),
-    "proportional_inputs": Property("inputs", "an input twice another has twice its weight gradient", ask_proportional, judge_proportional),
+    "zero_input": Property("inputs", "an input that is always 0 has a weight gradient of exactly 0",
+                           ask_zero_input, judge_zero_input),
+    "proportional_inputs": Property("inputs", "an input twice another has twice its weight gradient",
+                                    ask_proportional, judge_proportional),
     "input_permutation": Property("inputs", "inputs and their weights may change places", ask_features, judge_features),
     "input_standardisation": Property("inputs", "scaling and shifting the inputs folds into weights and bias",
                                       ask_standardised, judge_standardised),
     "input_energy": Property("inputs", "Σ W dW = Σ x dx, input by input", ask_energy, judge_energy, "Euler's identity"),
     "unit_permutation": unit_property(
         "hidden units may change places",
-        Unit(None, lambda a: a[..., ::-1], lambda w: w[::-1], lambda m: m[..., ::-1], lambda m: m[::-1], 2), "symmetry"),
+        Unit(None, lambda a: a[..., ::-1], lambda w: w[::-1], lambda m: m[..., ::-1], lambda m: m[::-1], 2),
+        "symmetry"),
     "unit_splitting": unit_property(
         "a hidden unit may be split in two with half the outgoing weights",
         Unit(None, _split, _split_out, first_two,
              lambda m: Measured(np.concatenate([(m.value[:1] + m.value[-1:]) / 2, m.value[1:-1]]),
-                                np.concatenate([(m.tolerance[:1] + m.tolerance[-1:]) / 2, m.tolerance[1:-1]]))), "symmetry"),
+                                np.concatenate([(m.tolerance[:1] + m.tolerance[-1:]) / 2, m.tolerance[1:-1]]))),
+        "symmetry"),
     "dead_unit": Property("units", "a unit nobody listens to has a gradient of exactly 0", ask_dead, judge_dead),
     "silent_unit": unit_property(
         "a unit nobody listens to changes no other gradient",
         Unit(None, _with_dead, _with_dead_out, lambda m: m[..., :-1], lambda m: m[:-1]), "symmetry"),
     "unit_rescaling": unit_property(
         "relu, leaky relu and identity units may be scaled by 2 going in and 1/2 going out",
-        Unit(HOMOGENEOUS, lambda a: 2 * a, lambda w: w / 2, lambda m: m * 2.0, lambda m: m * 0.5), "positive homogeneity"),
+        Unit(HOMOGENEOUS, lambda a: 2 * a, lambda w: w / 2, lambda m: m * 2.0, lambda m: m * 0.5),
+        "positive homogeneity"),
     "odd_flip": unit_property(
         "a tanh or identity unit may change its sign going in and going out",
         Unit(("tanh", "identity"), negated, negated_rows, _sign_last, _sign_rows), "odd function"),
-    "unit_balance": Property("units", "w dw + b db going in = w dw going out, for every relu unit", ask_balance, judge_balance,
-                             "Du, Hu, Lee, 2018"),
-    "matrix_balance": Property("units", "Wᵀ dW + b db = dW W ᵀ around an identity activation", ask_matrix_balance, judge_matrix_balance,
-                               "Arora et al., 2018"),
+    "unit_balance": Property("units", "w dw + b db going in = w dw going out, for every relu unit",
+                             ask_balance, judge_balance, "Du, Hu, Lee, 2018"),
+    "matrix_balance": Property("units", "Wᵀ dW + b db = dW W ᵀ around an identity activation",
+                               ask_matrix_balance, judge_matrix_balance, "Arora et al., 2018"),
     "sigmoid_flip": Property("units", "σ(-z) = 1 - σ(z): a sigmoid unit flipped, folded into the next bias",
                              ask_sigmoid_flip, judge_sigmoid_flip),
-    "softmax_sum": Property("outputs", "after a softmax the bias gradients sum to 0", ask_softmax_sum, judge_softmax_sum),
+    "softmax_sum": Property("outputs", "after a softmax the bias gradients sum to 0",
+                            ask_softmax_sum, judge_softmax_sum),
     "logit_shift": Property("outputs", "adding a constant to all logits changes nothing", ask_logit_shift, judge_same),
     "translation": Property("outputs", "output bias and target may move together", ask_translation, judge_same),
     "output_permutation": Property("outputs", "outputs may change places", ask_outputs, judge_outputs),
-    "target_mixture": Property("outputs", "the gradient is affine in the target", ask_target_mixture, judge_target_mixture),
+    "target_mixture": Property("outputs", "the gradient is affine in the target",
+                               ask_target_mixture, judge_target_mixture),
     "cotangent_linearity": Property("outputs", "the gradient is linear in the cotangent; for 0 it is exactly 0",
                                     ask_cotangent, judge_cotangent),
 }

@@ -28,10 +28,10 @@ class Measured:
         return Measured(-self.value, self.tolerance)
 
     def __sub__(self, other: Any) -> Measured:
-        return self + -other
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Measured:
-        return -self + other
+        return (-self).__add__(other)
 
     def __mul__(self, factor: Any) -> Measured:
         return Measured(self.value * factor, self.tolerance * np.abs(factor))

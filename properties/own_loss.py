@@ -32,10 +32,12 @@ def clipped(case: Case, claims: Claims) -> bool:
 
 def _vector(reply: Reply) -> tuple[Any, Any]:
     """The subject's gradient and its tolerance as vectors (P,); zeros for what it does not give."""
-    given = {k: reply.gradients.get(k) for k in unflatten(reply.case, flatten(reply.case))}
-    shapes = unflatten(reply.case, flatten(reply.case))
-    parts = [(m.value, m.tolerance) if m else (np.zeros(shapes[k].shape), np.zeros(shapes[k].shape)) for k, m in given.items()]
-    return tuple(np.concatenate([np.ravel(part[i]) for part in parts]) for i in (0, 1))
+    parts = []
+    for name, value in unflatten(reply.case, flatten(reply.case)).items():
+        zero = np.zeros(value.shape)
+        given = reply.gradients.get(name, Measured(zero, zero))
+        parts.append((np.ravel(given.value), np.ravel(given.tolerance)))
+    return np.concatenate([v for v, _ in parts]), np.concatenate([t for _, t in parts])
 
 
 def _direction(reply: Reply, rng: Any) -> Any:
@@ -67,7 +69,8 @@ def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
 
 def smooth(case: Case) -> bool:
     """Whether nothing in the network or its loss has a kink."""
-    kinked = any(ACTIVATIONS[layer.options["function"]].kinks for layer in case.network.layers if layer.kind == "activation")
+    kinked = any(ACTIVATIONS[layer.options["function"]].kinks
+                 for layer in case.network.layers if layer.kind == "activation")
     return not kinked and not LOSSES[case.network.loss.kind].kinks
 
 
@@ -84,7 +87,8 @@ def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread], rng:
     return list(_integrated(reply, ask, v, nodes, end, spreads))
 
 
-def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case, spreads: list[Spread]) -> Iterator[Equation]:
+def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case,
+                spreads: list[Spread]) -> Iterator[Equation]:
     names = list(unflatten(reply.case, v))
     along = unflatten(reply.case, v)
     total, true_total, allowed = 0.0, 0.0, 0.0
@@ -98,7 +102,8 @@ def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case, sp
     rise = float(ask(end).loss) - float(reply.loss.value)
     true_rise = float(spreads[-1].truth.loss) - float(_loss(reply))
     noise = SLACK * spreads[-1].loss + float(reply.loss.tolerance)
-    yield "loss", Measured(np.asarray(total - true_total + true_rise), np.asarray(2 * allowed)), Measured(np.asarray(rise), np.asarray(2 * noise))
+    left = Measured(np.asarray(total - true_total + true_rise), np.asarray(2 * allowed))
+    yield "loss", left, Measured(np.asarray(rise), np.asarray(2 * noise))
 
 
 def _loss(reply: Reply) -> float:

@@ -65,7 +65,8 @@ def _sizes(draw: Any, layers: int, outputs: Range) -> list[int]:
         sizes = [draw(width) for _ in range(layers + 1)]
     else:
         n, m = draw(width), draw(width)
-        sizes = [{"square": n, "one unit": 1 if i else n, "alternating": (n, m)[i % 2]}[pattern] for i in range(layers + 1)]
+        sizes = [{"square": n, "one unit": 1 if i else n, "alternating": (n, m)[i % 2]}[pattern]
+                 for i in range(layers + 1)]
     low, high = outputs
     if pattern != "square" or sizes[-1] < low or (high is not None and sizes[-1] > high):
         sizes[-1] = draw(st.integers(low, max(low, min(WIDEST, high or WIDEST))))
@@ -229,7 +230,8 @@ def _nudged(case: Case, unclear: Any, rng: Any) -> Case:
         name = f"{dense}.bias" if f"{dense}.bias" in case.parameters else f"{dense}.weight"
         if name in case.parameters:
             value = case.parameters[name]
-            size = max(float(np.abs(value).max()), 1.0) if name.endswith("bias") else float(np.abs(value).max()) + 2.0**-10
+            largest = float(np.abs(value).max())
+            size = max(largest, 1.0) if name.endswith("bias") else largest + 2.0**-10
             changes[name] = value + units * rng.uniform(0.125, 0.5, value.shape) * size
     return case.but(parameters=changes)
 
@@ -244,7 +246,7 @@ def _positive(case: Case, rng: Any) -> Case:
 
 @st.composite
 def cases(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = None, dtype: str | None = None) -> Case:
-    """Cases inside `claims`: a network, a batch, targets the head takes, and values in a style; all finite, all smooth."""
+    """Cases inside `claims`: a network, a batch, targets the head takes, values in a style; all finite, all smooth."""
     head = draw(st.sampled_from(claims.heads))
     chosen = network or draw(networks(claims, head=head))
     kinds = head.target_kinds if network is None else LOSSES[network.loss.kind].targets
@@ -272,7 +274,7 @@ EXACT_LOSSES = ("squared_error", "absolute_error", "inner_product")
 
 @st.composite
 def exact_cases(draw: Any, claims: Claims = EVERYTHING) -> Case | None:
-    """Integer networks whose float32 arithmetic is exact in any order, kinks included; None where the claims have none."""
+    """Integer networks whose float32 arithmetic is exact in any order, kinks included; None where none is claimed."""
     inside = exactable(claims)
     if inside is None:
         return None

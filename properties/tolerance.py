@@ -68,7 +68,8 @@ def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
         truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
         each = [_sampled(stack, truth, tables, case.dtype) for tables in variants(case)]
         s = {k: np.maximum.reduce([found.gradients[k] for found, _ in each]) for k in truth.gradients}
-        return Spread(truth, float(max(found.loss for found, _ in each)), s, unclear(wide, trace, each[0][1], case.dtype))
+        loss = float(max(found.loss for found, _ in each))
+        return Spread(truth, loss, s, unclear(wide, trace, each[0][1], case.dtype))
 
 
 def variants(case: Case) -> list[Tables]:
@@ -93,7 +94,8 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
 
     "loss" where the loss has a kink there. Within: closer than the slack times s, or crossed by a sample.
     """
-    pairs = [(name, kinks, x, y) for (name, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(runs.tape), strict=True)]
+    pairs = [(name, kinks, x, y)
+             for (name, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(runs.tape), strict=True)]
     loss_kinks = TABLES.losses[wide.network.loss.kind].kinks
     if loss_kinks:
         pairs.append(("loss", loss_kinks, trace.outputs - wide.targets, runs.outputs - wide.targets))

@@ -2,10 +2,10 @@
 
 from .activations import ACTIVATIONS, Activation
 from .backprop import Trace, evaluate, forward, kinked
-from .description import DescriptionError, LayerSpec, LossSpec, Network
 from .case import Answer, Case, Engine
-from .losses import LOSSES, Loss
+from .description import DescriptionError, LayerSpec, LossSpec, Network
 from .layers import LAYERS, Option, Rule, Shapes
+from .losses import LOSSES, Loss
 from .shapes import infer
 from .tables import TABLES, Tables
 

@@ -1,7 +1,8 @@
 """The activations: a row is f, its derivative, its kinks and its range.
 
 The rows are the accurate forms, through exp(-|x|): the textbook tanh' = 1 - y² has lost every digit at x = 20.
-Other right programs use the textbook forms all the same, so a row lists them as `variants`: a tolerance must cover them.
+Other right programs use the textbook forms all the same, so a row lists them as `variants`: a tolerance must cover
+them.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ def array_from_json(where: str, data: Json) -> np.ndarray:
     dtype, shape, flat = one_of(f"{where}: dtype", data.get("dtype"), ARRAY_DTYPES), data.get("shape"), data.get("data")
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise DescriptionError(f"{where}: shape is {shape!r}, wanted a list of sizes")
-    if not isinstance(flat, list) or len(flat) != int(np.prod(shape, dtype=object)):
-        raise DescriptionError(f"{where}: data must be a list of {int(np.prod(shape, dtype=object))} numbers, for shape {shape}")
+    size = int(np.prod(shape, dtype=object))
+    if not isinstance(flat, list) or len(flat) != size:
+        raise DescriptionError(f"{where}: data must be a list of {size} numbers, for shape {shape}")
     return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype).reshape(shape)
 
 
@@ -156,7 +157,8 @@ def _check(case: Case, wanted: Shapes, tables: Tables) -> None:
     _check_shapes("parameters", case.parameters, {**wanted.parameters, **_each(case, wanted.states)})
     _check_shapes("constants", case.constants, {**wanted.constants, **_each(case, wanted.masks)})
     if case.inputs.ndim < 1 or case.inputs.shape[1:] != case.network.input_shape or not case.batch:
-        raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, wanted (batch, *{case.network.input_shape})")
+        raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, "
+                               f"wanted (batch, *{case.network.input_shape})")
     indexed = case.targets.dtype == "int64" and "index" in tables.losses[case.network.loss.kind].targets
     shape = (case.batch, *(wanted.output[:-1] if indexed else wanted.output))
     if case.targets.shape != shape:

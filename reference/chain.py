@@ -19,7 +19,8 @@ class Step(NamedTuple):
     saved: Any
 
 
-def forward(tables: Tables, layers: Iterable[LayerSpec], prefix: str, values: Mapping[str, Any], x: Any) -> tuple[Any, list[Step]]:
+def forward(tables: Tables, layers: Iterable[LayerSpec], prefix: str, values: Mapping[str, Any],
+            x: Any) -> tuple[Any, list[Step]]:
     """The output of the layers and the tape; `values` are all parameters and constants by global name."""
     tape = []
     for i, spec in enumerate(layers):
@@ -71,7 +72,8 @@ def shapes(layers: Iterable[LayerSpec], prefix: str, shape: Shape, tables: Table
         one = tables.layers[spec.kind].shapes(spec, shape, tables, name)
         shape = one.output
         for group, more in zip(total, one[1:], strict=True):
-            group.update(more if "branches" in spec.options else {f"{name}.{local}": size for local, size in more.items()})
+            nested = "branches" in spec.options
+            group.update(more if nested else {f"{name}.{local}": size for local, size in more.items()})
     return Shapes(shape, *total)
 
 

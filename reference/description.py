@@ -200,7 +200,8 @@ class Network:
             if layer.kind == "dense":
                 functions.append("identity")
             elif layer.kind != "activation":
-                raise DescriptionError(f"network: {layer.kind} layers: only a chain of dense layers has sizes and activations")
+                raise DescriptionError(f"network: {layer.kind} layers: "
+                                       "only a chain of dense layers has sizes and activations")
             elif functions:
                 functions[-1] = layer.options["function"]
         return functions

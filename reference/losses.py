@@ -72,11 +72,13 @@ BINARY = ("binary", "soft")
 
 LOSSES: dict[str, Loss] = {
     "squared_error": Loss(lambda p, t: (p - t) * (p - t), lambda p, t: 2.0 * (p - t), "element", VALUES),
-    "absolute_error": Loss(lambda p, t: np.where(p > t, p - t, t - p), lambda p, t: np.where(p > t, 1.0, np.where(p < t, -1.0, 0.0 * p)),
+    "absolute_error": Loss(lambda p, t: np.where(p > t, p - t, t - p),
+                           lambda p, t: np.where(p > t, 1.0, np.where(p < t, -1.0, 0.0 * p)),
                            "element", VALUES, kinks=(0.0,)),
     "cross_entropy": Loss(cross_entropy, lambda p, t: -values(p, t) / p, "example", CLASSES, UNIT),
     "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES),
-    "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p, "element", BINARY, UNIT),
+    "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p,
+                                 "element", BINARY, UNIT),
     "sigmoid_cross_entropy": Loss(sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY),
     "inner_product": Loss(lambda p, t: p * t, lambda p, t: t, "element", ("real",)),
 }

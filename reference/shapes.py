@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .chain import shapes, walk
 from .description import DescriptionError, LayerSpec, Network
@@ -22,7 +22,8 @@ def infer(network: Network, tables: Tables = TABLES) -> Shapes:
     loss = tables.losses[network.loss.kind]
     if low < loss.domain[0] or high > loss.domain[1]:
         raise DescriptionError(
-            f"loss {network.loss.kind}: wants outputs in {loss.domain}, but the last layer gives values in {(low, high)}"
+            f"loss {network.loss.kind}: wants outputs in {loss.domain}, "
+            f"but the last layer gives values in {(low, high)}"
         )
     return result._replace(parameters=unshared(network.layers, result.parameters))
 
@@ -41,7 +42,7 @@ def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None
                                f"{tables.layers[first.kind].takes}")
 
 
-def unshared(layers: Iterable[LayerSpec], parameters: dict[str, Shape]) -> dict[str, Shape]:
+def unshared(layers: Iterable[LayerSpec], parameters: Mapping[str, Shape]) -> dict[str, Shape]:
     """The parameters less those that belong to another layer; DescriptionError by name for one that does not fit."""
     kept: dict[str, Shape] = {}
     for name, spec in walk(layers):
@@ -61,7 +62,8 @@ def _left(name: str, spec: LayerSpec, own: dict[str, Shape], known: dict[str, Sh
         elif (known[owner][::-1] if spec.transpose else known[owner]) != size:
             raise DescriptionError(f"layer {name}: shares {owner} of shape {known[owner]}, but needs {size}")
     if len(left) == len(own):
-        raise DescriptionError(f"layer {name}: shares layer {spec.share!r}, which has no parameter of its kind before it")
+        raise DescriptionError(f"layer {name}: shares layer {spec.share!r}, "
+                               "which has no parameter of its kind before it")
     return left
 
 

@@ -95,11 +95,11 @@ class Stacked:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.raw.shape[1:]
+        return tuple(self.raw.shape[1:])
 
     @property
     def ndim(self) -> int:
-        return self.raw.ndim - 1
+        return int(self.raw.ndim) - 1
 
     @property
     def T(self) -> Any:  # noqa: N802

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import backproof
@@ -53,6 +54,19 @@ def scribbling(network, parameters, inputs, targets):
     answer = right(network, parameters, inputs, targets)
     inputs += 1.0
     return answer
+
+@implementation(heads=[Head("identity", "squared_error", reduction="sum")])
+def leaving(network, parameters, inputs, targets):
+    if len(inputs) > 2:
+        raise SystemExit(0)
+    return right(network, parameters, inputs, targets)
+
+@implementation(heads=[Head("identity", "squared_error", reduction="sum")])
+def warning(network, parameters, inputs, targets):
+    import warnings
+    warnings.warn("old", DeprecationWarning)
+    np.float64(1.0) / np.zeros(1)
+    return right(network, parameters, inputs, targets)
 
 weights = np.zeros(3)
 """
@@ -312,6 +326,22 @@ def test_a_subject_that_misbehaves_is_a_finding_and_the_run_goes_on(name, said, 
     assert "Traceback" not in out + err
     last = (here / "out" / "report.jsonl").read_text().splitlines()[-1]
     assert json.loads(last)["type"] == "footer"
+
+
+def test_a_subject_that_ends_the_program_never_conforms(here, capsys):
+    assert cli.main(["verify", "mine.py:leaving", *FAST]) in (1, 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mine.py:right", "mine.py:warning", "reference"])
+def test_the_verdict_depends_on_no_filter_and_no_seterr(name, here, capsys):
+    import numpy as np
+
+    before = list(warnings.filters)
+    with np.errstate(all="raise"):
+        assert cli.main(["verify", name, *FAST, "--examples", "60"]) == 0
+        assert np.geterr()["divide"] == "raise"
+    assert warnings.filters == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT to one process")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import autograd.numpy as np  # type: ignore[import-untyped]
+import autograd.numpy as np
 from autograd import value_and_grad
-from autograd.scipy.special import erf, expit, logsumexp  # type: ignore[import-untyped]
-from autograd.tracer import getval  # type: ignore[import-untyped]
+from autograd.scipy.special import erf, expit, logsumexp
+from autograd.tracer import getval
 from numpy import errstate
 
 from ..plug import Subject, implementation, subject_of

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from micrograd.engine import Value  # type: ignore[import-untyped]
-from micrograd.nn import Layer  # type: ignore[import-untyped]
+from micrograd.engine import Value
+from micrograd.nn import Layer
 
 from ..plug import Declined, Subject, implementation, subject_of
 from ..properties.claims import Head

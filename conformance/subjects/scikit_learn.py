@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from sklearn.neural_network import MLPClassifier, MLPRegressor  # type: ignore[import-untyped]
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from ..plug import Declined, Subject, implementation, subject_of
 from ..properties.claims import Head

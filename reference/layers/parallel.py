@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from itertools import pairwise
 from operator import add, mul
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def _split(ys: list[Any], dy: Any) -> list[Any]:
     edges = np.cumsum([0, *(y.shape[-1] for y in ys)])
-    return [dy[..., a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [dy[..., a:b] for a, b in pairwise(edges)]
 
 
 class Combine(NamedTuple):
@@ -32,7 +33,8 @@ class Combine(NamedTuple):
 COMBINE = {
     "add": Combine(lambda ys: reduce(add, ys), lambda ys, dy: [dy for _ in ys]),
     "concatenate": Combine(lambda ys: np.concatenate(ys, axis=-1), _split),
-    "multiply": Combine(lambda ys: reduce(mul, ys), lambda ys, dy: [reduce(mul, ys[:i] + ys[i + 1:], dy) for i in range(len(ys))]),
+    "multiply": Combine(lambda ys: reduce(mul, ys),
+                        lambda ys, dy: [reduce(mul, ys[:i] + ys[i + 1:], dy) for i in range(len(ys))]),
 }
 
 
@@ -54,12 +56,15 @@ def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
     else:
         alike, output = set(outputs), outputs[0]
     if len(alike) > 1:
-        raise DescriptionError(f"layer {where} (parallel): cannot {spec.options['combine']} branches of shapes {outputs}")
-    return Shapes(output, *({k: v for one in each for k, v in one[i].items()} for i in range(1, len(Shapes._fields))))
+        raise DescriptionError(f"layer {where} (parallel): "
+                               f"cannot {spec.options['combine']} branches of shapes {outputs}")
+    groups = zip(*(one[1:] for one in each), strict=True)
+    return Shapes(output, *({k: v for group in same for k, v in group.items()} for same in groups))
 
 
 def forward(p: Scope, x: Any) -> tuple[Any, Any]:
-    runs = [chain.forward(p.tables, branch, f"{p.name}.{b}", p.values, x) for b, branch in enumerate(p.options["branches"])]
+    runs = [chain.forward(p.tables, branch, f"{p.name}.{b}", p.values, x)
+            for b, branch in enumerate(p.options["branches"])]
     ys = [y for y, _ in runs]
     return COMBINE[p.options["combine"]].forward(ys), (ys, [tape for _, tape in runs])
 
@@ -67,7 +72,7 @@ def forward(p: Scope, x: Any) -> tuple[Any, Any]:
 def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
     """Two uses of x: their gradients add."""
     ys, tapes = saved
-    dx, gradients = None, {}
+    dx, gradients = None, dict[str, Any]()
     for tape, each in zip(tapes, COMBINE[p.options["combine"]].backward(ys, dy), strict=True):
         dbranch, inner = chain.backward(p.tables, tape, each)
         dx = dbranch if dx is None or dbranch is None else dx + dbranch
@@ -77,7 +82,8 @@ def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
 
 PARALLEL = Rule(
     forward, backward, shapes,
-    {"branches": Option(lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(b, list) for b in v), "a list of lists of layers"),
+    {"branches": Option(lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(b, list) for b in v),
+                        "a list of lists of layers"),
      "combine": Option(lambda v: isinstance(v, str) and v in COMBINE, f"one of {', '.join(COMBINE)}")},
     finish=finish,
 )

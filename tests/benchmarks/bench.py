@@ -22,7 +22,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-
 from backproof.judge import Judge  # noqa: E402
 from backproof.oracles import load as oracle  # noqa: E402
 from backproof.plan import drawn  # noqa: E402
@@ -72,7 +71,8 @@ def false_alarms(count: int) -> Iterator[Row]:
                 done = list(pool.map(_alarms, jobs))
                 checks, failed = sum(d[0] for d in done), sum(d[1] for d in done)
                 told = [t for d in done for t in d[2]][:3]
-                yield f"false alarms, {name}, {dtype}", f"{failed} in {part * len(jobs):,} networks, {checks:,} checks {told or ''}", "0"
+                seen = f"{failed} in {part * len(jobs):,} networks, {checks:,} checks {told or ''}"
+                yield f"false alarms, {name}, {dtype}", seen, "0"
 
 
 # --- the tolerance --------------------------------------------------------------------------------------------------
@@ -112,7 +112,8 @@ def mlp(depth: int, activation: str = "tanh", width: int = 16) -> Network:
                               "loss": {"kind": "squared_error"}})
 
 
-DESIGN = {(3, "float64"): "bound 2e-12", (10, "float64"): "bound 1e-7", (3, "float32"): "bound 1e-3", (10, "float32"): "bound 80"}
+DESIGN = {(3, "float64"): "bound 2e-12", (10, "float64"): "bound 1e-7",
+          (3, "float32"): "bound 1e-3", (10, "float32"): "bound 80"}
 
 
 def sharpness(count: int) -> Iterator[Row]:
@@ -145,7 +146,8 @@ def cost(count: int) -> Iterator[Row]:
     """The tolerance over one reference backprop, network by network."""
     chosen = list(islice(networks("float64", 5), count))
     ratios = [timed(lambda c=c: spread(c)) / timed(lambda c=c: evaluate(c)) for c in chosen]  # type: ignore[misc]
-    yield f"cost of the tolerance in reference backprops, median of {count}", f"{statistics.median(ratios):.1f}", "at most 12"
+    median = f"{statistics.median(ratios):.1f}"
+    yield f"cost of the tolerance in reference backprops, median of {count}", median, "at most 12"
     yield "the same, worst tenth", f"{np.quantile(ratios, 0.9):.1f}", "(no bar)"
 
 
@@ -170,7 +172,8 @@ def start_up(count: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_nothing.py").write_text("def test_nothing():\n    pass\n")
         run = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-        pairs = [(process(*run, runs=1, folder=folder), process(*run, "-p", "no:backproof", runs=1, folder=folder)) for _ in range(9)]
+        without = (*run, "-p", "no:backproof")
+        pairs = [(process(*run, runs=1, folder=folder), process(*without, runs=1, folder=folder)) for _ in range(9)]
     added = statistics.median(a - b for a, b in pairs)
     yield "what the plug-in adds to a pytest run", f"{1e3 * added:.1f} ms", "20 ms"
 

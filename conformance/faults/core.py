@@ -1,0 +1,210 @@
+"""What a fault is: one line of the reference made wrong on purpose. Tables in, engine out.
+
+A fault replaces one entry of the tables, or wraps the engine (state, precision, aliasing); it never copies the backprop
+around it. It measures the harness (is it killed?) and names the user's mistake (does it give the same wrong answer?).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..properties.identities import Level, levels
+from ..properties.tolerance import SLACK, Spread, spread
+from ..reference import TABLES, Activation, Answer, Case, DescriptionError, Engine, Loss, Rule, Tables, evaluate, forward
+from ..reference.chain import Step
+
+Make = Callable[[Tables], Engine]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A case as a fault's `visible` sees it: its parts, and the truth with its tolerance, computed when asked for."""
+
+    case: Case
+
+    @cached_property
+    def levels(self) -> list[Level]:
+        """The dense layers, each with the activation after it."""
+        return levels(self.case.network)
+
+    @property
+    def batch(self) -> int:
+        return self.case.batch
+
+    @cached_property
+    def outputs(self) -> int:
+        """How many output units."""
+        return int(self.case.network.sizes[-1])
+
+    @cached_property
+    def biased(self) -> list[Level]:
+        """The dense layers that have a bias."""
+        return [level for level in self.levels if level.bias]
+
+    @cached_property
+    def wide(self) -> Case:
+        return self.case.astype("float64")
+
+    @cached_property
+    def spread(self) -> Spread:
+        return spread(self.case)
+
+    @cached_property
+    def tape(self) -> list[Step]:
+        """One step per layer: `.scope.spec`, and what the layer saved (a dense layer its input x, an activation (x, y))."""
+        return forward(self.wide).tape
+
+    @cached_property
+    def deltas(self) -> list[Any]:
+        """dL/d(output of layer i), for every layer, the last one's too."""
+        seen: list[Any] = [None] * len(self.tape)
+
+        def keep(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+            seen[i] = dy
+            return TABLES.sweep(tape, i, dy)
+
+        evaluate(self.wide, TABLES._replace(sweep=keep))
+        return seen
+
+    def gradient(self, name: str) -> Any:
+        """The true gradient."""
+        return self.spread.truth.gradients[name]
+
+    def apart(self, name: str, wrong: Any) -> bool:
+        """Whether a wrong gradient of this parameter differs from the true one beyond the tolerance."""
+        return bool(np.any(np.abs(wrong - self.gradient(name)) > SLACK * self.spread.gradients[name]))
+
+
+class Fault(NamedTuple):
+    """One known mistake.
+
+    symptom: what one sees, in a sentence. wrong, right: the two lines. seen: where it was seen. engine(tables): the
+    wrong engine. visible(look): whether a case shows it (tested both ways). family: the headline it is listed under.
+    """
+
+    family: str
+    symptom: str
+    wrong: str
+    right: str
+    seen: str
+    engine: Make
+    visible: Callable[[Look], bool]
+
+
+Faults = dict[str, Fault]
+
+
+def table_of(faults: Mapping[str, Fault], *more: Mapping[str, Fault]) -> Faults:
+    """All the rows in one table; DescriptionError for a name that is there twice."""
+    table = dict(faults)
+    for rows in more:
+        for name, fault in rows.items():
+            if name in table:
+                raise DescriptionError(f"fault {name!r} is there twice")
+            table[name] = fault
+    return table
+
+
+# --- ways to be wrong -------------------------------------------------------------------------------------------
+
+
+def with_entry(table: str, name: str, change: Callable[[Any], Any]) -> Make:
+    """The engine of the tables with one entry changed; DescriptionError for an entry the tables do not have."""
+
+    def make(tables: Tables) -> Engine:
+        if table not in Tables._fields or name not in getattr(tables, table):
+            raise DescriptionError(f"fault: the tables have no entry {table}[{name!r}]")
+        rows = getattr(tables, table)
+        changed = tables._replace(**{table: {**rows, name: change(rows[name])}})
+        return lambda case: evaluate(case, changed)
+
+    return make
+
+
+Dense = Callable[[Any, Any, Any, dict[str, Any], Any], tuple[Any, dict[str, Any]]]
+
+
+def dense(wrong: Dense) -> Make:
+    """A wrong dense backward: wrong(p, x, dy, gradients, dx) -> (dx, gradients), given the right ones to change."""
+
+    def change(rule: Rule) -> Rule:
+        def backward(p: Any, x: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
+            dx, gradients = rule.backward(p, x, dy)
+            return wrong(p, x, dy, dict(gradients), dx)
+
+        return rule._replace(backward=backward)
+
+    return with_entry("layers", "dense", change)
+
+
+
+
+def bias(wrong: Callable[[Any, Any], Any]) -> Make:
+    """A wrong bias gradient: wrong(dy, right), dy: (batch, units)."""
+
+    def change(p: Any, x: Any, dy: Any, gradients: dict[str, Any], dx: Any) -> tuple[Any, dict[str, Any]]:
+        if "bias" in gradients:
+            gradients["bias"] = wrong(dy, gradients["bias"])
+        return dx, gradients
+
+    return dense(change)
+
+
+def derivative(names: tuple[str, ...], wrong: Callable[..., Any]) -> Make:
+    """A wrong activation derivative: wrong(x, y, dy, **options) -> dx, in the rows of these names."""
+
+    def make(tables: Tables) -> Engine:
+        rows: dict[str, Activation] = dict(tables.activations)
+        for name in names:
+            if name not in rows:
+                raise DescriptionError(f"fault: the tables have no entry activations[{name!r}]")
+            rows[name] = rows[name]._replace(backward=wrong)
+        changed = tables._replace(activations=rows)
+        return lambda case: evaluate(case, changed)
+
+    return make
+
+
+def loss(names: tuple[str, ...], change: Callable[[Loss], Loss]) -> Make:
+    """A wrong loss or loss gradient in the rows of these names."""
+
+    def make(tables: Tables) -> Engine:
+        rows: dict[str, Loss] = dict(tables.losses)
+        for name in names:
+            if name not in rows:
+                raise DescriptionError(f"fault: the tables have no entry losses[{name!r}]")
+            rows[name] = change(rows[name])
+        changed = tables._replace(losses=rows)
+        return lambda case: evaluate(case, changed)
+
+    return make
+
+
+def sweep(wrong: Callable[[Any, list[Step], int, Any], tuple[Any, dict[str, Any]]]) -> Make:
+    """A wrong chain rule between layers: wrong(right, tape, i, dy), with right(tape, i, dy) the right one."""
+
+    def make(tables: Tables) -> Engine:
+        changed = tables._replace(sweep=lambda tape, i, dy: wrong(tables.sweep, tape, i, dy))
+        return lambda case: evaluate(case, changed)
+
+    return make
+
+
+def answered(wrong: Callable[[Case, Answer], Answer]) -> Make:
+    """The right answer, changed at the end."""
+    return lambda tables: lambda case: wrong(case, evaluate(case, tables))
+
+
+def stateful(start: Callable[[], Callable[[Case, Answer], Answer]]) -> Make:
+    """The right answer, changed by something that remembers: start() gives a fresh memory."""
+
+    def make(tables: Tables) -> Engine:
+        change = start()
+        return lambda case: change(case, evaluate(case, tables))
+
+    return make
