@@ -35,16 +35,17 @@ def verify(
     seed: int = SEED,
     oracles: Names | None = None,
     require: Names = (),
+    stop_after: int | None = None,
     report: str | os.PathLike[str] | None = None,
     quiet: bool = True,
 ) -> Report:
     """Verify a function, a Subject, or a target's text ("my_file.py:backprop", "scikit-learn-regressor").
 
     examples and seconds: how many networks, and how long, whichever is first. oracles: which witnesses (default: all
-    that are there). require: those whose absence is an error. report: a directory for the record. Raises TargetError,
-    PlanError or RecordError, each a ValueError of one line, and DescriptionError for what is not callable.
+    that are there). require: those whose absence is an error. stop_after: end once so many networks have failed.
+    report: a directory for the record. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and DescriptionError for what is not callable.
     """
-    plan = plan_of(examples, seconds, seed, oracles, require)
+    plan = plan_of(examples, seconds, seed, oracles, require, stop_after)
     return judge(subject_for(target), plan, report, quiet)
 
 
@@ -69,7 +70,7 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
         try:
-            report = run(subject, plan, recorder, listen)
+            report = run(subject, plan, recorder, listen, listen.announce)
         except SystemExit as error:
             raise TargetError(f"{subject.name} ends the program: sys.exit({error.code!r}) inside it") from error
         recorder.footer(report)
@@ -101,6 +102,7 @@ def plan_of(
     seed: int = SEED,
     oracles: Names | None = None,
     require: Names = (),
+    stop_after: int | None = None,
 ) -> Plan:
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     chosen = None if oracles is None else names_of("oracles", oracles)
@@ -111,9 +113,12 @@ def plan_of(
     whole("examples", examples, 1)
     whole("seed", seed, 0)
     positive("seconds", seconds)
+    if stop_after is not None:
+        whole("stop_after", stop_after, 1)
     from .plan import Plan
 
-    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required)
+    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required,
+                stop_after=stop_after)
 
 
 def whole(what: str, value: Any, least: int) -> None:

@@ -48,7 +48,20 @@ List what there is.
   python -m backproof list activations
   python -m backproof list oracles
 """
-KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects")
+EXPLAINS = """\
+Explain a known mistake (the formula, the wrong line and the right one, an example in numbers, where it was seen), or a
+property.
+
+  python -m backproof explain bias-averaged-over-batch
+  python -m backproof explain batch_additivity
+"""
+MATRIX = """\
+Put every known mistake before every judge: which of them kills it, and after how many networks.
+
+  python -m backproof matrix --out docs
+  python -m backproof matrix --only bias-averaged-over-batch
+"""
+KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults")
 
 
 class UsageError(Exception):
@@ -83,12 +96,17 @@ def parser() -> Parser:
     """The whole command line."""
     top = _parser(Parser, prog="backproof", description=HELP, epilog=EXITS)
     top.add_argument("--version", action=Version, help="print the version")
-    commands = top.add_subparsers(title="commands", metavar="{verify,list}", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_verify(_parser(commands.add_parser, name="verify", help="verify one implementation", description=VERIFY,
                         epilog=EXITS))
     kinds = _parser(commands.add_parser, name="list", help="list what there is", description=LISTS)
     kinds.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     kinds.set_defaults(command=lambda options: say(*LISTINGS[options.kind]()))
+    teaching = _parser(commands.add_parser, name="explain", help="what a mistake or a property is", description=EXPLAINS)
+    teaching.add_argument("name", metavar="NAME", help="a fault or a property")
+    teaching.set_defaults(command=explain)
+    _add_matrix(_parser(commands.add_parser, name="matrix", help="which judge kills which known mistake",
+                        description=MATRIX))
     return top
 
 
@@ -137,6 +155,56 @@ def verify(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     say(report.text())
     return report.exit
+
+
+# --- explain, matrix ---------------------------------------------------------------------------------------------
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print what a fault or a property is; UsageError for an unknown name."""
+    from .reference.description import DescriptionError
+    from .teach import teach
+
+    try:
+        say(teach(options.name))
+    except DescriptionError as error:
+        raise UsageError(str(error)) from error
+    return 0
+
+
+def _add_matrix(command: Parser) -> None:
+    add = command.add_argument
+    add("--out", metavar="DIR", help="write DIR/kill-matrix.md and DIR/kill-matrix.svg")
+    add("--only", metavar="NAME", action="append", default=[], help="one fault (may be given again)")
+    add("--networks", type=int, default=40, metavar="N", help="networks for the kills (default 40)")
+    add("--seeds", type=int, default=10, metavar="S", help="seeds for the networks until the first kill (default 10)")
+    add("--faults", metavar="FILE", help="a module of your own with FAULTS = {name: Fault(...)}")
+    command.set_defaults(command=matrix)
+
+
+def matrix(options: argparse.Namespace) -> int:
+    """Make the kill matrix; exit 1 where a fault survives."""
+    from pathlib import Path
+
+    from . import faults
+    from .matrix import markdown, write
+    from .matrix import matrix as make
+    from .reference.description import DescriptionError, one_of
+
+    try:
+        if options.faults:
+            faults.FAULTS.update(faults.load(options.faults))
+        for name in options.only:
+            one_of("fault", name, faults.FAULTS)
+    except DescriptionError as error:
+        raise UsageError(str(error)) from error
+    rows = make(options.only, options.networks, options.seeds,
+                lambda row: print(f"{row.fault}: {', '.join(row.judges) or 'survives'}", file=sys.stderr))
+    if options.out:
+        write(rows, Path(options.out))
+    else:
+        say(*markdown(rows))
+    return 0 if all(row.judges for row in rows) else 1
 
 
 # --- list --------------------------------------------------------------------------------------------------------
@@ -204,6 +272,12 @@ def _subjects() -> Iterator[str]:
     return _columns([(name, _there(row), row.sentence) for name, row in SUBJECTS.items()])
 
 
+def _faults() -> Iterator[str]:
+    from .faults import FAULTS
+
+    return _columns([(name, fault.family, fault.symptom) for name, fault in FAULTS.items()])
+
+
 def _there(row: Any) -> str:
     if not row.missing:
         return f"available ({', '.join(row.needs)})" if row.needs else "available"
@@ -211,7 +285,7 @@ def _there(row: Any) -> str:
 
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = dict(
-    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects), strict=True))
+    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults), strict=True))
 
 
 # --- the terminal ------------------------------------------------------------------------------------------------

@@ -51,6 +51,19 @@ def family(name: str) -> str:
     return FAMILIES.get(name, "value")
 
 
+class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
+    """The subject called sys.exit."""
+
+
+def question(engine: Engine, case: Case) -> Answer:
+    """The engine's answer; raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit."""
+    try:
+        with limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
+            return engine(case)
+    except SystemExit as error:
+        raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error
+
+
 @dataclass(frozen=True)
 class Failure:
     """One failed check: what broke, on which case, and the message or the numbers."""
@@ -76,6 +89,9 @@ class Tally:
     slopes: dict[str, set[float]] = field(default_factory=dict)
     last: dict[tuple[str, str], int] = field(default_factory=dict)
     networks: int = 0
+    failing: int = 0
+    last_failing: int = -1
+    first: int | None = None
 
 
 class Judge:
@@ -100,9 +116,8 @@ class Judge:
         return self.spreads[id(case)][1]
 
     def question(self, case: Case) -> Answer:
-        """The engine's answer; raises whatever it raises, TookTooLong after ten seconds."""
-        with limit(QUESTION_SECONDS, "no answer"):
-            return self.engine(case)
+        """The engine's answer; raises what `question` raises."""
+        return question(self.engine, case)
 
     def ask(self, case: Case) -> Reply | None:
         """The answer with its tolerances, its values checked; None where there is none or the case is not valid."""
@@ -148,6 +163,10 @@ class Judge:
         self.remember(name, kind, Failure(name, kind, case, message, tuple(found), tuple(asked)))
 
     def remember(self, name: str, kind: str, failure: Failure) -> None:
+        if self.tally.last_failing != self.tally.networks:
+            self.tally.last_failing = self.tally.networks
+            self.tally.failing += 1
+            self.tally.first = self.tally.first or self.tally.networks
         key = (family(name), kind)
         self.tally.broken[key].add(name)
         kept = self.tally.failures[key]

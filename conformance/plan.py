@@ -14,13 +14,16 @@ CHUNK = 25
 
 @dataclass(frozen=True)
 class Plan:
-    """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there."""
+    """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there;
+    stop_after: end once so many networks have failed, None for never.
+    """
 
     examples: int = 300
     seconds: float = 60.0
     seed: int = 0
     oracles: tuple[str, ...] | None = None
     require: tuple[str, ...] = ()
+    stop_after: int | None = None
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:

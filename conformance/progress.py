@@ -35,6 +35,12 @@ class Progress:
             self.next = seconds + self.every
             self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, {seconds:.0f} s")
 
+    def announce(self, text: str) -> None:
+        """A line that stays: the first finding, long before the report."""
+        if self.stream is not None:
+            self._write("\r" + " " * self.width + "\r" if self.width else "")
+            self._write(f"{self.name}: {text}".encode("ascii", "replace").decode() + "\n")
+
     def _show(self, line: str) -> None:
         line = line.encode("ascii", "replace").decode()
         if self.rewrites:

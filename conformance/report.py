@@ -16,7 +16,8 @@ class Finding:
     """One mistake: the property it broke, where, the numbers, the case that shows it and what explains it.
 
     `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and `tolerance` are that
-    entry's. `case` is the id of the case file. `also` names the other properties that broke with it.
+    entry's. `case` is the id of the case file. `also` names the other properties that broke with it. `faults` are the known
+    mistakes it is consistent with, the likeliest first.
     """
 
     property: str
@@ -30,9 +31,11 @@ class Finding:
     explanation: str
     outcome: str = "failed"
     also: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "where": list(self.where), "also": list(self.also)} | {
+        return {**asdict(self), "where": list(self.where), "also": list(self.also),
+                "faults": list(self.faults)} | {
             k: _finite(getattr(self, k)) for k in ("got", "wanted", "error", "tolerance")}
 
 
@@ -41,7 +44,7 @@ def _finite(value: float) -> float | str:
     return float(value) if abs(value) < float("inf") else str(float(value))
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """The whole of a run: `report.json` is this, and `text()` what a terminal shows.
 
@@ -58,6 +61,7 @@ class Report:
     resolution: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     networks: int = 0
+    first_failure: int | None = None
     seconds: float = 0.0
     reason: str = ""
 
@@ -78,7 +82,7 @@ class Report:
         """The verdict first, each finding, then what was checked and how sharply."""
         return "\n".join([self._headline(), *self._findings(), *self._evidence()])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.text()
 
     def _headline(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import oracles
-from .explain import Explainer
-from .judge import VALUE_PROPERTIES, Judge, Tally, last_line
+from .findings import Finder
+from .judge import VALUE_PROPERTIES, Judge, Tally, last_line, question
 from .plan import Plan, drawn
 from .plug import BrokenContract, Subject
 from .properties.claims import Claims, Head
@@ -22,7 +22,6 @@ from .record import Recorder, environment
 from .reference import Case
 from .reference.description import DescriptionError, LossSpec
 from .report import Report
-from .watch import TookTooLong
 
 __all__ = ["VALUE_PROPERTIES", "run"]
 
@@ -38,26 +37,33 @@ class NotJudged(Exception):  # noqa: N818
     """The adapter is broken, not the gradient."""
 
 
-def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None) -> Report:
+def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
+        announce: Callable[[str], None] = lambda _: None) -> Report:
     """Verify a subject; the report is complete whatever the subject does, and after Ctrl-C up to there.
+
+    listen hears of every network, announce of the first finding, as soon as there is one.
 
     Raises oracles.NotAvailable where a required oracle is absent.
     """
     started = time.monotonic()
-    names = _oracles(plan)
     report = Report(subject.name, "not_judged", environment(), plan.seed)
     try:
+        names = _oracles(plan)
+        absent = _absent(names)
         claims, notes = smoke(subject)
         report.notes += notes
     except NotJudged as error:
         report.reason = f"smoke: {error}"
         return _closed(report, started)
-    judge = Judge(subject, claims, [n for n in names if n not in _absent(names)], recorder.result, plan.seed)
-    for name in _absent(names):
+    except KeyboardInterrupt:
+        report.verdict, report.reason = "incomplete", "interrupted before the first network"
+        return _closed(report, started)
+    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed)
+    for name in absent:
         judge.tally.counts[name]["not_available"] += 1
-    interrupted = _networks(judge, plan, listen, started)
+    interrupted = _networks(judge, plan, listen, announce, started)
     try:
-        report.findings = Explainer(judge, recorder.case).findings()
+        report.findings = Finder(judge, recorder.case).findings()
     except KeyboardInterrupt:
         interrupted = True
     _summarise(report, judge)
@@ -102,8 +108,6 @@ def smoke(subject: Subject) -> tuple[Claims, list[str]]:
             fitted, note = _fitted(subject, head)
         except Exception as error:
             first = first or error
-            if isinstance(error, KeyboardInterrupt):
-                raise
             heads.append(head)
             continue
         heads.append(fitted)
@@ -121,12 +125,12 @@ def _answers_any(subject: Subject) -> bool:
     """Whether the smallest case of some head gets an answer; one of the wrong shape is a finding, no broken adapter."""
     for head in subject.claims.heads:
         try:
-            subject.engine(smallest(subject.claims, head, 1))
+            question(subject.engine, smallest(subject.claims, head, 1))
         except BrokenContract as error:
             if error.kind not in ("return", "none"):
                 return True
             continue
-        except (Exception, TookTooLong):
+        except Exception:
             continue
         return True
     return False
@@ -150,13 +154,13 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
 def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
     """The head with "reported" replaced by the reduction and scale that its losses show."""
     case = smallest(subject.claims, head, 1)
-    subject.engine(case)
+    question(subject.engine, case)
     if head.reduction != "reported":
         return head, ""
     fits = list(FITS)
     for batch, outputs in ((3, 2), (4, 3), (2, 4)):
         case = smallest(subject.claims, head, batch, outputs)
-        reported = float(subject.engine(case).loss)
+        reported = float(question(subject.engine, case).loss)
         fits = [fit for fit in fits if _fits(case, fit, reported)] or fits[:1]
     reduction, scale = fits[0]
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
@@ -174,8 +178,9 @@ def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
 # --- the loop ---------------------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, started: float) -> bool:
+def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None], started: float) -> bool:
     """Judge network after network; True where Ctrl-C ended it."""
+    announced = False
     try:
         exact = drawn(exact_cases(judge.claims), plan.seed + 1)
         for i, case in enumerate(_cases(judge.claims, plan)):
@@ -189,6 +194,13 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, started: float) -> bool:
                 judge.many("jax", [case, *_revalued(case, judge.rng)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, plan.examples, found, time.monotonic() - started)
+            if found and not announced:
+                announced = True
+                for finding in Finder(judge, lambda case: case.id).findings()[:1]:
+                    announce(f"{time.monotonic() - started:.1f} s: {finding.explanation.splitlines()[0]}")
+            if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
+                judge.tally.notes[f"stopped after {plan.stop_after} failing networks, {i + 1} of {plan.examples} asked"] = None
+                break
     except KeyboardInterrupt:
         return True
     return False
@@ -212,7 +224,7 @@ def _revalued(case: Case, rng: Any) -> list[Case]:
 
 def _summarise(report: Report, judge: Judge) -> None:
     tally = judge.tally
-    report.networks = tally.networks
+    report.networks, report.first_failure = tally.networks, tally.first
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)

@@ -92,7 +92,10 @@ def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
 
 def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement:
     """Judge a suspicious answer; `at_hand` are independent oracles by name (see `witnesses`)."""
-    truth = oracles.load("arbiter").answer(case)
+    try:
+        truth = oracles.load("arbiter").answer(case)
+    except (oracles.NotAvailable, oracles.Unsupported) as error:
+        return Judgement("inconclusive", str(error))
     s = spread(case, samples=64, seed=1)
     reply = measured(case, answer, s)
     wrong = tuple(disagreements(reply, truth))
@@ -103,7 +106,7 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement
     if not beyond:
         return _digits(case, wrong, truth, s, at_hand)
     names = [n for n, oracle in at_hand.items() if _agrees(oracle, case, truth, s)][:1]
-    if not names and _loss_agrees(reply, truth) and _differences_agree(case, truth, s):
+    if not names and _loss_agrees(reply, truth) and _differences_agree(reply, truth, s):
         names = ["differences of the subject's own forward"]
     if not names:
         return Judgement("inconclusive", f"no independent witness: {absent(at_hand)}", wrong, truth)
@@ -124,16 +127,15 @@ def _beyond(reply: Reply, truth: Answer, bound: Answer, name: str) -> bool:
 def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Spread,
             at_hand: Mapping[str, Any]) -> Judgement:
     """Below the bounds: an error that others do not make in the subject's own dtype."""
-    inside = [name for name, oracle in at_hand.items()
-              if not disagreements(measured(case, oracle.answer(case, None), s), truth)]
+    inside = [name for name, oracle in at_hand.items() if _agrees(oracle, case, truth, s, None)]
     if not inside:
         return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}", wrong, truth)
     return Judgement("failed", f"loses digits that {inside[0]} keeps in {case.dtype}", wrong, truth)
 
 
-def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread) -> bool:
+def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread, dtype: str | None = "float64") -> bool:
     try:
-        return not disagreements(measured(case, oracle.answer(case), s), truth)
+        return not disagreements(measured(case, oracle.answer(case, dtype), s), truth)
     except oracles.Unsupported:
         return False
 
@@ -142,10 +144,12 @@ def _loss_agrees(reply: Reply, truth: Answer) -> bool:
     return differing("loss", reply.loss, truth.loss) is None
 
 
-def _differences_agree(case: Case, truth: Answer, s: Spread) -> bool:
-    answer, error = oracles.load("differences").estimate(case, loss_noise(case, s))
+def _differences_agree(reply: Reply, truth: Answer, s: Spread) -> bool:
+    """Whether differences side with the truth: near it, and sharp enough to be apart from the answer."""
+    answer, error = oracles.load("differences").estimate(reply.case, loss_noise(reply.case, s))
     near = {k: Measured(answer.gradients[k], SLACK * (error[k] + s.gradients[k])) for k in error}
-    return all(differing(k, near[k], g) is None for k, g in truth.gradients.items())
+    sharp = any(differing(k, near[k], reply[k]) for k in reply.gradients)
+    return sharp and all(differing(k, near[k], g) is None for k, g in truth.gradients.items())
 
 
 def loss_noise(case: Case, s: Spread) -> float:

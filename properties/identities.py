@@ -497,9 +497,18 @@ def ask_target_mixture(case: Case, claims: Claims, rng: Any) -> list[Case] | Non
         return None
     if case.targets.ndim != 2 or case.batch < 2:
         return None
-    targets = (np.round(case.targets * 1024) / 1024).astype(case.dtype)
+    targets = _on_grid(case.targets)
     other = np.roll(targets, 1, axis=0)
     return [case.but(targets=t) for t in (targets, other, (targets + other) / 2)]
+
+
+def _on_grid(targets: Any) -> Any:
+    """Targets as multiples of 2^-10, distributions still distributions: right code may take their sum to be one."""
+    if targets.shape[1] < 2 or (targets < 0).any() or (np.abs(targets.sum(axis=1) - 1) > 1e-5).any():
+        return (np.round(targets * 1024) / 1024).astype(targets.dtype)
+    short = np.floor(targets * 1024) / 1024
+    short[:, -1] = 1 - short[:, :-1].sum(axis=1)
+    return short.astype(targets.dtype)
 
 
 def judge_target_mixture(r: Sequence[Reply]) -> Iterator[Equation]:

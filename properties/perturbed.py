@@ -42,6 +42,7 @@ class Noise:
     def _cut(self, amplitude: float, centre: float, shape: tuple[int, ...]) -> Any:
         size = math.prod(shape)
         if size > _POOL:
+            self.place = (self.place + 101) % _POOL
             return centre + amplitude * np.random.default_rng(self.place).uniform(-1, 1, shape)
         if amplitude not in self.pools:
             raw = np.random.default_rng(1).uniform(-1.0, 1.0, 2 * _POOL)

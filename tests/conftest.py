@@ -1,14 +1,15 @@
-"""`import wrong_engines` from any test file: in importlib mode the folder is not on the path."""
+"""`import wrong_engines` from any test file: in importlib mode the folder is not on the path. Loaded when first used."""
 
 import importlib.util
 import sys
 from pathlib import Path
 
 
-def _load(name):
+def _lazily(name):
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    spec.loader = importlib.util.LazyLoader(spec.loader)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
 
-_load("wrong_engines")
+_lazily("wrong_engines")

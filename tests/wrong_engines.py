@@ -4,20 +4,25 @@ A row of WRONG makes a fresh engine: the reference over tables with one entry re
 copies the backprop around its mistake.
 """
 
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import islice
 
 import numpy as np
-from backproof.plan import drawn
+from backproof.plan import Plan, drawn
+from backproof.plug import Subject
 from backproof.properties.agreement import differing, measured
-from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.properties.claims import EVERYTHING, Claims, Head, activation
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.strategies import cases, rounded
 from backproof.properties.tolerance import spread
+from backproof.record import Recorder
+from backproof.reduce import KEPT, within
 from backproof.reference import ACTIVATIONS, LAYERS, LOSSES, TABLES, Answer, evaluate
 from backproof.reference.chain import step
+from backproof.run import run
 
 SQUARED = Head("identity", "squared_error", reduction="sum")
+CLAIMED = Claims(hidden=("sigmoid", "tanh"), heads=(SQUARED,), depth=(1, 4))
 
 
 def over(**tables):
@@ -78,7 +83,8 @@ def accumulating():
 
     def engine(case):
         answer = evaluate(case)
-        found = {n: g + totals[n] if n in totals and totals[n].shape == g.shape else g for n, g in answer.gradients.items()}
+        found = {n: g + totals[n] if n in totals and totals[n].shape == g.shape else g
+                 for n, g in answer.gradients.items()}
         totals.update(found)
         return Answer(answer.loss, found)
     return engine
@@ -150,7 +156,8 @@ WRONG = {
     "weight of shifted inputs": weight(lambda x, dy, dw: (x + x.dtype.type(0.1)).T @ dy),
     "weight growing with the unit": weight(lambda x, dy, dw: dw * ramp(dw.shape[1])),
     "weight growing with the input": weight(lambda x, dy, dw: dw * ramp(dw.shape[0])[:, None]),
-    "examples growing": dense(lambda p, x, dy, dx, g: (dx, LAYERS["dense"].backward(p, x, dy * ramp(len(dy))[:, None])[1])),
+    "examples growing": dense(
+        lambda p, x, dy, dx, g: (dx, LAYERS["dense"].backward(p, x, dy * ramp(len(dy))[:, None])[1])),
     "W for its transpose where square": passed_on(lambda w, dy, dx: dy @ w if w.shape[0] == w.shape[1] else dx),
     "absolute W": passed_on(lambda w, dy, dx: dy @ np.abs(w).T),
     "passed on without W": passed_on(lambda w, dy, dx: np.tile(dy.sum(axis=1, keepdims=True), dx.shape[1])),
@@ -163,9 +170,11 @@ WRONG = {
     "derivative at the value": slope(SMOOTH, lambda row: lambda x, y: row.df(y, row.f(y))),
     "derivative off by an odd part": slope(SMOOTH, lambda row: lambda x, y: row.df(x, y) * (1 + 0.01 * np.sign(x))),
     "relu derivative always 1": slope(["relu"], lambda row: lambda x, y: 1.0 + 0 * x),
-    "leaky slope twice": slope(["leaky_relu"], lambda row: lambda x, y, slope: row.df(x, y, slope) * np.where(x > 0, 1.0, slope)),
+    "leaky slope twice": slope(
+        ["leaky_relu"], lambda row: lambda x, y, slope: row.df(x, y, slope) * np.where(x > 0, 1.0, slope)),
     "identity derivative 1/2": slope(["identity"], lambda row: lambda x, y: 0.5 + 0 * x),
-    "softmax diagonal": lambda: over(activations={**ACTIVATIONS, "softmax": ACTIVATIONS["softmax"]._replace(backward=diagonal)}),
+    "softmax diagonal": lambda: over(
+        activations={**ACTIVATIONS, "softmax": ACTIVATIONS["softmax"]._replace(backward=diagonal)}),
     "loss gradient plus a constant": loss_slope(lambda p, t, d: d + d.dtype.type(0.01)),
     "loss gradient clipped": loss_slope(lambda p, t, d: np.clip(d, -0.1, 0.1)),
     "loss gradient of the output alone": loss_slope(lambda p, t, d: d + d.dtype.type(0.1) * p),
@@ -174,8 +183,8 @@ WRONG = {
     "gradient with the wrong sign": gradients(lambda case, name, g: -g),
     "gradient zero": gradients(lambda case, name, g: 0 * g),
     "gradient times outputs": gradients(lambda case, name, g: case.network.sizes[-1] * g),
-    "gradient with decay": wrapped(lambda case, loss, g: (loss, {n: v + 0.01 * case.parameters[n] if n in case.parameters else v
-                                                                 for n, v in g.items()})),
+    "gradient with decay": wrapped(lambda case, loss, g: (
+        loss, {n: v + 0.01 * case.parameters[n] if n in case.parameters else v for n, v in g.items()})),
     "gradient clipped by norm": gradients(lambda case, name, g: g / max(1.0, float(np.linalg.norm(g)))),
     "rounded to 16 bits": gradients(lambda case, name, g: g.astype(np.float16).astype(g.dtype)),
     "last example dropped": lambda: dropped,
@@ -186,40 +195,71 @@ WRONG = {
 
 @lru_cache(maxsize=1)
 def pool(count=500):
-    """Cases of everything, the same every time; fewer of them of everything but the rare heads."""
+    """Cases of everything, the same every time."""
     return list(islice(drawn(cases(EVERYTHING), 7), count))
 
 
+def valid(asked):
+    """The cases as a run asks them, each with its spread; None where one of them is not valid."""
+    found = [(case, spread(case)) for case in (rounded(case, case.dtype) for case in asked)]
+    return None if any(s.unclear or not s.finite for _, s in found) else found
+
+
 def replies(engine, asked):
-    """The engine's replies with their tolerances; None where a case is not valid, as in a run."""
-    found = []
-    for case in asked:
-        case = rounded(case, case.dtype)
-        s = spread(case)
-        if s.unclear or not s.finite:
-            return None
-        with np.errstate(all="ignore"):
-            found.append(measured(case, engine(case), s))
-    return found
+    """The engine's replies to `valid` cases, with their tolerances."""
+    with np.errstate(all="ignore"):
+        return [measured(case, engine(case), s) for case, s in asked]
 
 
-@lru_cache(maxsize=None)
+@cache
 def questions(name, count=40):
     """What the property asks about the first cases of the pool that it applies to."""
     rng, found = np.random.default_rng(0), []
     for case in pool():
         asked = PROPERTIES[name].ask(case, EVERYTHING, rng)
-        if asked is not None and replies(evaluate, asked) is not None:
-            found.append(asked)
+        if asked is not None and (checked := valid(asked)):
+            found.append(checked)
             if len(found) == count:
                 break
     return found
 
 
 def broken(name, make, count=40):
-    """On how many of the property's questions the engine breaks it."""
-    engine, total = make(), 0
-    for asked in questions(name, count):
-        equations = PROPERTIES[name].judge(replies(engine, asked))
-        total += any(differing(*equation) is not None for equation in equations)
-    return total
+    """On how many of the property's questions a fresh engine breaks it."""
+    engine = make()
+    equations = [PROPERTIES[name].judge(replies(engine, asked)) for asked in questions(name)[:count]]
+    return sum(any(differing(*equation) is not None for equation in each) for each in equations)
+
+
+def inside(case, claims):
+    """What of the claims the case is outside of: an empty list for every case that a run may send."""
+    network, k = case.network, case.network.sizes[-1]
+    depth = sum(layer.kind == "dense" for layer in network.layers)
+    biases = {layer.options["bias"] for layer in network.layers if layer.kind == "dense"}
+    specs = [layer for layer in network.layers if layer.kind == "activation"]
+    hidden = specs[:depth - 1]
+    heads = [head for head in claims.heads if (head.activation, head.loss) == network.head]
+    checks = {
+        "hidden": all(spec in map(activation, claims.hidden) for spec in hidden),
+        "same_hidden": not claims.same_hidden or len({str(spec) for spec in hidden}) < 2,
+        "bias": biases <= {"always": {True}, "never": {False}, "any": {True, False}}[claims.bias],
+        "batch": within(case.batch, claims.batch), "depth": within(depth, claims.depth),
+        "dtype": case.dtype in claims.dtypes and case.inputs.dtype == case.dtype,
+        "parameters": within(sum(v.size for v in case.parameters.values()), (0, claims.max_parameters)),
+        "head": any(within(k, head.outputs) and head.reduction in ("reported", network.loss.reduction)
+                    and head.scale == network.loss.scale
+                    and any(KEPT[kind](case.targets, k) for kind in head.target_kinds) for head in heads),
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def verified(engine, claims=CLAIMED, made_of=(), **plan):
+    """A small run over an engine: no oracle but the named ones."""
+    chosen = {"examples": 40, "oracles": ("torch",), **plan}
+    with np.errstate(all="ignore"):
+        return run(Subject("mine", claims, engine, frozenset(made_of)), Plan(**chosen), Recorder())
+
+
+def drawn_cases(strategy, seed, count):
+    """The first draws of a strategy, the same for the same seed."""
+    return list(islice(drawn(strategy, seed), count))

@@ -2,32 +2,161 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .core import Faults, Fault, Look, bias
+from ..reference import Answer, Case, Engine, Tables, evaluate
+from ..reference.chain import Step
+from .core import Fault, Faults, Look, answered, dense, levels
+
+RIGHT = "db = delta.sum(axis=0)"
+Line = Callable[[Any, Any, Any], Any]
 
 
-def any_bias(look: Look, wrong: Any) -> bool:
-    """Whether wrong(db, delta) differs from db in some layer; delta: (batch, units)."""
-    return any(look.apart(level.b, wrong(look.gradient(level.b), look.deltas[int(level.name)])) for level in look.biased)
+def differs(look: Look, name: str, wrong: Any) -> bool:
+    """Whether a wrong bias gradient differs from the true one, in its shape or beyond the tolerance."""
+    return np.shape(wrong) != look.gradient(name).shape or look.apart(name, wrong)
+
+
+def in_every_layer(symptom: str, wrong: str, seen: str, db: Line) -> Fault:
+    """A row: this wrong line in every layer. db(x, delta, right); x: (batch, inputs), delta: (batch, units)."""
+
+    def change(p: Any, x: Any, delta: Any, gradients: dict[str, Any], dx: Any) -> tuple[Any, dict[str, Any]]:
+        if "bias" in gradients:
+            gradients["bias"] = db(x, delta, gradients["bias"])
+        return dx, gradients
+
+    def visible(look: Look) -> bool:
+        layers = ((level.b, int(level.name)) for level in look.biased)
+        return any(differs(look, b, db(look.tape[i].saved, look.deltas[i], look.gradient(b))) for b, i in layers)
+
+    return Fault("bias", symptom, wrong, RIGHT, seen, dense(change), visible)
+
+
+Some = Callable[[Case, Any], dict[str, Any]]
+
+
+def in_some_layers(symptom: str, wrong: str, right: str, seen: str, some: Some) -> Fault:
+    """A row: some bias gradients changed. some(case, right gradients) -> the wrong ones."""
+
+    def change(case: Case, answer: Answer) -> Answer:
+        return Answer(answer.loss, {**answer.gradients, **some(case, answer.gradients)})
+
+    def visible(look: Look) -> bool:
+        wrong = some(look.case, look.spread.truth.gradients)
+        return any(look.apart(name, value) for name, value in wrong.items())
+
+    return Fault("bias", symptom, wrong, right, seen, answered(change), visible)
+
+
+def zeros(case: Case, g: Any, level: int, least_depth: int = 1) -> dict[str, Any]:
+    """Nothing for the bias of one layer, where the network has so many layers and this one a bias."""
+    chain = levels(case.network)
+    return {chain[level].b: 0.0 * g[chain[level].b]} if chain[level].bias and len(chain) >= least_depth else {}
+
+
+def next_one(case: Case, g: Any) -> dict[str, Any]:
+    """The next layer's bias gradient, where both layers have one, of one size."""
+    both = ((a.b, b.b) for a, b in pairwise(levels(case.network)) if a.bias and b.bias)
+    return {a: g[b] for a, b in both if g[a].shape == g[b].shape}
+
+
+def activated(tape: list[Step], i: int) -> bool:
+    """Whether layer i is a dense one with a bias and an activation after it."""
+    return i + 1 < len(tape) and "bias" in tape[i].scope.options and tape[i].scope.options["bias"] \
+        and tape[i + 1].scope.spec.kind == "activation"
+
+
+def from_upstream(tables: Tables) -> Engine:
+    """db from the gradient that enters the activation after the layer, in place of the one that leaves it."""
+    da: dict[int, Any] = {}
+
+    def step(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+        dx, gradients = tables.sweep(tape, i, dy)
+        da[i] = dy
+        return dx, {**gradients, "bias": da[i + 1].sum(axis=0)} if activated(tape, i) else gradients
+
+    return lambda case: evaluate(case, tables._replace(sweep=step))
+
+
+def upstream_visible(look: Look) -> bool:
+    layers = ((level.b, int(level.name)) for level in look.biased)
+    return any(look.apart(b, look.deltas[i + 1].sum(axis=0)) for b, i in layers if activated(look.tape, i))
 
 
 FAULTS: Faults = {
-    "bias-not-summed-over-batch": Fault(
-        "bias", "the bias gradient has one row per example; broadcasting hides it in the update",
-        "db = delta", "db = delta.sum(axis=0)",
-        "deeplearning4j#364, nd4j#2424, tvm#2465; torch's gradcheck passes it",
-        bias(lambda dy, db: dy), lambda look: bool(look.biased)),
-    "bias-averaged-over-batch": Fault(
-        "bias", "the bias gradient is 1/N of what it should be, N the batch size: averaged where the loss is a sum",
-        "db = delta.mean(axis=0)", "db = delta.sum(axis=0)",
-        "kvfrans/notes#5, mlpack#3679",
-        bias(lambda dy, db: dy.mean(axis=0)), lambda look: any_bias(look, lambda db, dy: db / len(dy))),
-    "bias-summed-over-units": Fault(
-        "bias", "all biases of a layer get one number, the sum over the units too (exactly 0 after a softmax)",
-        "db = delta.sum()", "db = delta.sum(axis=0)",
-        "rasbt/stat453-deep-learning-ss21#5, and every copy of db = 1/m * np.sum(dZ)",
-        bias(lambda dy, db: np.full_like(db, dy.sum())), lambda look: any_bias(look, lambda db, dy: np.full_like(db, dy.sum()))),
+    "bias-not-summed-over-batch": in_every_layer(
+        "the bias gradient has one row per example; broadcasting hides it in the update",
+        "db = delta",
+        "deeplearning4j#364, nd4j#2424, tvm#2465, jimfleming/differentiation#1; torch's gradcheck passes it",
+        lambda x, delta, db: delta),
+    "bias-averaged-over-batch": in_every_layer(
+        "the bias gradient is 1/N of what it should be, N the batch size: averaged where the loss is a sum",
+        "db = delta.mean(axis=0)", "kvfrans/notes#5, mlpack#3679",
+        lambda x, delta, db: delta.mean(axis=0)),
+    "bias-summed-over-units": in_every_layer(
+        "all biases of a layer get one number, the sum over the units too (exactly 0 after a softmax)",
+        "db = np.full(units, delta.sum())",
+        "mattm/simple-neural-network#5, glouw/tinn#30; the published worked example shares one bias in a layer too",
+        lambda x, delta, db: np.full_like(db, delta.sum())),
+    "bias-scalar": in_every_layer(
+        "the bias gradient is a single number for the whole layer; broadcasting hides it in the update",
+        "db = delta.sum()", "rasbt/stat453-deep-learning-ss21#5, and dozens of copies of db = 1/m * np.sum(dZ)",
+        lambda x, delta, db: delta.sum()),
+    "bias-of-first-example": in_every_layer(
+        "the bias gradient is that of the first example only: right at batch 1, the others are ignored",
+        "db = delta[0]", "mlpack#3679",
+        lambda x, delta, db: delta[0]),
+    "bias-of-last-example": in_every_layer(
+        "the bias gradient is that of the last example only: right at batch 1, each example overwrites the one before",
+        "db = delta[-1]", "mlpack#3679",
+        lambda x, delta, db: delta[-1]),
+    "bias-summed-over-wrong-axis": in_every_layer(
+        "the bias gradient is summed over the units, one number per example: the right shape only when batch = units",
+        "db = delta.sum(axis=1)", "cruise#800",
+        lambda x, delta, db: delta.sum(axis=1)),
+    "bias-keepdims": in_every_layer(
+        "the bias gradient has shape (1, units) for (units,): the right numbers with one axis too many",
+        "db = delta.sum(axis=0, keepdims=True)", "everywhere; torch's gradcheck passes it",
+        lambda x, delta, db: delta.sum(axis=0, keepdims=True)),
+    "bias-never-updated": in_every_layer(
+        "the bias gradient is exactly zero in every layer: the biases never learn",
+        "db = np.zeros(units)", "mattm/simple-neural-network#5, glouw/tinn#30, matconvnet#197",
+        lambda x, delta, db: 0.0 * db),
+    "bias-counted-per-input": in_every_layer(
+        "the bias gradient is too large by the number of the layer's inputs: added once for every weight of a unit",
+        "for each input j: dW[j] += x[j] * delta; db += delta", "conv-from-scratch repositories",
+        lambda x, delta, db: x.shape[-1] * db),
+    "bias-divided-by-units": in_every_layer(
+        "the bias gradient is too small by the number of the layer's units: averaged over the wrong axis' length",
+        "db = delta.sum(axis=0) / units", "conv-from-scratch repositories: the ratio of channels",
+        lambda x, delta, db: db / len(db)),
+    "bias-negated": in_every_layer(
+        "the bias gradient has the wrong sign: biases walk uphill while the weights walk downhill",
+        "db = -delta.sum(axis=0)", "the bias input of -1 of genann and nn.h#18, without its convention",
+        lambda x, delta, db: -db),
+    "bias-skipped-in-first-layer": in_some_layers(
+        "the bias gradient of the first layer is exactly zero; the other layers' are right",
+        "for i in range(1, depth): db[i] = delta[i].sum(axis=0)", "for i in range(depth): db[i] = delta[i].sum(axis=0)",
+        "systemds#2330, burn#5235",
+        lambda case, g: zeros(case, g, 0)),
+    "bias-skipped-in-last-layer": in_some_layers(
+        "the bias gradient of the last layer is exactly zero; the hidden layers' are right",
+        "for i in range(depth - 1): db[i] = delta[i].sum(axis=0)",
+        "for i in range(depth): db[i] = delta[i].sum(axis=0)",
+        "systemds#2330, burn#5235",
+        lambda case, g: zeros(case, g, -1, 2)),
+    "bias-of-next-layer": in_some_layers(
+        "the bias gradient is the next layer's: right shape, wrong numbers (where both have as many units)",
+        "db[i] = delta[i + 1].sum(axis=0)", "db[i] = delta[i].sum(axis=0)",
+        "hanbt/learn_dl#53, copied and pasted",
+        next_one),
+    "bias-without-derivative": Fault(
+        "bias", "the bias gradient is taken before the activation's derivative: bias += error * learning rate",
+        "db = da.sum(axis=0)", "dz = da * f'(z); db = dz.sum(axis=0)",
+        "several RNN classes; the question \"Bias += error * learning rate\"",
+        from_upstream, upstream_visible),
 }

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..properties.identities import Level, levels
 from ..properties.tolerance import SLACK, Spread, spread
-from ..reference import TABLES, Activation, Answer, Case, DescriptionError, Engine, Loss, Rule, Tables, evaluate, forward
+from ..reference import TABLES, Activation, Answer, Case, DescriptionError, Engine, Loss, Rule, Tables, evaluate
+from ..reference.backprop import Trace, forward
 from ..reference.chain import Step
 
 Make = Callable[[Tables], Engine]
@@ -55,9 +56,14 @@ class Look:
         return spread(self.case)
 
     @cached_property
+    def trace(self) -> Trace:
+        """The true forward pass: outputs, tape and scale."""
+        return forward(self.wide)
+
+    @property
     def tape(self) -> list[Step]:
-        """One step per layer: `.scope.spec`, and what the layer saved (a dense layer its input x, an activation (x, y))."""
-        return forward(self.wide).tape
+        """One step per layer: `.scope.spec`, and what it saved: a dense layer its input x, an activation (x, y)."""
+        return self.trace.tape
 
     @cached_property
     def deltas(self) -> list[Any]:
@@ -76,8 +82,29 @@ class Look:
         return self.spread.truth.gradients[name]
 
     def apart(self, name: str, wrong: Any) -> bool:
-        """Whether a wrong gradient of this parameter differs from the true one beyond the tolerance."""
-        return bool(np.any(np.abs(wrong - self.gradient(name)) > SLACK * self.spread.gradients[name]))
+        """Whether a wrong gradient of this parameter differs from the true one beyond the tolerance, or is NaN."""
+        return self.shows({name: wrong - self.gradient(name)})
+
+    def loss_apart(self, wrong: Any) -> bool:
+        """Whether a wrong loss differs from the true one beyond the tolerance, or is NaN."""
+        return not abs(wrong - self.spread.truth.loss) <= SLACK * self.spread.loss
+
+    def shows(self, errors: Mapping[str, Any]) -> bool:
+        """Whether any of these errors, of gradients by name, is beyond the tolerance, or NaN."""
+        return any(not np.all(np.abs(error) <= SLACK * self.spread.gradients[name]) for name, error in errors.items())
+
+    def pushed(self, i: int, error: Any, extra: Callable[[int, Any], Any] = lambda i, dy: 0.0) -> dict[str, Any]:
+        """The errors of the gradients that an error in dL/d(output of layer i) makes: linear, by the chain rule.
+
+        extra(k, dy): the error that layer k <= i itself adds to dL/d(its input) when dy comes in.
+        """
+        errors: dict[str, Any] = {}
+        with np.errstate(all="ignore"):
+            for k in reversed(range(i + 1)):
+                dx, local = TABLES.sweep(self.tape, k, error)
+                errors |= {f"{k}.{name}": e for name, e in local.items()}
+                error = dx + extra(k, self.deltas[k] + error)
+        return errors | {"inputs": error} if self.case.network.input_kind == "real" else errors
 
 
 class Fault(NamedTuple):
@@ -155,27 +182,27 @@ def bias(wrong: Callable[[Any, Any], Any]) -> Make:
     return dense(change)
 
 
-def derivative(names: tuple[str, ...], wrong: Callable[..., Any]) -> Make:
-    """A wrong activation derivative: wrong(x, y, dy, **options) -> dx, in the rows of these names."""
+def derivative(wrong: Mapping[str, Callable[..., Any]]) -> Make:
+    """Wrong activation derivatives: by the row's name, backward(x, y, dy, **options) -> dx."""
 
     def make(tables: Tables) -> Engine:
         rows: dict[str, Activation] = dict(tables.activations)
-        for name in names:
+        for name, backward in wrong.items():
             if name not in rows:
                 raise DescriptionError(f"fault: the tables have no entry activations[{name!r}]")
-            rows[name] = rows[name]._replace(backward=wrong)
+            rows[name] = rows[name]._replace(backward=backward)
         changed = tables._replace(activations=rows)
         return lambda case: evaluate(case, changed)
 
     return make
 
 
-def loss(names: tuple[str, ...], change: Callable[[Loss], Loss]) -> Make:
-    """A wrong loss or loss gradient in the rows of these names."""
+def loss(wrong: Mapping[str, Callable[[Loss], Loss]]) -> Make:
+    """Wrong losses or loss gradients: by the row's name, the right row -> the wrong one."""
 
     def make(tables: Tables) -> Engine:
         rows: dict[str, Loss] = dict(tables.losses)
-        for name in names:
+        for name, change in wrong.items():
             if name not in rows:
                 raise DescriptionError(f"fault: the tables have no entry losses[{name!r}]")
             rows[name] = change(rows[name])
@@ -208,3 +235,76 @@ def stateful(start: Callable[[], Callable[[Case, Answer], Answer]]) -> Make:
         return lambda case: change(case, evaluate(case, tables))
 
     return make
+
+
+# --- ways to be wrong, with where they show ---------------------------------------------------------------------
+
+Wrong = tuple[Make, Callable[[Look], bool]]
+Own = Callable[[list[Step], int, Any, dict[str, Any]], dict[str, Any]]
+
+
+def is_dense(step: Step) -> bool:
+    return bool(step.scope.spec.kind == "dense")
+
+
+def own(change: Own) -> Wrong:
+    """Wrong gradients of a dense layer's own parameters; what is handed down stays right.
+
+    change(tape, i, dy, right) -> the wrong ones by local name, "weight" and "bias"; the ones left out stay right.
+    """
+    def step(right: Any, tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+        dx, gradients = right(tape, i, dy)
+        return dx, gradients | change(tape, i, dy, gradients) if is_dense(tape[i]) else gradients
+
+    def visible(look: Look) -> bool:
+        for level in look.levels:
+            right = {name: look.gradient(f"{level.name}.{name}") for name in ("weight", "bias")[:1 + level.bias]}
+            wrong = change(look.tape, int(level.name), look.deltas[int(level.name)], right)
+            if any(look.apart(f"{level.name}.{name}", value) for name, value in wrong.items()):
+                return True
+        return False
+
+    return sweep(step), visible
+
+
+def handed_down(dx: Callable[[Any, Any, Any, Any], Any]) -> Wrong:
+    """A wrong error handed down by every dense layer: dx(W, x, dy, right); its own gradients stay right."""
+    def change(p: Any, x: Any, dy: Any, gradients: dict[str, Any], right: Any) -> tuple[Any, dict[str, Any]]:
+        return dx(p["weight"], x, dy, right), gradients
+
+    def visible(look: Look) -> bool:
+        def extra(k: int, dy: Any) -> Any:
+            if not is_dense(look.tape[k]):
+                return 0.0
+            right, _ = TABLES.sweep(look.tape, k, dy)
+            return dx(look.tape[k].scope["weight"], look.tape[k].saved, dy, right) - right
+
+        last = len(look.tape) - 1
+        return look.shows(look.pushed(last, 0.0 * look.deltas[last], extra))
+
+    return dense(change), visible
+
+
+def at_the_end(wrong: Callable[[Case, dict[str, Any]], dict[str, Any]]) -> Wrong:
+    """Some gradients changed in the answer: wrong(case, right) -> the wrong ones by name."""
+    def change(case: Case, answer: Answer) -> Answer:
+        return Answer(answer.loss, {**answer.gradients, **wrong(case, dict(answer.gradients))})
+
+    def visible(look: Look) -> bool:
+        found = wrong(look.wide, dict(look.spread.truth.gradients))
+        return any(look.apart(name, value) for name, value in found.items())
+
+    return answered(change), visible
+
+
+def quiet(make: Make) -> Make:
+    """The same engine; NumPy says nothing about what overflows."""
+    def quietly(tables: Tables) -> Engine:
+        engine = make(tables)
+
+        def answer(case: Case) -> Answer:
+            with np.errstate(all="ignore"):
+                return engine(case)
+        return answer
+
+    return quietly

@@ -1,0 +1,157 @@
+"""The derivative of the activation: left out, taken at the wrong point, or another function's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..reference import ACTIVATIONS, TABLES
+from ..reference.activations import gelu_tanh_derivative, sigmoid
+from ..reference.chain import Step
+from .core import Fault, Faults, Look, derivative, sweep
+
+Backward = Callable[..., Any]
+Place = Callable[[list[Step], int], bool]
+
+
+def anywhere(tape: list[Step], i: int) -> bool:
+    return True
+
+
+def output(tape: list[Step], i: int) -> bool:
+    """The activation that gives the network's output."""
+    return i == len(tape) - 1
+
+
+def first_hidden(tape: list[Step], i: int) -> bool:
+    """The first activation, with a layer of parameters after it."""
+    kinds = [step.scope.spec.kind for step in tape]
+    return kinds.index("activation") == i and "dense" in kinds[i:]
+
+
+def backward(symptom: str, wrong: str, right: str, seen: str, lines: Mapping[str, Backward],
+             where: Place = anywhere) -> Fault:
+    """A row: these wrong lines dx = lines[function](x, y, dy, **options) in the layers `where`; x is z, y is f(z)."""
+
+    def wrong_at(tape: list[Step], i: int) -> Callable[[Any], Any] | None:
+        """dy -> the wrong dx of layer i; None where the layer is right."""
+        options = dict(tape[i].scope.options)
+        line = lines.get(options.pop("function", ""))
+        return (lambda dy: line(*tape[i].saved, dy, **options)) if line is not None and where(tape, i) else None
+
+    def step(right: Any, tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+        dx = wrong_at(tape, i)
+        return (dx(dy), {}) if dx else right(tape, i, dy)
+
+    def extra(look: Look, i: int, dy: Any) -> Any:
+        """What the wrong line adds to dx."""
+        dx = wrong_at(look.tape, i)
+        return dx(dy) - TABLES.sweep(look.tape, i, dy)[0] if dx else 0.0
+
+    def visible(look: Look) -> bool:
+        """The error of each wrong layer goes down with the chain rule; does it show in a gradient?"""
+        last = len(look.tape) - 1
+        return look.shows(look.pushed(last, 0.0 * look.deltas[last], lambda i, dy: extra(look, i, dy)))
+
+    make = derivative(lines) if where is anywhere else sweep(step)
+    return Fault("activation", symptom, wrong, right, seen, make, visible)
+
+
+def passed_on(x: Any, y: Any, dy: Any, **options: Any) -> Any:
+    """No derivative at all."""
+    return dy
+
+
+def of_output(name: str) -> Backward:
+    """f'(y) for f'(z)."""
+    row = ACTIVATIONS[name]
+    return lambda x, y, dy, **options: dy * row.df(y, row.f(y, **options), **options)
+
+
+def sloped(wrong: Callable[[float], float]) -> Backward:
+    return lambda x, y, dy, slope: np.where(x > 0, dy, wrong(slope) * dy)
+
+
+EVERY = tuple(ACTIVATIONS)
+ELEMENTWISE = tuple(name for name, row in ACTIVATIONS.items() if row.df is not None)
+gelu_derivative = ACTIVATIONS["gelu"].df
+
+FAULTS: Faults = {
+    "derivative-missing": backward(
+        "the activation's derivative is left out in every layer: the error is passed on as it is",
+        "dz = da", "dz = da * f'(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
+        dict.fromkeys(EVERY, passed_on)),
+    "derivative-missing-in-output-layer": backward(
+        "the derivative of the output layer's activation is left out; the hidden layers' are there",
+        "delta = p - t", "delta = (p - t) * f'(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
+        dict.fromkeys(EVERY, passed_on), output),
+    "derivative-missing-in-first-layer": backward(
+        "the derivative of the first hidden layer's activation is left out; the later layers' are there",
+        "delta[0] = delta[1] @ W[1].T", "delta[0] = delta[1] @ W[1].T * f'(z[0])",
+        "gophernet#6, libBrain#78, numpy_neural_network#3",
+        dict.fromkeys(EVERY, passed_on), first_hidden),
+    "derivative-at-output": backward(
+        "the derivative is taken at the layer's output a = f(z), where the formula wants z",
+        "dz = da * f_prime(a)", "dz = da * f_prime(z)",
+        "nn-from-scratch answers, RNN classes that pass activated values",
+        {name: of_output(name) for name in ELEMENTWISE}),
+    "derivative-of-preactivation": backward(
+        "the derivative is written for the layer's output a, but is given z",
+        "dz = da * z * (1 - z)  # tanh: da * (1 - z**2)", "dz = da * a * (1 - a)  # tanh: da * (1 - a**2)",
+        "nn-from-scratch answers, RNN classes",
+        {"sigmoid": lambda x, y, dy: dy * x * (1.0 - x), "tanh": lambda x, y, dy: dy * (1.0 - x * x)}),
+    "derivative-of-sigmoid-for-tanh": backward(
+        "tanh is differentiated as if it were the sigmoid",
+        "dz = da * a * (1 - a)", "dz = da * (1 - a**2)", "genann before its fix: the derivative of another function",
+        {"tanh": lambda x, y, dy: dy * y * (1.0 - y)}),
+    "derivative-one-for-all-but-sigmoid": backward(
+        "only the sigmoid is differentiated; every other activation passes the error on as it is",
+        "dz = da * a * (1 - a) if f is sigmoid else da", "dz = da * f'(z)", "genann before its fix",
+        dict.fromkeys((name for name in EVERY if name != "sigmoid"), passed_on)),
+    "relu-derivative-always-one": backward(
+        "relu passes the error through units that are off; `a >= 0` is true of every clipped output",
+        "dz = da * (a >= 0)", "dz = da * (z > 0)", "several repositories: relu' always 1",
+        {"relu": passed_on}),
+    "leaky-slope-twice": backward(
+        "the slope of the leaky relu is applied twice: slope**2 where z is negative",
+        "dz = np.where(z > 0, da, slope * slope * da)", "dz = np.where(z > 0, da, slope * da)", "brain.js 1.6",
+        {"leaky_relu": sloped(lambda slope: slope * slope)}),
+    "leaky-slope-100-times": backward(
+        "the slope of the leaky relu is 100 times too large in the derivative: 1 where it is 0.01",
+        "dz = np.where(z > 0, da, 100 * slope * da)", "dz = np.where(z > 0, da, slope * da)", "brain.js 1.6",
+        {"leaky_relu": sloped(lambda slope: 100.0 * slope)}),
+    "sigmoid-derivative-of-error": backward(
+        "the sigmoid's derivative is taken of the error in place of the output: dh2 * (1 - dh2)",
+        "dz = da * (1 - da)", "dz = da * a * (1 - a)",
+        "the stack-exchange question on the gradient of bias terms: `dh2 * (1 - dh2)`",
+        {"sigmoid": lambda x, y, dy: dy * (1.0 - dy)}),
+    "sigmoid-derivative-half-of-preactivation": backward(
+        "one of the two factors of the sigmoid's derivative is taken of z in place of the output",
+        "dz = da * a * (1 - z)", "dz = da * a * (1 - a)",
+        "the same question's answer: `1 - out_l1` taken of the pre-activation",
+        {"sigmoid": lambda x, y, dy: dy * y * (1.0 - x)}),
+    "tanh-derivative-not-squared": backward(
+        "the square is left out of the derivative of tanh",
+        "dz = da * (1 - a)", "dz = da * (1 - a**2)", "the derivative of another function: textbook code for tanh",
+        {"tanh": lambda x, y, dy: dy * (1.0 - y)}),
+    "gelu-derivative-of-other-form": backward(
+        "gelu has two forms, exact (erf) and approximated (tanh): one forward, the other's derivative backward",
+        "dz = da * gelu_tanh_prime(z)", "dz = da * gelu_prime(z)", "the derivative of another function",
+        {"gelu": lambda x, y, dy: dy * gelu_tanh_derivative(x, y),
+         "gelu_tanh": lambda x, y, dy: dy * gelu_derivative(x, y)}),
+    "silu-derivative-first-term-only": backward(
+        "the product rule is forgotten in silu = z * sigmoid(z): only the first term is there",
+        "dz = da * sigmoid(z)", "dz = da * (sigmoid(z) + z * sigmoid(z) * (1 - sigmoid(z)))",
+        "the derivative of another function",
+        {"silu": lambda x, y, dy: dy * sigmoid(x)}),
+    "softmax-diagonal-only": backward(
+        "only the diagonal of softmax's Jacobian is there: right only with the cross-entropy folded in",
+        "dz = da * a * (1 - a)", "dz = a * (da - (da * a).sum(axis=1, keepdims=True))", "libnd4j#440, neuroph#37",
+        {"softmax": lambda x, y, dy: dy * y * (1.0 - y)}),
+    "softmax-derivative-missing": backward(
+        "the error is passed through softmax as it is, as if the loss were folded in",
+        "dz = da", "dz = a * (da - (da * a).sum(axis=1, keepdims=True))", "libnd4j#440, neuroph#37",
+        {"softmax": passed_on}),
+}

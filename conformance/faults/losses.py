@@ -1,0 +1,232 @@
+"""The loss: its gradient off by a factor, of another loss, or not the derivative of the loss that is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
+from ..reference.activations import softmax
+from ..reference.losses import values
+from .core import Fault, Faults, Look, answered, levels, loss
+
+Change = Callable[[Loss], Loss]
+
+
+# --- a wrong row of the table of losses ---------------------------------------------------------------------------
+
+
+def wrong_losses(symptom: str, wrong: str, right: str, seen: str, changes: Mapping[str, Change]) -> Fault:
+    """A row: by the loss's name, the right loss -> the wrong one."""
+
+    def visible(look: Look) -> bool:
+        kind = look.case.network.loss.kind
+        return kind in changes and loss_visible(look, changes[kind](LOSSES[kind]), "float64")
+
+    return Fault("loss", symptom, wrong, right, seen, loss(changes), visible)
+
+
+def loss_visible(look: Look, wrong: Loss, dtype: str) -> bool:
+    """Whether the wrong loss of the outputs shows, or the error of dL/dp, carried down by the chain rule."""
+    right, p, t = LOSSES[look.case.network.loss.kind], look.trace.outputs.astype(dtype), look.wide.targets
+    with np.errstate(all="ignore"):
+        error = (wrong.dL(p, t) - right.dL(p, t)) * look.trace.scale
+        total = wrong.L(p, t).sum() * look.trace.scale
+    return look.loss_apart(total) or look.shows(look.pushed(len(look.tape) - 1, error))
+
+
+def every(change: Change) -> dict[str, Change]:
+    return dict.fromkeys(LOSSES, change)
+
+
+def times(factor: Callable[[Any], float]) -> dict[str, Change]:
+    """dL times factor(p), p: (batch, units), in every loss; the loss itself stays right."""
+    return every(lambda right: right._replace(dL=lambda p, t: right.dL(p, t) * factor(p)))
+
+
+def only(name: str, **lines: Any) -> dict[str, Change]:
+    """New lines L or dL in one loss."""
+    return {name: lambda right: right._replace(**lines)}
+
+
+def reported(change: Callable[[Any], Any]) -> dict[str, Change]:
+    """The unreduced loss changed, in every loss; the gradient stays right."""
+    return every(lambda right: right._replace(L=lambda p, t: change(right.L(p, t))))
+
+
+def hard(p: Any, t: Any) -> Any:
+    """The one-hot rows of argmax(target)."""
+    return np.eye(p.shape[-1], dtype=p.dtype)[values(p, t).argmax(axis=-1)]
+
+
+def of_hard(right: Loss, lines: tuple[str, ...]) -> Loss:
+    """These lines of the loss with the hard targets in place of the given ones."""
+    line = {"L": lambda p, t: right.L(p, hard(p, t)), "dL": lambda p, t: right.dL(p, hard(p, t))}
+    return right._replace(**{name: line[name] for name in lines})
+
+
+def of_classes(*lines: str) -> dict[str, Change]:
+    return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), lambda right: of_hard(right, lines))
+
+
+EPSILON = 1e-8
+WITH_EPSILON: dict[str, Change] = {
+    **only("cross_entropy",
+           L=lambda p, t: -(values(p, t) * np.log(p + EPSILON)).sum(axis=-1),
+           dL=lambda p, t: -values(p, t) / (p + EPSILON)),
+    **only("binary_cross_entropy",
+           L=lambda p, t: -(t * np.log(p + EPSILON) + (1.0 - t) * np.log(1.0 - p + EPSILON)),
+           dL=lambda p, t: (1.0 - t) / (1.0 - p + EPSILON) - t / (p + EPSILON)),
+}
+
+
+# --- softmax without its shift ------------------------------------------------------------------------------------
+
+
+def unshifted(z: Any) -> Any:
+    """exp(z) / Σ exp(z): overflows where z is large, 0/0 where all of it is very negative."""
+    e = np.exp(z)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def unshifted_cross_entropy(right: Loss) -> Loss:
+    """-Σ t (z - log Σ exp(z)), and its gradient."""
+    return right._replace(
+        L=lambda z, t: -(values(z, t) * (z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))).sum(axis=-1),
+        dL=lambda z, t: unshifted(z) * values(z, t).sum(axis=-1, keepdims=True) - values(z, t))
+
+
+def without_shift(tables: Tables) -> Engine:
+    name = "softmax_cross_entropy"
+    wrong = tables._replace(
+        activations={**tables.activations, "softmax": tables.activations["softmax"]._replace(f=unshifted)},
+        losses={**tables.losses, name: unshifted_cross_entropy(tables.losses[name])})
+    return lambda case: evaluate(case, wrong)
+
+
+def shift_visible(look: Look) -> bool:
+    """Whether exp(z) leaves the range of the case's dtype in a softmax or in the cross-entropy from logits."""
+    kind, dtype = look.case.network.loss.kind, look.case.dtype
+    softmaxes = [step.saved[0] for step in look.tape if step.scope.options.get("function") == "softmax"]
+    with np.errstate(all="ignore"):
+        if any(not np.isfinite(unshifted(z.astype(dtype))).all() for z in softmaxes):
+            return True
+    return kind == "softmax_cross_entropy" and loss_visible(look, unshifted_cross_entropy(LOSSES[kind]), dtype)
+
+
+# --- penalties ----------------------------------------------------------------------------------------------------
+
+
+def decayed(symptom: str, wrong: str, right: str, seen: str, names: Callable[[Case], list[str]]) -> Fault:
+    """A row: 0.01 of these parameters in their gradients, and nothing of it in the loss."""
+
+    def change(case: Case, answer: Answer) -> Answer:
+        more = {name: answer.gradients[name] + 0.01 * case.parameters[name] for name in names(case)}
+        return Answer(answer.loss, {**answer.gradients, **more})
+
+    def visible(look: Look) -> bool:
+        return look.shows({name: 0.01 * look.wide.parameters[name] for name in names(look.case)})
+
+    return Fault("loss", symptom, wrong, right, seen, answered(change), visible)
+
+
+def weights(case: Case) -> list[str]:
+    return [level.weight for level in levels(case.network)]
+
+
+def biases(case: Case) -> list[str]:
+    return [level.b for level in levels(case.network) if level.bias]
+
+
+def penalty(case: Case) -> Any:
+    return 0.005 * sum((case.parameters[name] ** 2).sum() for name in weights(case))
+
+
+FAULTS: Faults = {
+    "gradient-half": wrong_losses(
+        "every gradient is half of that of the loss: the 2 of the squared error's derivative is lost",
+        "dp = p - t", "dp = 2 * (p - t)", "nn-from-scratch#13, fromscratchtoml#65",
+        times(lambda p: 0.5)),
+    "gradient-doubled": wrong_losses(
+        "every gradient is twice that of the loss: the loss has the factor 1/2, the gradient has not",
+        "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)", "loss = ((p - t)**2).sum() / 2; dp = p - t",
+        "nn-from-scratch#13, fromscratchtoml#65",
+        times(lambda p: 2.0)),
+    "gradient-divided-by-batch": wrong_losses(
+        "every gradient is 1/N of that of the loss, N the batch size: averaged once too often",
+        "dp = dL(p, t) / len(p)", "dp = dL(p, t)", "loss and gradient do not belong together: nn-from-scratch#13",
+        times(lambda p: 1.0 / p.shape[0])),
+    "gradient-times-batch": wrong_losses(
+        "every gradient is N times that of the loss, N the batch size: a mean in the loss, a sum in the gradient",
+        "loss = L(p, t).sum() / len(p); dp = dL(p, t)", "loss = L(p, t).sum() / len(p); dp = dL(p, t) / len(p)",
+        "loss and gradient do not belong together: nn-from-scratch#13",
+        times(lambda p: p.shape[0])),
+    "gradient-times-outputs": wrong_losses(
+        "every gradient is too large by the number of outputs: the loss averages over them, the gradient does not",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t) / len(p)",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t) / p.size",
+        "scikit-learn#8349, open since 2017",
+        times(lambda p: p.shape[-1])),
+    "gradient-divided-by-outputs": wrong_losses(
+        "every gradient is too small by the number of outputs: the gradient averages over them, the loss does not",
+        "dp = dL(p, t) / p.shape[1]", "dp = dL(p, t)", "loss and gradient do not belong together: fromscratchtoml#65",
+        times(lambda p: 1.0 / p.shape[-1])),
+    "gradient-negated": wrong_losses(
+        "every gradient has the wrong sign: target - output where the loss wants output - target",
+        "dp = t - p", "dp = p - t", "the older `error = target - output; w += rate * dw`, its sign forgotten",
+        times(lambda p: -1.0)),
+    "cross-entropy-through-argmax": wrong_losses(
+        "the target's largest entry is taken for the class, in loss and gradient: soft labels are ignored",
+        "t = np.eye(classes)[t.argmax(axis=1)]; loss = -(t * np.log(p)).sum(); dz = p - t",
+        "loss = -(t * np.log(p)).sum(); dz = p - t", "popular textbook code",
+        of_classes("L", "dL")),
+    "loss-through-argmax": wrong_losses(
+        "the loss takes argmax(target) for the class while the gradient uses the target: soft labels differ",
+        "loss = -np.log(p[range(len(p)), t.argmax(axis=1)]).sum()", "loss = -(t * np.log(p)).sum()",
+        "popular textbook code",
+        of_classes("L")),
+    "binary-loss-with-categorical-gradient": wrong_losses(
+        "the loss is the binary cross-entropy of sigmoids, the gradient that of a softmax",
+        "dz = softmax(z) - t", "dz = sigmoid(z) - t", "two textbooks' code",
+        only("sigmoid_cross_entropy", dL=lambda z, t: softmax(z) - t)),
+    "binary-gradient-first-term-only": wrong_losses(
+        "the second half of the binary cross-entropy is missing in the gradient: targets of 0 teach nothing",
+        "dp = -t / p", "dp = -t / p + (1 - t) / (1 - p)", "two textbooks' code: binary loss with categorical gradient",
+        only("binary_cross_entropy", dL=lambda p, t: -t / p)),
+    "softmax-without-max-shift": Fault(
+        "loss", "exp(z) overflows, and the answer is NaN, as soon as a logit is large (710 in float64, 89 in float32)",
+        "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
+        "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)", "everywhere",
+        without_shift, shift_visible),
+    "log-with-epsilon": wrong_losses(
+        "a small number is added inside the logarithm: the wrong digits, and a wrong loss where p is small",
+        "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)", "loss = -(t * np.log(p)).sum(); dp = -t / p",
+        "everywhere",
+        WITH_EPSILON),
+    "loss-without-last-example": wrong_losses(
+        "the loss leaves out the last example; the gradient is right",
+        "loss = sum(L(p[i], t[i]) for i in range(N - 1))", "loss = sum(L(p[i], t[i]) for i in range(N))",
+        "loss and gradient do not belong together",
+        reported(lambda each: each[:-1])),
+    "loss-halved": wrong_losses(
+        "the loss reported is half of the one the gradient belongs to",
+        "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)", "loss = ((p - t)**2).sum(); dp = 2 * (p - t)",
+        "nn-from-scratch#13, fromscratchtoml#65",
+        reported(lambda each: 0.5 * each)),
+    "decay-in-gradient-only": decayed(
+        "weight decay is added to the weights' gradients, and is not in the loss",
+        "dW = x.T @ delta + 0.01 * W", "dW = x.T @ delta", "hipsternet, andersbll/nnet",
+        weights),
+    "decay-on-biases-too": decayed(
+        "decay is added to the biases' gradients, and is not in the loss",
+        "db = delta.sum(axis=0) + 0.01 * b", "db = delta.sum(axis=0)", "hipsternet, andersbll/nnet: decay on biases",
+        biases),
+    "penalty-in-loss-only": Fault(
+        "loss", "the loss has an L2 penalty that the gradient knows nothing of",
+        "loss = L(p, t) + 0.005 * (W**2).sum(); dW = x.T @ delta",
+        "loss = L(p, t); dW = x.T @ delta  # or dW += 0.01 * W with the penalty", "hipsternet, andersbll/nnet",
+        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients)),
+        lambda look: look.loss_apart(look.spread.truth.loss + penalty(look.wide))),
+}

@@ -1,0 +1,210 @@
+"""From failures to findings: one mistake, one headline, on the smallest case that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .diagnosis import Witnessed, diagnose, explained, state_candidates
+from .explain import RATIOS, Explainer, describe, here, named, names, numbers
+from .faults import FAULTS
+from .judge import Failure, Judge, kinds_of, last_line
+from .plan import drawn
+from .plug import BrokenContract
+from .properties import exact
+from .properties.agreement import Disagreement, differing, measured
+from .properties.identities import PROPERTIES
+from .properties.strategies import cases
+from .properties.tolerance import spread
+from .reduce import reduce
+from .reference import Case
+from .report import Finding
+
+REDUCE_SECONDS = 5.0
+MOST = 4
+OTHERS = 8
+ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
+CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"}, "value": {"state"},
+                "loss": {"state"}}
+
+
+class Finder:
+    """Turns a judge's failures into findings; store(case) keeps a case and gives its id."""
+
+    def __init__(self, judge: Judge, store: Callable[[Case], str]):
+        self.judge, self.store = judge, store
+        self.explain = Explainer(judge)
+
+    def findings(self) -> list[Finding]:
+        """One finding for each distinct mistake seen, the most telling family first."""
+        failures = self.judge.tally.failures
+        families = sorted({family for family, _ in failures}, key=ORDER.index)
+        found: list[Finding] = []
+        for family in families:
+            if not CONSEQUENCES.get(family, set()) & set(families):
+                groups = {kind: fs for (of, kind), fs in failures.items() if of == family}
+                found += getattr(self, family)(groups)
+        return found
+
+    def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
+        valid = exact.certified if exact_only else None
+        return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
+
+    def more(self) -> Iterator[Case]:
+        """Further cases of the claims, to tell candidates apart."""
+        return drawn(cases(self.judge.claims), 7)
+
+    def build(self, name: str, case: Case, lines: Sequence[str], worst: Disagreement | None = None,
+              faults: Sequence[str] = (), outcome: str = "failed") -> Finding:
+        """The finding: the mistakes it is consistent with first, then what is wrong, then the case in words."""
+        nan = float("nan")
+        d = worst or Disagreement("", (), nan, nan, nan, nan)
+        text = "\n".join([*taught(faults), *filter(None, lines), describe(case)])
+        also = {other for broken in self.judge.tally.broken.values() for other in broken}
+        return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text,
+                       outcome, tuple(sorted(also - {name})), tuple(faults))
+
+    # --- no answer ------------------------------------------------------------------------------------------
+
+    def contract(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """Broken contracts: the message on the smallest case that has it, a finding for each kind."""
+        return [self.trouble_of(kind, failures) for kind, failures in groups.items()]
+
+    answers = contract
+
+    def trouble_of(self, kind: str, failures: list[Failure]) -> Finding:
+        first = min(failures, key=telling)
+        case = self.reduced(first.case, lambda c: self.trouble(c)[0] == kind)
+        message = self.trouble(case)[1] or first.message
+        outcome = "errored" if first.property == "answers" and kind != "declined" else "failed"
+        head = {"errored": "raised an exception or hung"}.get(outcome, first.property.replace("_", " "))
+        faults = self.diagnosed([case, *(f.case for f in failures)]) if first.property != "answers" else []
+        return self.build(first.property, case, [f"{head}: {message}"], None, faults, outcome)
+
+    def trouble(self, case: Case) -> tuple[str, str]:
+        """The kind and the message of what the subject does instead of answering."""
+        try:
+            self.judge.question(case)
+        except BrokenContract as error:
+            return error.kind, error.message
+        except Exception as error:
+            declined = type(error).__name__ in ("Declined", "NotImplementedError")
+            return ("declined" if declined else type(error).__name__), last_line(error)
+        return "", ""
+
+    def diagnosed(self, asked: Sequence[Case]) -> list[str]:
+        """The known mistakes consistent with the subject on these cases."""
+        return diagnose(self.judge.question, asked[:OTHERS], self.more())
+
+    # --- state ----------------------------------------------------------------------------------------------
+
+    def state(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """An answer that depends on what was asked before: the headline, whatever else it breaks."""
+        first = min((f for failures in groups.values() for f in failures), key=telling)
+        found = self.state_found(first.property, first.case) or list(first.disagreements)
+        case = self.reduced(first.case, lambda c: bool(self.state_found(first.property, c)))
+        found = self.state_found(first.property, case) or found
+        changed = names(d.parameter for d in found)
+        faults = state_candidates(self.judge.subject, case)
+        likely = "" if faults else "likely: gradients that accumulate between calls, or a cache kept from an earlier batch"
+        lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it", numbers(found[0]), likely]
+        return [self.build(first.property, case, lines, found[0], faults)]
+
+    def state_found(self, name: str, case: Case) -> list[Disagreement]:
+        """What a state probe finds on a case, asked anew."""
+        asked = PROPERTIES[name].ask(case, self.judge.claims, np.random.default_rng(0))
+        try:
+            replies = [measured(c, self.judge.question(c), spread(c)) for c in asked or []]
+        except Exception:
+            return []
+        return [d for d in (differing(*e) for e in PROPERTIES[name].judge(replies)) if d] if replies else []
+
+    # --- the gradient ---------------------------------------------------------------------------------------
+
+    def value(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """Wrong gradients: the largest set of kinds first, then whatever the mistakes named so far do not explain."""
+        left = sorted((f for failures in groups.values() for f in failures),
+                      key=lambda f: (-len(f.kind.split(",")), telling(f)))
+        found: list[Finding] = []
+        while left and len(found) < MOST:
+            known = [finding.faults[0] for finding in found if finding.faults]
+            finding = self.wrong_gradient(left, known)
+            found += [finding] if not any(finding.faults and finding.faults[0] in f.faults for f in found) else []
+            left = self.unexplained(left, finding, known)
+        return found
+
+    def unexplained(self, left: list[Failure], finding: Finding, known: list[str]) -> list[Failure]:
+        """The failures that the mistakes named so far do not account for; without a name, those of other kinds."""
+        if not finding.faults:
+            kinds = set(left[0].kind.split(","))
+            return [f for f in left[1:] if not set(f.kind.split(",")) <= kinds]
+        named = [*known, finding.faults[0]]
+        return [f for f in left[1:] if not explained(Witnessed(self.judge.question, f.case), named)]
+
+    def wrong_gradient(self, failures: list[Failure], known: list[str]) -> Finding:
+        """One wrong gradient: which parameters, which ratio, what the loss says of it, which mistake it is."""
+        first, kind = failures[0], failures[0].kind
+        only_exact = first.property == "exact_integers"
+        case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and self.is_new(c, known), only_exact)
+        found = self.explain.wrong(case) or list(first.disagreements)
+        worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
+        wrong = [d.parameter for d in found]
+        faults = [name for name in self.diagnosed([case, *(f.case for f in failures)]) if name not in known]
+        digits = [first.message] if "digits" in first.message else []
+        lines = [self.explain.headline(case, wrong, failures), self.explain.sides(case, wrong), numbers(worst),
+                 *self.explain.loss_lines(case, wrong), *digits]
+        name = first.property if first.property in ("reference", "exact_integers") else "reference"
+        return self.build(name, case, lines, worst, faults)
+
+    def is_new(self, case: Case, known: list[str]) -> bool:
+        """Whether none of the mistakes named before shows on the case."""
+        return not known or not any(Witnessed(self.judge.question, case).shows(FAULTS[name]) for name in known)
+
+    # --- the loss -------------------------------------------------------------------------------------------
+
+    def loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """A loss that is not the declared one."""
+        failures = sorted((f for fs in groups.values() for f in fs), key=telling)
+        gradient_too = any(family == "value" for family, _ in self.judge.tally.failures)
+        if gradient_too:
+            return []
+        case = self.reduced(failures[0].case, lambda c: self.explain.loss_wrong(c) is not None)
+        worst = self.explain.loss_wrong(case) or failures[0].disagreements[0]
+        pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
+        name = named(pairs) if pairs else ""
+        text = f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}"
+        ratio = f"the loss reported is {name} times the declared one{here(name, worst.got / worst.wanted)}" if (
+            name in RATIOS and worst.wanted) else ""
+        faults = self.diagnosed([case, *(f.case for f in failures)])
+        return [self.build("loss_value", case, [ratio, text, "the gradient is right"], worst, faults)]
+
+    def own_loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """Loss and gradient agree with the declared ones, but not with each other."""
+        first = min((f for failures in groups.values() for f in failures), key=telling)
+        d = first.disagreements[0]
+        text = f"the gradient is not that of the loss reported: {d.got:.9g} along a line, {d.wanted:.9g} by differences"
+        return [self.build(first.property, first.case, [text], d)]
+
+    def identity(self, groups: dict[str, list[Failure]]) -> list[Finding]:
+        """An identity broken with nothing else: what it says, and the numbers."""
+        first = min((f for failures in groups.values() for f in failures), key=telling)
+        d = first.disagreements[0]
+        return [self.build(first.property, first.case, [f"broken: {PROPERTIES[first.property].says}", numbers(d)], d)]
+
+
+def telling(failure: Failure) -> tuple[bool, bool, int]:
+    """Small and plain first: float64, random rather than exact, few parameters."""
+    size = sum(v.size for v in failure.case.parameters.values())
+    return failure.case.dtype != "float64", failure.property == "exact_integers", size
+
+
+def taught(faults: Sequence[str]) -> list[str]:
+    """The likeliest mistake in words, its wrong line and its right line, and what else it could be."""
+    if not faults:
+        return []
+    fault = FAULTS[faults[0]]
+    others = [f"also consistent with: {', '.join(faults[1:4])}"] if faults[1:] else []
+    return [f"consistent with {faults[0]}: {fault.symptom}", f"  wrong: {fault.wrong}", f"  right: {fault.right}",
+            f"  seen in: {fault.seen}", *others]
+

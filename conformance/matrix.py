@@ -1,0 +1,167 @@
+"""The kill matrix: every fault before every judge, as a table and a picture. Shown by `python -m backproof matrix`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from html import escape
+from itertools import islice
+from pathlib import Path
+
+from .diagnosis import asked
+from .faults import FAULTS
+from .faults.core import Fault
+from .judge import Judge
+from .oracles import ORACLES, available
+from .plan import drawn
+from .plug import Subject
+from .properties.claims import EVERYTHING, Claims
+from .properties.identities import PROPERTIES
+from .properties.strategies import cases
+from .reference import Case
+from .reference.description import REDUCTIONS
+
+# Judges that share no code. The reference, the arbiter, differences and the complex step are one.
+JUDGES: dict[str, tuple[str, ...]] = {
+    "contract": ("contract", "untouched_arguments", "answers"),
+    "reference": ("reference", "loss_value", "arbiter", "differences", "complex_step", "exact_integers"),
+    "torch": ("torch",),
+    "jax": ("jax",),
+    "own loss": ("own_loss", "line_integral"),
+    **{family: tuple(n for n, p in PROPERTIES.items() if p.family == family)
+       for family in dict.fromkeys(p.family for p in PROPERTIES.values())},
+}
+NETWORKS, SEEDS, LONGEST = 40, 10, 300
+
+
+def claims() -> Claims:
+    """Everything the reference has, with each reduction stated."""
+    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
+    return replace(EVERYTHING, heads=heads, explored=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: kills by judge, how many networks showed it, and networks until the first kill, seed by seed."""
+
+    fault: str
+    kills: Mapping[str, int]
+    networks: int
+    until: tuple[int, ...]
+
+    @property
+    def judges(self) -> list[str]:
+        """Who killed it."""
+        return [judge for judge in JUDGES if self.kills.get(judge)]
+
+
+def subject(name: str, fault: Fault) -> Subject:
+    """The fault as a subject, behind the contract."""
+    return Subject(name, claims(), asked(fault), fresh=lambda: asked(fault))
+
+
+@lru_cache(maxsize=64)
+def _networks(seed: int, count: int) -> list[Case]:
+    return list(islice(drawn(cases(claims()), seed), count))
+
+
+def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
+    """By judge, on how many networks it failed the fault."""
+    names = [n for n in available() if n in ORACLES]
+    judge = Judge(subject(name, fault), claims(), names, lambda **_: None, 0)
+    for i, case in enumerate(_networks(0, networks)):
+        judge.network(case)
+        if i % 4 == 0:
+            judge.many("jax", [case])
+    failed = {n: by.get("failed", 0) + by.get("errored", 0) for n, by in judge.tally.counts.items()}
+    return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in JUDGES.items()}
+
+
+def until_killed(name: str, fault: Fault, seed: int) -> int:
+    """Networks until the first failure, LONGEST + 1 where there is none."""
+    judge = Judge(subject(name, fault), claims(), ["torch"], lambda **_: None, seed)
+    for i, case in enumerate(islice(drawn(cases(claims()), 100 + seed), LONGEST), 1):
+        judge.network(case)
+        if judge.tally.failing:
+            return i
+    return LONGEST + 1
+
+
+def _row(job: tuple[str, int, int]) -> Row:
+    name, networks, seeds = job
+    fault = FAULTS[name]
+    return Row(name, judged(name, fault, networks), networks,
+               tuple(until_killed(name, fault, seed) for seed in range(seeds)))
+
+
+def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
+           listen: Callable[[Row], None] = lambda row: None) -> list[Row]:
+    """A row for every fault (or the named ones), in the order of the table."""
+    jobs = [(name, networks, seeds) for name in (names or FAULTS)]
+    rows = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for row in pool.map(_row, jobs):
+            listen(row)
+            rows.append(row)
+    return rows
+
+
+# --- the table and the picture ----------------------------------------------------------------------------------
+
+
+def markdown(rows: Sequence[Row]) -> Iterator[str]:
+    """The matrix as a Markdown table, and networks until the first kill beside it."""
+    yield f"| fault | {' | '.join(JUDGES)} | judges | networks until the first kill: median, worst |"
+    yield f"| --- |{' ---: |' * len(JUDGES)} ---: | ---: |"
+    for row in rows:
+        cells = " | ".join(str(row.kills.get(judge) or "") for judge in JUDGES)
+        median = statistics.median(row.until) if row.until else float("nan")
+        yield f"| {row.fault} | {cells} | {len(row.judges)} | {median:g}, {max(row.until, default=0)} |"
+
+
+CELL, LEFT, TOP = 16, 290, 110
+
+
+def svg(rows: Sequence[Row]) -> str:
+    """The matrix as a picture: a row a fault, a column a judge, darker the more often it killed."""
+    width, height = LEFT + CELL * len(JUDGES) + 10, TOP + CELL * len(rows) + 10
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+             'font-family="sans-serif" font-size="11"><title>Which judge kills which fault</title>',
+             f'<rect width="{width}" height="{height}" fill="#fff"/>']
+    for j, judge in enumerate(JUDGES):
+        x = LEFT + CELL * j + 11
+        parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">{escape(judge)}</text>')
+    for i, row in enumerate(rows):
+        y = TOP + CELL * i
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">{escape(row.fault)}</text>')
+        parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(JUDGES)]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _cell(x: int, y: int, row: Row, judge: str) -> str:
+    kills = row.kills.get(judge, 0)
+    shade = 0.0 if not kills else 0.25 + 0.75 * min(1.0, kills / row.networks)
+    said = f"{row.fault} before {judge}: {kills} kills" if kills else f"{row.fault} before {judge}: survives"
+    return (f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="#8b1a1a" fill-opacity="{shade:.2f}" '
+            f'stroke="#ccc"><title>{escape(said)}</title></rect>')
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """kill-matrix.md and kill-matrix.svg in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kill-matrix.md").write_text("\n".join([*_head(rows), *markdown(rows), ""]), encoding="utf-8")
+    (folder / "kill-matrix.svg").write_text(svg(rows), encoding="utf-8")
+
+
+def _head(rows: Sequence[Row]) -> Iterator[str]:
+    alone = [row.fault for row in rows if len(row.judges) < 2]
+    yield "# The kill matrix\n"
+    yield f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on {rows[0].networks if rows else 0} networks."
+    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter, differences and"
+    yield "the complex step count as one.\n"
+    yield "![kill matrix](kill-matrix.svg)\n"
+    yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"
