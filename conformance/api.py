@@ -43,7 +43,8 @@ def verify(
 
     examples and seconds: how many networks, and how long, whichever is first. oracles: which witnesses (default: all
     that are there). require: those whose absence is an error. stop_after: end once so many networks have failed.
-    report: a directory for the record. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and DescriptionError for what is not callable.
+    report: a directory for the record. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
+    DescriptionError for what is not callable.
     """
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after)
     return judge(subject_for(target), plan, report, quiet)

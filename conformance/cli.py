@@ -102,7 +102,8 @@ def parser() -> Parser:
     kinds = _parser(commands.add_parser, name="list", help="list what there is", description=LISTS)
     kinds.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     kinds.set_defaults(command=lambda options: say(*LISTINGS[options.kind]()))
-    teaching = _parser(commands.add_parser, name="explain", help="what a mistake or a property is", description=EXPLAINS)
+    teaching = _parser(commands.add_parser, name="explain", help="what a mistake or a property is",
+                       description=EXPLAINS)
     teaching.add_argument("name", metavar="NAME", help="a fault or a property")
     teaching.set_defaults(command=explain)
     _add_matrix(_parser(commands.add_parser, name="matrix", help="which judge kills which known mistake",

@@ -7,7 +7,7 @@ are drawn on which they differ, and the subject decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ def same(subject: Behaviour, fault: Behaviour, s: Spread, dtype: str) -> bool:
         return subject == fault
     if not _close(subject.loss, fault.loss, SLACK * s.loss, dtype):
         return False
-    return all(_close(g, fault.gradients.get(k, g), SLACK * s.gradients[k], dtype) for k, g in subject.gradients.items())
+    return all(_close(g, fault.gradients.get(k, g), SLACK * s.gradients[k], dtype)
+               for k, g in subject.gradients.items())
 
 
 def _close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:
@@ -67,7 +68,8 @@ def _close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:
     if not np.array_equal(finite, np.isfinite(a)):
         return False
     size = np.abs(b[finite]).max(initial=0.0)
-    return bool(np.all(np.abs(a - b)[finite] <= np.broadcast_to(tolerance, a.shape)[finite] + ROUNDING * UNIT[dtype] * size))
+    allowed = np.broadcast_to(tolerance, a.shape)[finite] + ROUNDING * UNIT[dtype] * size
+    return bool(np.all(np.abs(a - b)[finite] <= allowed))
 
 
 class Witnessed:
@@ -88,7 +90,8 @@ class Witnessed:
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[str]:
     """The faults that do what the subject does on every case, and differ from the truth on the first."""
-    return [name for name, fault in faults.items() if cases[0].shows(fault) and all(case.agrees(fault) for case in cases)]
+    return [name for name, fault in faults.items()
+            if cases[0].shows(fault) and all(case.agrees(fault) for case in cases)]
 
 
 def diagnose(ask: Ask, cases: Sequence[Case], more: Iterator[Case], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
@@ -165,4 +168,4 @@ def _steps(answers: list[Any]) -> list[dict[str, Any]]:
     """What changes from one answer to the next, by name; nothing where the shapes differ."""
     return [{k: np.asarray(b.gradients[k], dtype=float) - np.asarray(a.gradients[k], dtype=float)
              for k in b.gradients if np.shape(a.gradients.get(k)) == np.shape(b.gradients[k])}
-            for a, b in zip(answers, answers[1:], strict=False)]
+            for a, b in pairwise(answers)]

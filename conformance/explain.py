@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .judge import Failure, Judge, kinds_of, last_line
-from .plug import BrokenContract
-from .properties import exact, own_loss
+from .judge import Failure, Judge
+from .properties import own_loss
 from .properties.agreement import Disagreement, differing, disagreements, kind_of, measured
-from .properties.identities import PROPERTIES, Reply, levels
+from .properties.identities import Reply, levels
 from .properties.tolerance import spread
-from .reduce import reduce
 from .reference import Answer, Case, infer
-from .report import Finding
 
 RATIOS: dict[str, Callable[[Case], float]] = {
     "-1": lambda c: -1.0,

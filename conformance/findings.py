@@ -107,8 +107,9 @@ class Finder:
         found = self.state_found(first.property, case) or found
         changed = names(d.parameter for d in found)
         faults = state_candidates(self.judge.subject, case)
-        likely = "" if faults else "likely: gradients that accumulate between calls, or a cache kept from an earlier batch"
-        lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it", numbers(found[0]), likely]
+        likely = "likely: gradients that accumulate between calls, or a cache kept from an earlier batch"
+        lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it", numbers(found[0]),
+                 "" if faults else likely]
         return [self.build(first.property, case, lines, found[0], faults)]
 
     def state_found(self, name: str, case: Case) -> list[Disagreement]:
@@ -146,7 +147,8 @@ class Finder:
         """One wrong gradient: which parameters, which ratio, what the loss says of it, which mistake it is."""
         first, kind = failures[0], failures[0].kind
         only_exact = first.property == "exact_integers"
-        case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and self.is_new(c, known), only_exact)
+        case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and self.is_new(c, known),
+                            only_exact)
         found = self.explain.wrong(case) or list(first.disagreements)
         worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
         wrong = [d.parameter for d in found]

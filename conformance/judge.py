@@ -52,7 +52,7 @@ def family(name: str) -> str:
 
 
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
-    """The subject called sys.exit."""
+    """The subject called sys.exit, or raised what is no Exception."""
 
 
 def question(engine: Engine, case: Case) -> Answer:
@@ -62,6 +62,10 @@ def question(engine: Engine, case: Case) -> Answer:
             return engine(case)
     except SystemExit as error:
         raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise EndedProgram(f"{type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)

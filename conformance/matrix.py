@@ -129,7 +129,8 @@ CELL, LEFT, TOP = 16, 290, 110
 def svg(rows: Sequence[Row]) -> str:
     """The matrix as a picture: a row a fault, a column a judge, darker the more often it killed."""
     width, height = LEFT + CELL * len(JUDGES) + 10, TOP + CELL * len(rows) + 10
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" '
+             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
              'font-family="sans-serif" font-size="11"><title>Which judge kills which fault</title>',
              f'<rect width="{width}" height="{height}" fill="#fff"/>']
     for j, judge in enumerate(JUDGES):
@@ -160,8 +161,9 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 def _head(rows: Sequence[Row]) -> Iterator[str]:
     alone = [row.fault for row in rows if len(row.judges) < 2]
     yield "# The kill matrix\n"
-    yield f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on {rows[0].networks if rows else 0} networks."
-    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter, differences and"
-    yield "the complex step count as one.\n"
+    yield (f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on "
+           f"{rows[0].networks if rows else 0} networks.")
+    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter, differences"
+    yield "and the complex step count as one.\n"
     yield "![kill matrix](kill-matrix.svg)\n"
     yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"

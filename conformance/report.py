@@ -16,8 +16,8 @@ class Finding:
     """One mistake: the property it broke, where, the numbers, the case that shows it and what explains it.
 
     `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and `tolerance` are that
-    entry's. `case` is the id of the case file. `also` names the other properties that broke with it. `faults` are the known
-    mistakes it is consistent with, the likeliest first.
+    entry's. `case` is the id of the case file. `also` names the other properties that broke with it. `faults` are the
+    known mistakes it is consistent with, the likeliest first.
     """
 
     property: str

@@ -199,7 +199,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 for finding in Finder(judge, lambda case: case.id).findings()[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.explanation.splitlines()[0]}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
-                judge.tally.notes[f"stopped after {plan.stop_after} failing networks, {i + 1} of {plan.examples} asked"] = None
+                note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {plan.examples} asked"
+                judge.tally.notes[note] = None
                 break
     except KeyboardInterrupt:
         return True

@@ -54,7 +54,8 @@ def _breakers(name: str) -> list[str]:
         for questions in asks[:8]:
             answers = [behaviour(engine, case) for case in questions]
             if all(isinstance(answer, Answer) for answer in answers):
-                replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True) if isinstance(a, Answer)]
+                replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True)
+                           if isinstance(a, Answer)]
                 if any(differing(*equation) for equation in PROPERTIES[name].judge(replies)):
                     found.append(fault)
                     break

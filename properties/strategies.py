@@ -126,7 +126,7 @@ STYLES = st.builds(
     Style,
     gain=st.sampled_from((1.0, 1.0, 0.5, 2.0, 4.0)),
     bias=st.sampled_from(("random", "random", "equal", "zero")),
-    inputs=st.sampled_from(("normal", "normal", "repeated rows", "zero column", "saturating", "small")),
+    inputs=st.sampled_from(("normal", "normal", "repeated rows", "zero column", "saturating", "small", "huge")),
     scales=st.sampled_from(("alike", "alike", "different")),
 )
 
@@ -136,6 +136,7 @@ INPUTS: dict[str, Callable[[Any], Any]] = {
     "zero column": lambda x: x * (np.arange(x.shape[-1]) != x.shape[-1] - 1) if x.shape[-1] > 1 else x,
     "saturating": lambda x: 12.0 * x,
     "small": lambda x: x / 64.0,
+    "huge": lambda x: 1024.0 * x,
 }
 
 BIASES: dict[str, Callable[[Any], Any]] = {
@@ -180,7 +181,7 @@ def build(network: Network, batch: int, targets: str, style: Style, seed: int, d
     return mended(rounded(case, dtype), rng)
 
 
-LOGITS = {"float64": 30.0, "float32": 10.0}
+LOGITS = {"float64": 20.0, "float32": 10.0}
 
 
 def _last_dense(network: Network) -> str:

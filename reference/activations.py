@@ -62,9 +62,26 @@ def tanh_derivative(x: Array, y: Array) -> Array:
     return 4.0 * sigmoid_derivative(2.0 * x, y)
 
 
+def _sigmoid_by_tanh(x: Array) -> Array:
+    """(1 + tanh(x/2)) / 2: right to one rounding of 1, so without digits far on the left. XLA's for years."""
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def _tanh_by_exp(x: Array) -> Array:
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), scaled: without digits near 0."""
+    e = np.exp(-2.0 * magnitude(x))
+    y = (1.0 - e) / (1.0 + e)
+    return np.where(x > 0, y, -y)
+
+
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) without overflow."""
     return np.where(x > 0, x, 0.0) + log1p(_decay(x))
+
+
+def _softplus_by_log(x: Array) -> Array:
+    """log(1 + exp(x)) as it is written, but for the overflow."""
+    return np.where(x > 0, x, 0.0) + np.log(1.0 + _decay(x))
 
 
 def normal_cdf(x: Array) -> Array:
@@ -117,7 +134,7 @@ def silu_derivative(x: Array, y: Array) -> Array:
 
 
 def _textbook_silu_derivative(x: Array, y: Array) -> Array:
-    s = sigmoid(x)
+    s = _sigmoid_by_tanh(x)
     return s * (1.0 + x * (1.0 - s))
 
 
@@ -151,17 +168,18 @@ _gelu, _gelu_textbook = gelu(normal_cdf), gelu(_textbook_cdf)
 ACTIVATIONS: dict[str, Activation] = {
     "identity": elementwise(lambda x: x, lambda x, y: 1.0),
     "sigmoid": elementwise(sigmoid, sigmoid_derivative, range=UNIT,
-                           variants=(elementwise(sigmoid, lambda x, y: y * (1.0 - y)),)),
+                           variants=(elementwise(_sigmoid_by_tanh, lambda x, y: y * (1.0 - y)),)),
     "tanh": elementwise(np.tanh, tanh_derivative, range=(-1.0, 1.0),
-                        variants=(elementwise(np.tanh, lambda x, y: 1.0 - y * y),)),
+                        variants=(elementwise(_tanh_by_exp, lambda x, y: 1.0 - y * y),)),
     "relu": elementwise(lambda x: np.where(x > 0, x, 0.0 * x), lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
                         kinks=(0.0,), range=POSITIVE),
     "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative, kinks=(0.0,), options=_slope(0.01)),
-    "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE),
+    "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE,
+                            variants=(elementwise(_softplus_by_log, lambda x, y: _sigmoid_by_tanh(x)),)),
     "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
                              variants=(elementwise(_textbook_gelu_tanh, _textbook_gelu_tanh_derivative),)),
     "silu": elementwise(lambda x: x * sigmoid(x), silu_derivative,
-                        variants=(elementwise(lambda x: x * sigmoid(x), _textbook_silu_derivative),)),
+                        variants=(elementwise(lambda x: x * _sigmoid_by_tanh(x), _textbook_silu_derivative),)),
     "softmax": Activation(softmax, None, softmax_backward, range=UNIT),
 }

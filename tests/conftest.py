@@ -1,4 +1,7 @@
-"""`import wrong_engines` from any test file: in importlib mode the folder is not on the path. Loaded when first used."""
+"""`import wrong_engines` from any test file: in importlib mode the folder is not on the path.
+
+Loaded when first used.
+"""
 
 import importlib.util
 import sys

@@ -46,7 +46,7 @@ DECLINING = fake(raising)
 
 @pytest.mark.parametrize("at_hand", [{}, TORCH, {"torch": LYING}, {"torch": DECLINING}])
 def test_a_right_answer_passes_whatever_the_witnesses(at_hand):
-    for case in drawn_cases(cases(EVERYTHING), 21, 30):
+    for case in drawn_cases(cases(EVERYTHING), 21, 12):
         for answer in (evaluate(case), TORCH["torch"].answer(case, None)):
             assert confirm(case, answer, at_hand).outcome == "passed"
 
@@ -99,18 +99,16 @@ def test_without_the_arbiter_nothing_is_said(monkeypatch):
 
 
 def in_half_precision(case):
-    """Activations and deltas rounded to float16 on their way: a float32 answer with three digits."""
-    def rounded(a):
-        return a.astype(np.float16).astype(a.dtype)
-
-    right = evaluate(case.map(rounded))
-    return Answer(evaluate(case).loss, {k: rounded(g) for k, g in right.gradients.items()})
+    """The first weight's gradient went through a bfloat16 buffer: 8 bits are left of float32's 24."""
+    right = evaluate(case)
+    buffered = (right.gradients["0.weight"].view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return Answer(right.loss, {**right.gradients, "0.weight": buffered})
 
 
-@pytest.mark.parametrize("depth", [10, 12])
-def test_lost_digits_are_seen_below_the_bound(depth):
-    """Deep in float32 the bound is above the gradient itself; PyTorch in float32 still has six digits."""
-    case = mlp(depth, "float32")
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_lost_digits_are_seen_below_the_bound(seed):
+    """Deep in float32 the bound allows a per cent and more; PyTorch in float32 still has six digits."""
+    case = mlp(12, "float32", seed)
     answer = in_half_precision(case)
     allowed, s = bounds(case), spread(case, 64, 1)
     wrong = disagreements(measured(case, answer, s), s.truth)
@@ -128,7 +126,8 @@ def test_the_witness_of_digits_is_asked_in_the_subjects_dtype():
         asked.append(dtype)
         return TORCH["torch"].answer(case, dtype)
 
-    confirm(mlp(12, "float32"), in_half_precision(mlp(12, "float32")), {"torch": SimpleNamespace(answer=answer)})
+    case = mlp(12, "float32", 1)
+    confirm(case, in_half_precision(case), {"torch": SimpleNamespace(answer=answer)})
     assert asked == [None]
 
 

@@ -67,7 +67,7 @@ def test_no_tolerance_forgives_nan():
 
 def test_the_worst_entry_is_named():
     value, tolerance = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 1.0], [1e-3, 1.0]])
-    found = differing("0.weight", Measured(value, tolerance), value + [[0.0, 5.0], [0.1, 0.0]])
+    found = differing("0.weight", Measured(value, tolerance), value + np.array([[0.0, 5.0], [0.1, 0.0]]))
     assert (found.parameter, found.where, found.got, found.wanted) == ("0.weight", (1, 0), 3.0, 3.1)
     assert (found.error, found.tolerance) == (pytest.approx(0.1), 1e-3)
 

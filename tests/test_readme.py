@@ -1,4 +1,7 @@
-"""The README is true: its commands print what it shows, its code runs. `python tests/test_readme.py` rewrites the output."""
+"""The README is true: its commands print what it shows, its code runs.
+
+`python tests/test_readme.py` rewrites the output.
+"""
 
 import re
 import shlex
@@ -17,7 +20,7 @@ NUMBER = re.compile(r"\d[\d.e+-]*")
 
 def printed(command: str) -> str:
     """What a command of the README prints, from the root of the repository, with all the time it needs."""
-    words = shlex.split(command)[1:] + ["--seconds", "600"]
+    words = [*shlex.split(command)[1:], "--seconds", "600"]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
@@ -25,7 +28,8 @@ def printed(command: str) -> str:
 
 def comparable(text: str) -> list[str]:
     """Findings as they are; how many and how sharply without the numbers, which follow machine and libraries."""
-    return [NUMBER.sub("#", line) if re.match(r"  (\d+ networks|float|note)", line) else line for line in text.splitlines()]
+    return [NUMBER.sub("#", line) if re.match(r"  (\d+ networks|float|note)", line) else line
+            for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("block", RUN.finditer(README.read_text(encoding="utf-8")), ids=lambda block: block["command"])

@@ -10,7 +10,7 @@ import numpy as np
 from ..reference import ACTIVATIONS, TABLES
 from ..reference.activations import gelu_tanh_derivative, sigmoid
 from ..reference.chain import Step
-from .core import Fault, Faults, Look, derivative, sweep
+from .core import Fault, Faults, Look, derivative, quiet, sweep
 
 Backward = Callable[..., Any]
 Place = Callable[[list[Step], int], bool]
@@ -56,7 +56,7 @@ def backward(symptom: str, wrong: str, right: str, seen: str, lines: Mapping[str
         return look.shows(look.pushed(last, 0.0 * look.deltas[last], lambda i, dy: extra(look, i, dy)))
 
     make = derivative(lines) if where is anywhere else sweep(step)
-    return Fault("activation", symptom, wrong, right, seen, make, visible)
+    return Fault("activation", symptom, wrong, right, seen, quiet(make), visible)
 
 
 def passed_on(x: Any, y: Any, dy: Any, **options: Any) -> Any:
@@ -81,16 +81,15 @@ gelu_derivative = ACTIVATIONS["gelu"].df
 FAULTS: Faults = {
     "derivative-missing": backward(
         "the activation's derivative is left out in every layer: the error is passed on as it is",
-        "dz = da", "dz = da * f'(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
+        "dz = da", "dz = da * f_prime(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
         dict.fromkeys(EVERY, passed_on)),
     "derivative-missing-in-output-layer": backward(
         "the derivative of the output layer's activation is left out; the hidden layers' are there",
-        "delta = p - t", "delta = (p - t) * f'(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
+        "dz = da  # in the last layer", "dz = da * f_prime(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
         dict.fromkeys(EVERY, passed_on), output),
     "derivative-missing-in-first-layer": backward(
         "the derivative of the first hidden layer's activation is left out; the later layers' are there",
-        "delta[0] = delta[1] @ W[1].T", "delta[0] = delta[1] @ W[1].T * f'(z[0])",
-        "gophernet#6, libBrain#78, numpy_neural_network#3",
+        "dz = da  # in the first layer", "dz = da * f_prime(z)", "gophernet#6, libBrain#78, numpy_neural_network#3",
         dict.fromkeys(EVERY, passed_on), first_hidden),
     "derivative-at-output": backward(
         "the derivative is taken at the layer's output a = f(z), where the formula wants z",
@@ -108,7 +107,7 @@ FAULTS: Faults = {
         {"tanh": lambda x, y, dy: dy * y * (1.0 - y)}),
     "derivative-one-for-all-but-sigmoid": backward(
         "only the sigmoid is differentiated; every other activation passes the error on as it is",
-        "dz = da * a * (1 - a) if f is sigmoid else da", "dz = da * f'(z)", "genann before its fix",
+        "dz = da * a * (1 - a) if f == \"sigmoid\" else da", "dz = da * f_prime(z)", "genann before its fix",
         dict.fromkeys((name for name in EVERY if name != "sigmoid"), passed_on)),
     "relu-derivative-always-one": backward(
         "relu passes the error through units that are off; `a >= 0` is true of every clipped output",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..reference import Answer, Case, Engine, Tables, evaluate
+from ..properties.identities import levels
+from ..reference import Case, Engine, Tables, evaluate
 from ..reference.chain import Step
-from .core import Fault, Faults, Look, answered, dense, levels
+from .core import Fault, Faults, Look, at_the_end, dense, is_dense
 
 RIGHT = "db = delta.sum(axis=0)"
 Line = Callable[[Any, Any, Any], Any]
@@ -36,20 +36,33 @@ def in_every_layer(symptom: str, wrong: str, seen: str, db: Line) -> Fault:
     return Fault("bias", symptom, wrong, RIGHT, seen, dense(change), visible)
 
 
-Some = Callable[[Case, Any], dict[str, Any]]
-
-
-def in_some_layers(symptom: str, wrong: str, right: str, seen: str, some: Some) -> Fault:
+def in_some_layers(symptom: str, wrong: str, right: str, seen: str, some: Callable[..., dict[str, Any]]) -> Fault:
     """A row: some bias gradients changed. some(case, right gradients) -> the wrong ones."""
+    return Fault("bias", symptom, wrong, right, seen, *at_the_end(some))
 
-    def change(case: Case, answer: Answer) -> Answer:
-        return Answer(answer.loss, {**answer.gradients, **some(case, answer.gradients)})
+
+def of_deltas(symptom: str, wrong: str, right: str, seen: str, db: Callable[..., Any]) -> Fault:
+    """A row: another delta summed. db(tape, i, deltas) -> dense layer i's wrong gradient, or None where it is right.
+
+    deltas[k]: dL/d(output of layer k), for every k >= i.
+    """
+
+    def engine(tables: Tables) -> Engine:
+        deltas: dict[int, Any] = {}
+
+        def step(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+            dx, gradients = tables.sweep(tape, i, dy)
+            deltas[i] = dy
+            wrong = db(tape, i, deltas) if "bias" in gradients else None
+            return dx, gradients if wrong is None else {**gradients, "bias": wrong}
+
+        return lambda case: evaluate(case, tables._replace(sweep=step))
 
     def visible(look: Look) -> bool:
-        wrong = some(look.case, look.spread.truth.gradients)
-        return any(look.apart(name, value) for name, value in wrong.items())
+        found = {level.b: db(look.tape, int(level.name), look.deltas) for level in look.biased}
+        return any(look.apart(name, value) for name, value in found.items() if value is not None)
 
-    return Fault("bias", symptom, wrong, right, seen, answered(change), visible)
+    return Fault("bias", symptom, wrong, right, seen, engine, visible)
 
 
 def zeros(case: Case, g: Any, level: int, least_depth: int = 1) -> dict[str, Any]:
@@ -58,33 +71,16 @@ def zeros(case: Case, g: Any, level: int, least_depth: int = 1) -> dict[str, Any
     return {chain[level].b: 0.0 * g[chain[level].b]} if chain[level].bias and len(chain) >= least_depth else {}
 
 
-def next_one(case: Case, g: Any) -> dict[str, Any]:
-    """The next layer's bias gradient, where both layers have one, of one size."""
-    both = ((a.b, b.b) for a, b in pairwise(levels(case.network)) if a.bias and b.bias)
-    return {a: g[b] for a, b in both if g[a].shape == g[b].shape}
+def upstream(tape: list[Step], i: int, deltas: Any) -> Any:
+    """What enters the activation after layer i, summed, in place of what leaves it."""
+    after = i + 1 < len(tape) and tape[i + 1].scope.spec.kind == "activation"
+    return deltas[i + 1].sum(axis=0) if after else None
 
 
-def activated(tape: list[Step], i: int) -> bool:
-    """Whether layer i is a dense one with a bias and an activation after it."""
-    return i + 1 < len(tape) and "bias" in tape[i].scope.options and tape[i].scope.options["bias"] \
-        and tape[i + 1].scope.spec.kind == "activation"
-
-
-def from_upstream(tables: Tables) -> Engine:
-    """db from the gradient that enters the activation after the layer, in place of the one that leaves it."""
-    da: dict[int, Any] = {}
-
-    def step(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
-        dx, gradients = tables.sweep(tape, i, dy)
-        da[i] = dy
-        return dx, {**gradients, "bias": da[i + 1].sum(axis=0)} if activated(tape, i) else gradients
-
-    return lambda case: evaluate(case, tables._replace(sweep=step))
-
-
-def upstream_visible(look: Look) -> bool:
-    layers = ((level.b, int(level.name)) for level in look.biased)
-    return any(look.apart(b, look.deltas[i + 1].sum(axis=0)) for b, i in layers if activated(look.tape, i))
+def next_one(tape: list[Step], i: int, deltas: Any) -> Any:
+    """The next dense layer's delta, summed, where both have as many units."""
+    later = [k for k in range(i + 1, len(tape)) if is_dense(tape[k])]
+    return deltas[later[0]].sum(axis=0) if later and deltas[later[0]].shape == deltas[i].shape else None
 
 
 FAULTS: Faults = {
@@ -140,7 +136,8 @@ FAULTS: Faults = {
         lambda x, delta, db: -db),
     "bias-skipped-in-first-layer": in_some_layers(
         "the bias gradient of the first layer is exactly zero; the other layers' are right",
-        "for i in range(1, depth): db[i] = delta[i].sum(axis=0)", "for i in range(depth): db[i] = delta[i].sum(axis=0)",
+        "for i in range(1, depth): db[i] = delta[i].sum(axis=0)",
+        "for i in range(depth): db[i] = delta[i].sum(axis=0)",
         "systemds#2330, burn#5235",
         lambda case, g: zeros(case, g, 0)),
     "bias-skipped-in-last-layer": in_some_layers(
@@ -149,14 +146,14 @@ FAULTS: Faults = {
         "for i in range(depth): db[i] = delta[i].sum(axis=0)",
         "systemds#2330, burn#5235",
         lambda case, g: zeros(case, g, -1, 2)),
-    "bias-of-next-layer": in_some_layers(
+    "bias-of-next-layer": of_deltas(
         "the bias gradient is the next layer's: right shape, wrong numbers (where both have as many units)",
         "db[i] = delta[i + 1].sum(axis=0)", "db[i] = delta[i].sum(axis=0)",
         "hanbt/learn_dl#53, copied and pasted",
         next_one),
-    "bias-without-derivative": Fault(
-        "bias", "the bias gradient is taken before the activation's derivative: bias += error * learning rate",
-        "db = da.sum(axis=0)", "dz = da * f'(z); db = dz.sum(axis=0)",
+    "bias-without-derivative": of_deltas(
+        "the bias gradient is taken before the activation's derivative: bias += error * learning rate",
+        "db = da.sum(axis=0)", "dz = da * f_prime(z); db = dz.sum(axis=0)",
         "several RNN classes; the question \"Bias += error * learning rate\"",
-        from_upstream, upstream_visible),
+        upstream),
 }

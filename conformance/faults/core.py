@@ -147,7 +147,8 @@ def with_entry(table: str, name: str, change: Callable[[Any], Any]) -> Make:
         if table not in Tables._fields or name not in getattr(tables, table):
             raise DescriptionError(f"fault: the tables have no entry {table}[{name!r}]")
         rows = getattr(tables, table)
-        changed = tables._replace(**{table: {**rows, name: change(rows[name])}})
+        entry: dict[str, Any] = {table: {**rows, name: change(rows[name])}}
+        changed = tables._replace(**entry)
         return lambda case: evaluate(case, changed)
 
     return make
@@ -167,19 +168,6 @@ def dense(wrong: Dense) -> Make:
         return rule._replace(backward=backward)
 
     return with_entry("layers", "dense", change)
-
-
-
-
-def bias(wrong: Callable[[Any, Any], Any]) -> Make:
-    """A wrong bias gradient: wrong(dy, right), dy: (batch, units)."""
-
-    def change(p: Any, x: Any, dy: Any, gradients: dict[str, Any], dx: Any) -> tuple[Any, dict[str, Any]]:
-        if "bias" in gradients:
-            gradients["bias"] = wrong(dy, gradients["bias"])
-        return dx, gradients
-
-    return dense(change)
 
 
 def derivative(wrong: Mapping[str, Callable[..., Any]]) -> Make:

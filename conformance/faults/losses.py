@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..properties.identities import levels
 from ..reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
 from ..reference.activations import softmax
 from ..reference.losses import values
-from .core import Fault, Faults, Look, answered, levels, loss
+from .core import Fault, Faults, Look, answered, at_the_end, loss, quiet
 
 Change = Callable[[Loss], Loss]
 
@@ -25,7 +26,7 @@ def wrong_losses(symptom: str, wrong: str, right: str, seen: str, changes: Mappi
         kind = look.case.network.loss.kind
         return kind in changes and loss_visible(look, changes[kind](LOSSES[kind]), "float64")
 
-    return Fault("loss", symptom, wrong, right, seen, loss(changes), visible)
+    return Fault("loss", symptom, wrong, right, seen, quiet(loss(changes)), visible)
 
 
 def loss_visible(look: Look, wrong: Loss, dtype: str) -> bool:
@@ -61,14 +62,13 @@ def hard(p: Any, t: Any) -> Any:
     return np.eye(p.shape[-1], dtype=p.dtype)[values(p, t).argmax(axis=-1)]
 
 
-def of_hard(right: Loss, lines: tuple[str, ...]) -> Loss:
-    """These lines of the loss with the hard targets in place of the given ones."""
-    line = {"L": lambda p, t: right.L(p, hard(p, t)), "dL": lambda p, t: right.dL(p, hard(p, t))}
-    return right._replace(**{name: line[name] for name in lines})
+def of_hard(line: str) -> dict[str, Change]:
+    """L or dL of the hard targets in place of the given ones, in the cross-entropies."""
+    def change(right: Loss) -> Loss:
+        given = getattr(right, line)
+        return right._replace(**{line: lambda p, t: given(p, hard(p, t))})
 
-
-def of_classes(*lines: str) -> dict[str, Change]:
-    return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), lambda right: of_hard(right, lines))
+    return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), change)
 
 
 EPSILON = 1e-8
@@ -121,15 +121,8 @@ def shift_visible(look: Look) -> bool:
 
 def decayed(symptom: str, wrong: str, right: str, seen: str, names: Callable[[Case], list[str]]) -> Fault:
     """A row: 0.01 of these parameters in their gradients, and nothing of it in the loss."""
-
-    def change(case: Case, answer: Answer) -> Answer:
-        more = {name: answer.gradients[name] + 0.01 * case.parameters[name] for name in names(case)}
-        return Answer(answer.loss, {**answer.gradients, **more})
-
-    def visible(look: Look) -> bool:
-        return look.shows({name: 0.01 * look.wide.parameters[name] for name in names(look.case)})
-
-    return Fault("loss", symptom, wrong, right, seen, answered(change), visible)
+    more = at_the_end(lambda case, g: {name: g[name] + 0.01 * case.parameters[name] for name in names(case)})
+    return Fault("loss", symptom, wrong, right, seen, *more)
 
 
 def weights(case: Case) -> list[str]:
@@ -178,15 +171,14 @@ FAULTS: Faults = {
         "dp = t - p", "dp = p - t", "the older `error = target - output; w += rate * dw`, its sign forgotten",
         times(lambda p: -1.0)),
     "cross-entropy-through-argmax": wrong_losses(
-        "the target's largest entry is taken for the class, in loss and gradient: soft labels are ignored",
-        "t = np.eye(classes)[t.argmax(axis=1)]; loss = -(t * np.log(p)).sum(); dz = p - t",
-        "loss = -(t * np.log(p)).sum(); dz = p - t", "popular textbook code",
-        of_classes("L", "dL")),
+        "the gradient takes argmax(target) for the class: soft labels are ignored, while the loss uses them",
+        "dz = p - np.eye(classes)[t.argmax(axis=1)]", "dz = p - t", "popular textbook code",
+        of_hard("dL")),
     "loss-through-argmax": wrong_losses(
         "the loss takes argmax(target) for the class while the gradient uses the target: soft labels differ",
         "loss = -np.log(p[range(len(p)), t.argmax(axis=1)]).sum()", "loss = -(t * np.log(p)).sum()",
         "popular textbook code",
-        of_classes("L")),
+        of_hard("L")),
     "binary-loss-with-categorical-gradient": wrong_losses(
         "the loss is the binary cross-entropy of sigmoids, the gradient that of a softmax",
         "dz = softmax(z) - t", "dz = sigmoid(z) - t", "two textbooks' code",
@@ -199,7 +191,7 @@ FAULTS: Faults = {
         "loss", "exp(z) overflows, and the answer is NaN, as soon as a logit is large (710 in float64, 89 in float32)",
         "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
         "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)", "everywhere",
-        without_shift, shift_visible),
+        quiet(without_shift), shift_visible),
     "log-with-epsilon": wrong_losses(
         "a small number is added inside the logarithm: the wrong digits, and a wrong loss where p is small",
         "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)", "loss = -(t * np.log(p)).sum(); dp = -t / p",

@@ -15,6 +15,7 @@ from ..reference.backprop import forward
 from ..reference.backprop import loss as loss_of
 from ..reference.chain import Step
 from .core import Fault, Faults, Look, Wrong, at_the_end, own, quiet, with_entry
+from .propagation import DW, flat, forward_shows, layer
 
 STEP = 1e-6
 
@@ -32,17 +33,20 @@ def narrow(dtype: str) -> Wrong:
         return engine
 
     def visible(look: Look) -> bool:
-        """The true gradient is no number of the dtype, or that of the rounded arguments is another."""
+        """The true answer is not in numbers of the dtype, or that of the rounded arguments is another."""
+        if np.finfo(dtype).eps <= np.finfo(look.case.dtype).eps:
+            return False
+        rounding = partial(through, dtype=dtype, back="float64")
         with np.errstate(all="ignore"):
-            if np.finfo(dtype).eps <= np.finfo(look.case.dtype).eps:
-                return False
-            g = look.spread.truth.gradients
-            if any(look.apart(name, through(value, dtype, "float64")) for name, value in g.items()):
-                return True
-            rounded = evaluate(look.wide.map(lambda a: through(a, dtype, "float64") if a.dtype.kind == "f" else a))
-            return any(look.apart(name, value) for name, value in rounded.gradients.items())
+            rounded = evaluate(look.wide.map(lambda a: rounding(a) if a.dtype.kind == "f" else a))
+            return differs(look, look.spread.truth, rounding) or differs(look, rounded, np.asarray)
 
     return quiet(make), visible
+
+
+def differs(look: Look, answer: Answer, change: Callable[[Any], Any]) -> bool:
+    """Whether an answer, its numbers changed, shows."""
+    return look.loss_apart(change(answer.loss)) or any(look.apart(k, change(g)) for k, g in answer.gradients.items())
 
 
 def through(value: Any, dtype: str, back: str) -> Any:
@@ -66,9 +70,10 @@ def forward_differences(tables: Tables) -> Engine:
 
 
 def off_the_grid(look: Look) -> bool:
-    """Losses of so many digits differ by multiples of their last one: whether a true gradient is no such multiple / h."""
+    """Losses differ by multiples of their last digit: whether a true gradient is no such multiple over h."""
     h = float(np.asarray(STEP, look.case.dtype))
-    grid = float(np.spacing(np.asarray(abs(look.spread.truth.loss), look.case.dtype))) / 2 / h
+    loss = np.asarray(abs(look.spread.truth.loss), look.case.dtype)
+    grid = float(np.maximum(np.spacing(loss), np.finfo(loss.dtype).tiny)) / 2 / h
     return any(look.apart(name, np.round(g / grid) * grid) for name, g in look.spread.truth.gradients.items())
 
 
@@ -83,7 +88,20 @@ def fast_tanh(x: Any) -> Any:
 
 
 def fast_tanh_shows(look: Look) -> bool:
-    return False
+    """Whether the loss shows it, or a dW of wrong inputs, or the delta that 1 - y² of a wrong y makes."""
+    def line(step: Step, x: Any, x0: Any) -> Any:
+        return fast_tanh(x) if is_tanh(step) else layer(step, x)
+
+    def extra(k: int, dy: Any) -> Any:
+        step = look.tape[k]
+        return dy * (step.saved[1] ** 2 - fast_tanh(step.saved[0]) ** 2) if is_tanh(step) else 0.0
+
+    last = len(look.tape) - 1
+    return forward_shows(look, line) or look.shows(look.pushed(last, 0.0 * look.deltas[last], extra))
+
+
+def is_tanh(step: Step) -> bool:
+    return bool(step.scope.options.get("function") == "tanh")
 
 
 # --- the table --------------------------------------------------------------------------------------------------
@@ -91,11 +109,46 @@ def fast_tanh_shows(look: Look) -> bool:
 
 def rounded_inputs(tape: list[Step], i: int, dy: Any, right: dict[str, Any]) -> dict[str, Any]:
     scope, x = tape[i]
-    return {"weight": np.round(x, 3).reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])} if scope.name == "0" else {}
+    return {"weight": flat(np.round(x, 3)).T @ flat(dy)} if scope.name == "0" else {}
 
 
 def one_entry(case: Case, g: dict[str, Any]) -> dict[str, Any]:
     """dW of the first layer with a larger first entry."""
-    wrong = g["0.weight"].copy()
+    wrong = np.array(g["0.weight"])
     wrong[0, 0] *= 1.0 + 1e-6
     return {"0.weight": wrong}
+
+
+FAST = elementwise(fast_tanh, lambda x, y: 1.0 - y * y)
+
+
+def row(symptom: str, wrong: str, right: str, seen: str, way: Wrong) -> Fault:
+    """A row of this family."""
+    return Fault("precision", symptom, wrong, right, seen, *way)
+
+
+FAULTS: Faults = {
+    "float32-inside": row(
+        "right to seven digits where sixteen were asked for: training does not notice, a tolerance of 1e-5 neither",
+        "W = W.astype(np.float32)", "W stays float64", "torch, JAX and array libraries whose default is float32",
+        narrow("float32")),
+    "float16-inside": row(
+        "right to three digits; large numbers come out as infinity or NaN, small ones as zero",
+        "W = W.astype(np.float16)", "W keeps its dtype", "mixed precision without accumulation in float32",
+        narrow("float16")),
+    "one-entry-off": row(
+        "a single weight's gradient is off by a millionth",
+        "dW[0, 0] *= 1 + 1e-6", "dW = x.T @ delta", "planted: what every fixed tolerance lets through",
+        at_the_end(one_entry)),
+    "gradient-by-differences": row(
+        "every gradient is right to five or ten digits and noise beyond: differences, not backpropagation",
+        "dW = (loss(W + 1e-6) - loss(W)) / 1e-6", "dW = x.T @ delta", "gradient checks that stayed in the program",
+        (quiet(forward_differences), off_the_grid)),
+    "fast-tanh": row(
+        "loss and gradients are right to four digits wherever a tanh is not small: the tanh is an approximation",
+        "y = x * (135135 + ...) / (135135 + ...)", "y = np.tanh(x)", "Lambert's continued fraction in audio code",
+        (with_entry("activations", "tanh", lambda right: FAST), fast_tanh_shows)),
+    "truncated-inputs": row(
+        "only the first layer's weights are wrong, by less than a thousandth: the inputs were rounded on the way",
+        "dW = x.round(3).T @ delta", DW, "batches kept as text with three decimals", own(rounded_inputs)),
+}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, Engine, Rule, Scope, Tables, evaluate
+from ..reference import TABLES, Answer, Case, Engine, Rule, Tables, evaluate
 from ..reference.chain import Step
+from ..reference.layers.rule import Scope
 from .core import Fault, Faults, Look, Wrong, at_the_end, handed_down, is_dense, own, quiet, sweep
 
 Line = Callable[[list[Step], int, Any], Any]
@@ -28,8 +29,8 @@ def of_input(instead: Line) -> Wrong:
     return own(change)
 
 
-def square(W: Any) -> bool:  # noqa: N803 - the textbook's letter
-    return bool(W.shape[0] == W.shape[1])
+def square(w: Any) -> bool:
+    return bool(w.shape[0] == w.shape[1])
 
 
 def network_input(tape: list[Step], i: int, x: Any) -> Any:
@@ -65,25 +66,20 @@ def forward_of_input(tables: Tables) -> Engine:
     return engine
 
 
-def inputs_of_levels(look: Look) -> Iterator[tuple[str, Any]]:
-    """The input of every dense layer, and at last the outputs, when the later ones compute x0 W + b."""
+def forward_shows(look: Look, line: Callable[[Step, Any, Any], Any]) -> bool:
+    """Whether a wrong forward makes another loss, or another dW = xᵀ delta in some layer; line(step, x, x0) -> y."""
     x0 = x = look.wide.inputs
-    for i, (scope, _) in enumerate(look.tape):
-        if scope.spec.kind == "dense":
-            yield f"{i}.weight", x
-            x = (x0 if x.shape == x0.shape else x) @ scope["weight"]
-            x = x + scope["bias"] if scope.options["bias"] else x
-        else:
-            x, _ = TABLES.layers["activation"].forward(scope, x)
-    yield "", x
+    shows = False
+    for i, step in enumerate(look.tape):
+        shows |= is_dense(step) and look.apart(f"{i}.weight", x.T @ look.deltas[i])
+        x = line(step, x, x0)
+    losses = TABLES.losses[look.case.network.loss.kind].L(x, look.wide.targets)
+    return shows or look.loss_apart(losses.sum() * look.trace.scale)
 
 
-def forward_shows(look: Look) -> bool:
-    """Whether the loss of the wrong outputs is another, or a dW = xᵀ delta of the wrong inputs x."""
-    *inputs, (_, outputs) = inputs_of_levels(look)
-    loss = TABLES.losses[look.case.network.loss.kind].L(outputs, look.wide.targets).sum() * look.trace.scale
-    return look.loss_apart(loss) or any(look.apart(name, x.T @ look.deltas[int(name.split(".")[0])])
-                                        for name, x in inputs)
+def layer(step: Step, x: Any) -> Any:
+    """The right output of a layer."""
+    return TABLES.layers[step.scope.spec.kind].forward(step.scope, x)[0]
 
 
 # --- delta clipped ----------------------------------------------------------------------------------------------
@@ -125,11 +121,11 @@ FAULTS: Faults = {
         "the last layer is right, every layer below is off by an amount that grows with the learning rate",
         "W -= rate * dW; dx = delta @ W.T", "dx = delta @ W.T; W -= rate * dW",
         "data-science-from-scratch#31, Toy-Neural-Network-JS#72, synaptic, neataptic",
-        handed_down(lambda W, x, dy, dx: dy @ (W - 0.5 * (flat(x).T @ flat(dy))).T)),
+        handed_down(lambda w, x, dy, dx: dy @ (w - 0.5 * (flat(x).T @ flat(dy))).T)),
     "weight-not-transposed": row(
         "the last layer is right, the layers below are wrong wherever a weight matrix is square",
         "dx = delta @ W", DX, "many hand-written recurrent networks; it runs only where W is square",
-        handed_down(lambda W, x, dy, dx: dy @ W if square(W) else dx)),
+        handed_down(lambda w, x, dy, dx: dy @ w if square(w) else dx)),
     "weight-gradient-transposed": row(
         "the weight gradient is that of the transposed matrix: only a square one hides it from the shapes",
         "dW = delta.T @ x", DW, "libraries that mix (inputs, units) with (units, inputs)",
@@ -137,11 +133,11 @@ FAULTS: Faults = {
     "hidden-error-without-weights": row(
         "every unit of the layer below gets the same error: the sum of delta, without the weights",
         "dx = delta.sum(axis=1, keepdims=True)", DX, ANSWER,
-        handed_down(lambda W, x, dy, dx: dy.sum(axis=-1, keepdims=True) + 0.0 * x)),
+        handed_down(lambda w, x, dy, dx: dy.sum(axis=-1, keepdims=True) + 0.0 * x)),
     "hidden-error-is-sum-of-weight-gradient": row(
         "every example sends the same error down: the weight gradient summed over the units",
         "dx = dW.sum(axis=1)", DX, ANSWER,
-        handed_down(lambda W, x, dy, dx: (flat(x).T @ flat(dy)).sum(axis=1) + 0.0 * x)),
+        handed_down(lambda w, x, dy, dx: (flat(x).T @ flat(dy)).sum(axis=1) + 0.0 * x)),
     "network-input-in-later-layer": row(
         "a later layer's weight gradient is made with the network's input instead of the layer's own",
         "dW_2 = x.T @ delta_2", "dW_2 = y_1.T @ delta_2", ANSWER, of_input(network_input)),
@@ -154,15 +150,18 @@ FAULTS: Faults = {
         "dW = (x @ W + b).T @ delta", DW, "copy-paste between forward and backward", of_input(own_output)),
     "forward-input-in-later-layer": row(
         "the loss itself is another: a later layer multiplies the network's input, not the output of the layer below",
-        "z_2 = x.dot(W_2)", "z_2 = y_1.dot(W_2)", ANSWER, (forward_of_input, forward_shows)),
+        "z_2 = x.dot(W_2)", "z_2 = y_1.dot(W_2)", ANSWER, (
+            forward_of_input,
+            lambda look: forward_shows(
+                look, lambda step, x, x0: layer(step, x0 if is_dense(step) and x.shape == x0.shape else x)))),
     "stops-after-one-layer": row(
         "only the last layer learns: every gradient below it is zero",
         "dx = 0", DX, "axon#646",
-        handed_down(lambda W, x, dy, dx: 0.0 * dx)),
+        handed_down(lambda w, x, dy, dx: 0.0 * dx)),
     "delta-doubled-per-layer": row(
         "gradients are 1, 2, 4, ... times the right ones from the last layer down",
         "dx = 2 * delta @ W.T", DX, "nn.h",
-        handed_down(lambda W, x, dy, dx: 2.0 * dx)),
+        handed_down(lambda w, x, dy, dx: 2.0 * dx)),
     "delta-clipped": row(
         "right while the errors are small, wrong in the whole network below where one exceeds 1",
         "delta = delta.clip(-1, 1)", "delta stays as it is", "FANN", (sweep(clip_delta), clipping_shows)),

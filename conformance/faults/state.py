@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..reference import Answer, Case, Engine, Tables, evaluate, forward
+from ..reference import Answer, Case, Engine, Tables, evaluate
 from ..reference.chain import Step
-from .core import Fault, Faults, Look, is_dense, stateful, sweep
+from .core import Fault, Faults, Look, Make, is_dense, stateful, sweep
 
 Gradients = Mapping[str, Any]
 Memory = dict[Any, Any]
+Update = Callable[[Gradients, Gradients], tuple[Gradients, Gradients]]
 
 
 def buffers(case: Case) -> tuple[Any, ...]:
@@ -21,15 +23,15 @@ def buffers(case: Case) -> tuple[Any, ...]:
     return case.network, case.inputs.shape, case.dtype
 
 
-def remembering(wrong: Callable[[Gradients, Gradients], tuple[Gradients, Gradients]]) -> Any:
-    """wrong(g, last) -> (answered, kept); `last` is what was kept for the same buffers, zeros at first."""
+def remembering(update: Update) -> Make:
+    """update(g, last) -> (answered, kept); `last` is what was kept for the same buffers, zeros at first."""
     def start() -> Callable[[Case, Answer], Answer]:
         memory: Memory = {}
 
         def change(case: Case, answer: Answer) -> Answer:
             g = answer.gradients
             last = memory.get(buffers(case)) or {name: np.zeros_like(value) for name, value in g.items()}
-            answered, memory[buffers(case)] = wrong(g, last)
+            answered, memory[buffers(case)] = update(g, last)
             return Answer(answer.loss, answered)
         return change
 
@@ -86,26 +88,17 @@ def rows(x: Any) -> Any:
     return x.reshape(-1, x.shape[-1])
 
 
-def in_place(change: Callable[[Case, Gradients], None]) -> Callable[[Tables], Engine]:
-    """The right answer; then the caller's arrays are changed."""
+def in_place(arrays: Callable[[Case], Gradients]) -> Callable[[Tables], Engine]:
+    """The right answer; then the caller's arrays lose a tenth of their gradients."""
     def make(tables: Tables) -> Engine:
         def engine(case: Case) -> Answer:
             answer = evaluate(case, tables)
-            change(case, answer.gradients)
+            for name, array in arrays(case).items():
+                array -= 0.1 * answer.gradients[name]
             return answer
         return engine
 
     return make
-
-
-def update_parameters(case: Case, g: Gradients) -> None:
-    for name, value in case.parameters.items():
-        value -= 0.1 * g[name]
-
-
-def update_inputs(case: Case, g: Gradients) -> None:
-    if "inputs" in g:
-        case.inputs[...] -= 0.1 * g["inputs"]
 
 
 # --- where they show --------------------------------------------------------------------------------------------
@@ -116,24 +109,39 @@ def other(case: Case) -> Case:
     return case.but(inputs=-case.inputs / 2, parameters={name: value / 2 for name, value in case.parameters.items()})
 
 
-def one_apart(look: Look, *wrong: Callable[[Any, Any], Any], but: str = "") -> bool:
-    """Whether one of these wrong answers shows: wrong(g, o), g the gradient of the case, o that of the other one."""
-    g, o = look.spread.truth.gradients, evaluate(other(look.wide)).gradients
-    return any(look.apart(name, line(g[name], o[name])) for line in wrong for name in g if name != but)
+def asked(look: Look) -> tuple[Look, Look, Look, Look]:
+    """The questions whose answers tell: a case twice, another one, the first again."""
+    return look, look, Look(other(look.case)), look
 
 
-def changed(look: Look, names: tuple[str, ...]) -> bool:
-    """Whether a tenth of the gradient, taken off, changes an array of the case."""
-    arrays = {**look.case.parameters, "inputs": look.case.inputs}
-    g = look.spread.truth.gradients
-    return any(np.any(arrays[n] - (0.1 * g[n]).astype(look.case.dtype) != arrays[n]) for n in names if n in g)
+def remembered(update: Update) -> Callable[[Look], bool]:
+    """Whether the rule, applied to the true gradients of the four questions, makes a wrong one."""
+    def visible(look: Look) -> bool:
+        last: Gradients = {name: 0.0 * g for name, g in look.spread.truth.gradients.items()}
+        for each in asked(look):
+            answered, last = update(each.spread.truth.gradients, last)
+            if any(each.apart(name, g) for name, g in answered.items()):
+                return True
+        return False
+    return visible
+
+
+def changed(arrays: Callable[[Case], Gradients]) -> Callable[[Look], bool]:
+    """Whether a tenth of the gradient, taken off, changes a bit of one of the arrays, that of -0.0 too."""
+    def visible(look: Look) -> bool:
+        return any((array - 0.1 * each.gradient(name).astype(array.dtype)).tobytes() != array.tobytes()
+                   for each in asked(look) for name, array in arrays(each.case).items())
+    return visible
 
 
 def stale_shows(look: Look) -> bool:
-    """Whether dW = xᵀ delta is another with the inputs x of the question asked between."""
-    tape = forward(other(look.wide)).tape
-    return any(look.apart(level.weight, tape[int(level.name)].saved.T @ look.deltas[int(level.name)])
-               for level in look.levels)
+    """Whether dW = xᵀ delta is another with the inputs x of the question before."""
+    return any(each.apart(level.weight, before.tape[i].saved.T @ each.deltas[i])
+               for before, each in pairwise(asked(look)) for level in look.levels for i in [int(level.name)])
+
+
+def real_inputs(case: Case) -> Gradients:
+    return {"inputs": case.inputs} if case.network.input_kind == "real" else {}
 
 
 row = partial(Fault, "state")
@@ -141,7 +149,7 @@ FAULTS: Faults = {
     "gradients-accumulate": row(
         "the second answer is the first one doubled: the gradients of the call before are still in the buffers",
         "self.dW += x.T @ delta", "self.dW = x.T @ delta", "micrograd#102, sebgao/cTensor#5, nnabla#532",
-        remembering(add), lambda look: one_apart(look, lambda g, o: 2 * g, lambda g, o: 3 * g + o, but="inputs")),
+        remembering(add), remembered(add)),
     "stale-cache": row(
         "right at first and when a question is repeated; after another batch the weights are wrong, the biases right",
         "dW = self.x.T @ delta; self.x = x", "self.x = x; dW = self.x.T @ delta",
@@ -149,23 +157,23 @@ FAULTS: Faults = {
     "parameters-updated-in-place": row(
         "the caller's parameters are others after the call: the update is part of the backward pass",
         "W -= rate * dW; return dW", "return dW", "one-function training loops; textbook backward passes",
-        in_place(update_parameters), lambda look: changed(look, tuple(look.case.parameters))),
+        in_place(lambda case: case.parameters), changed(lambda case: case.parameters)),
     "inputs-changed-in-place": row(
         "the caller's inputs are others after the call: the next call on the same batch gives something else",
         "x -= rate * dx; return dx", "return dx", "updates that run over every array with a gradient",
-        in_place(update_inputs), lambda look: changed(look, ("inputs",))),
+        in_place(real_inputs), changed(real_inputs)),
     "momentum-left-over": row(
         "the first answer is right, the second 1.9 times as large: what comes back is the step, not the gradient",
         "v = 0.9 * v + dW; return v", "v = 0.9 * v + dW; return dW", "optimisers written into the backward pass",
-        remembering(heavy_ball),
-        lambda look: one_apart(look, lambda g, o: 1.9 * g, lambda g, o: g + 0.9 * (o + 0.9 * 1.9 * g))),
+        remembering(heavy_ball), remembered(heavy_ball)),
     "momentum-multiplied": row(
         "the first answer is zero, later ones are products of gradients: momentum multiplied in where it is added",
         "return last * dW", "return dW; the momentum is added: step = dW + momentum * last",
         "`main * alpha * momentum` in a well-known forum answer",
-        remembering(multiplied), lambda look: one_apart(look, lambda g, o: 0 * g)),
+        remembering(multiplied), remembered(multiplied)),
     "every-second-call-differs": row(
         "the same question has two answers in turn: every second call gives twice the gradient",
         "dW = buffers[calls % 2].T @ delta", "dW = x.T @ delta", "double buffers of which one is not cleared",
-        stateful(counting), lambda look: one_apart(look, lambda g, o: 2 * g)),
+        stateful(counting),
+        lambda look: any(look.apart(name, 2 * g) for name, g in look.spread.truth.gradients.items())),
 }

@@ -1,0 +1,171 @@
+"""Every row of the fault table: visible exactly where its answer differs, on cases that the generators do draw.
+
+    pytest tests/test_fault_rows.py -k share -rP        # prints the share of the generated cases that show each fault
+"""
+
+from functools import cache
+from itertools import islice
+
+import numpy as np
+import pytest
+from backproof.faults import FAULTS
+from backproof.faults.activations import FAULTS as ACTIVATION_FAULTS
+from backproof.faults.bias import FAULTS as BIAS_FAULTS
+from backproof.faults.core import Look
+from backproof.faults.state import other
+from backproof.plan import drawn
+from backproof.properties.claims import Head, activation
+from backproof.properties.strategies import Style, build, cases, chain
+from backproof.properties.tolerance import SLACK
+from backproof.reference import ACTIVATIONS, TABLES
+
+EXAMPLES, SEED = 300, 0
+LEAST_SHARE = 1 / 50
+NEAR = {"float64": (0.95, 1.05), "float32": (0.5, 2.0)}  # of the tolerance: rounding decides there
+FAMILIES = ("bias", "activation", "loss", "propagation", "state", "precision", "rare")
+TOO_RARE = {"softmax-without-max-shift": "the generators hardly draw logits where exp overflows"}
+
+
+@cache
+def looks():
+    """The generated cases; their truths and tolerances are computed once for all faults."""
+    found = [Look(case) for case in islice(drawn(cases(), SEED), EXAMPLES)]
+    assert all(look.spread.finite and not look.spread.unclear for look in found)
+    return found
+
+
+@cache
+def visible(name):
+    return [bool(FAULTS[name].visible(look)) for look in looks()]
+
+
+def copied(case):
+    return case.map(np.array)
+
+
+def excess(look, answer):
+    """The largest error of an answer over its tolerance; infinite for a wrong shape, a missing key, a NaN."""
+    truth, s = look.spread.truth, look.spread
+    shapes = {name: np.shape(g) for name, g in answer.gradients.items()}
+    if shapes != {name: g.shape for name, g in truth.gradients.items()}:
+        return np.inf
+    pairs = [(answer.loss, truth.loss, s.loss)]
+    pairs += [(answer.gradients[name], g, s.gradients[name]) for name, g in truth.gradients.items()]
+    with np.errstate(all="ignore"):
+        ratios = [np.abs(np.asarray(wrong, dtype=float) - g) / (SLACK * tolerance) for wrong, g, tolerance in pairs]
+        return max(float(np.nan_to_num(ratio, nan=np.inf).max()) for ratio in ratios)
+
+
+def difference(fault, look):
+    """The excess of a fresh engine of this fault, infinite where it changes its arguments.
+
+    A fault of state is asked twice, and once more after another case.
+    """
+    engine, case = fault.engine(TABLES), look.case
+    questions = [case, case, other(case), case] if fault.family == "state" else [case]
+    worst = 0.0
+    for question in questions:
+        given = copied(question)
+        answer = engine(given)
+        arrays = [(given.inputs, question.inputs), (given.targets, question.targets)]
+        arrays += [(given.parameters[name], value) for name, value in question.parameters.items()]
+        if not all(np.array_equal(now, before) for now, before in arrays):
+            return np.inf
+        if question is case:
+            worst = max(worst, excess(look, answer))
+    return worst
+
+
+# --- visible: both ways --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_visible_is_where_the_answer_differs(name):
+    fault = FAULTS[name]
+    wrong = []
+    for i, (look, said) in enumerate(zip(looks(), visible(name), strict=True)):
+        ratio = difference(fault, look)
+        low, high = NEAR[look.case.dtype]
+        if said != (ratio > 1) and not low < ratio < high:
+            wrong.append(f"case {i}, {look.case.dtype}: visible is {said}, the error {ratio:.3g} tolerances")
+    assert not wrong, wrong[:5]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xfail(reason=TOO_RARE[name])) if name in TOO_RARE else name
+             for name in FAULTS])
+def test_share_of_generated_cases_that_show_it(name):
+    share = sum(visible(name)) / EXAMPLES
+    print(f"{name:45s} {share:6.1%}")
+    assert share >= LEAST_SHARE
+
+
+# --- the texts -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_texts(name):
+    fault = FAULTS[name]
+    assert fault.family in FAMILIES
+    assert name == name.lower()
+    assert " " not in name
+    assert fault.symptom.strip(".") == fault.symptom
+    assert len(fault.symptom) > 30
+    assert fault.wrong != fault.right
+    assert all((fault.wrong, fault.right, fault.seen))
+
+
+# --- the lines that the report prints do what the fault does ---------------------------------------------------------
+
+def ran(line, **names):
+    """The names after running a printed line."""
+    exec(line, {"np": np, **names}, names)
+    return names
+
+
+@pytest.mark.parametrize("name", [name for name, row in BIAS_FAULTS.items() if row.right == "db = delta.sum(axis=0)"
+                                  and not row.wrong.startswith("for")])
+def test_the_printed_bias_lines(name):
+    network = chain([3, 4], [True], [], Head("identity", "squared_error"))
+    look = Look(build(network, 4, "real", Style(), 7))
+    fault, right = BIAS_FAULTS[name], look.spread.truth.gradients["0.bias"]
+    wrong = fault.engine(TABLES)(look.case).gradients["0.bias"]
+    for line, wanted in ((fault.right, right), (fault.wrong, wrong)):
+        db = ran(line, delta=look.deltas[0], units=4)["db"]
+        assert np.shape(db) == np.shape(wanted)
+        np.testing.assert_allclose(db, wanted, rtol=1e-12)
+    assert fault.visible(look)
+
+
+# the printed line is the sigmoid's, or gelu's: these are in its comment
+OTHER_LINES = {("tanh", "derivative-of-preactivation"), ("gelu_tanh", "gelu-derivative-of-other-form")}
+
+
+def networks_of(name):
+    """Networks with each activation where the printed line is about it: as the hidden one, or that of the output."""
+    for function, row in ACTIVATIONS.items():
+        softmax = row.df is None
+        if (function, name) in OTHER_LINES or softmax != name.startswith("softmax"):
+            continue
+        last = softmax or "output-layer" in name
+        sizes = [3, 4] if last else [3, 4, 2]
+        head, hidden = Head(function if last else "identity", "inner_product"), [activation(function)] * (not last)
+        look = Look(build(chain(sizes, [True] * (len(sizes) - 1), hidden, head), 4, "real", Style(), 7))
+        if len(look.tape) > 1:
+            yield function, row, look
+
+
+@pytest.mark.parametrize("name", ACTIVATION_FAULTS)
+def test_the_printed_activation_lines(name):
+    fault, shown = ACTIVATION_FAULTS[name], 0
+    for function, row, look in networks_of(name):
+        wrong, x, (z, a) = fault.engine(TABLES)(look.case).gradients["0.weight"], look.case.inputs, look.tape[1].saved
+        options = {k: v for k, v in look.tape[1].scope.options.items() if k != "function"}
+        names = {"f": function, "z": z, "a": a, "da": look.deltas[1], "sigmoid": ACTIVATIONS["sigmoid"].f, **options,
+                 "f_prime": lambda at, row=row, options=options: row.df(at, row.f(at, **options), **options),
+                 "gelu_prime": lambda at: ACTIVATIONS["gelu"].df(at, at),
+                 "gelu_tanh_prime": lambda at: ACTIVATIONS["gelu_tanh"].df(at, at)}
+        if look.apart("0.weight", wrong):
+            shown += 1
+            right = look.gradient("0.weight")
+            np.testing.assert_allclose(x.T @ ran(fault.right, **names)["dz"], right, rtol=1e-9)
+            np.testing.assert_allclose(x.T @ ran(fault.wrong, **names)["dz"], wrong, rtol=1e-9)
+    assert shown
