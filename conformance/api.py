@@ -59,21 +59,14 @@ def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
 
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
-    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record.
-
-    TargetError for a subject that ends the program: its exit status is no verdict.
-    """
+    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
     from .run import run
-    from .targets import TargetError
 
     check_there(plan.require)
     with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
-        try:
-            report = run(subject, plan, recorder, listen, listen.announce)
-        except SystemExit as error:
-            raise TargetError(f"{subject.name} ends the program: sys.exit({error.code!r}) inside it") from error
+        report = run(subject, plan, recorder, listen, listen.announce)
         recorder.footer(report)
     return report
 

@@ -6,6 +6,7 @@ are drawn on which they differ, and the subject decides.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any
@@ -97,16 +98,15 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[
 def diagnose(ask: Ask, cases: Sequence[Case], more: Iterator[Case], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """The known mistakes consistent with the subject: on the first case, then on what tells them apart.
 
-    cases: the reduced one, then others where the subject was wrong; more: further cases of the subject's claims. The
-    order is by how many of the others each explains.
+    cases: the reduced one, then others where the subject was wrong, of which the mistake must explain as many as any
+    does (there may be a second mistake); more: further cases of the subject's claims.
     """
     first = Witnessed(ask, cases[0])
     found = consistent([first], faults)
     others = [Witnessed(ask, case) for case in cases[1:]] if found else []
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
-    found = sorted(found, key=lambda name: -score[name])
-    best = [name for name in found if score[name] == score[found[0]]]
-    return [*told_apart(ask, best, more, faults), *found[len(best):]] if len(best) > 1 else found
+    best = [name for name in found if score[name] == max(score.values())]
+    return told_apart(ask, best, more, faults)
 
 
 def told_apart(ask: Ask, names: list[str], more: Iterator[Case], faults: Mapping[str, Fault]) -> list[str]:
@@ -132,36 +132,56 @@ def explained(case: Witnessed, names: Iterable[str], faults: Mapping[str, Fault]
 
 # --- state ------------------------------------------------------------------------------------------------------
 
+WARM_UPS = (0, 1, 400)
+WARM_SECONDS = 1.0
+
 
 def state_candidates(subject: Subject, case: Case, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """The faults of the state family whose answers to one sequence of questions are the subject's.
 
-    From a fresh engine where the subject can give one; else two behaviours are compared by how the answers change, so
-    that what the subject remembers from before does not matter.
+    What the subject remembers from before is unknown. So both are first asked the case a number of times (a memory
+    that fades is the same after 400 questions, a parity after one), and then either the answers are compared or how
+    they change from one to the next (what accumulates).
     """
     other = case.but(inputs=-case.inputs / 2, parameters={k: v / 2 for k, v in case.parameters.items()})
     questions = [case, case, other, case, case]
-    fresh = subject.fresh is not None
-    ask = subject.fresh() if subject.fresh is not None else subject.engine
-    seen = [behaviour(ask, q) for q in questions]
-    found = []
-    for name, fault in faults.items():
-        if fault.family == "state":
-            engine = asked(fault)
-            theirs = [behaviour(engine, q) for q in questions]
-            if _alike(seen, theirs, questions, fresh):
-                found.append(name)
-    return found
+    rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
+    ask = subject.engine if subject.fresh is None else subject.fresh()
+    for warm in WARM_UPS:
+        seen = _sequence(ask, questions, warm)
+        found = [name for name, fault in rows.items() if _alike(seen, _sequence(asked(fault), questions, warm), questions)]
+        if found:
+            return found
+    return []
 
 
-def _alike(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case], fresh: bool) -> bool:
+def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:
+    """The answers to the questions, after asking the first one `warm` times (for a second at most)."""
+    end = time.monotonic() + WARM_SECONDS
+    for _ in range(warm):
+        behaviour(ask, questions[0])
+        if time.monotonic() > end:
+            break
+    return [behaviour(ask, question) for question in questions]
+
+
+def _alike(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case]) -> bool:
     spreads = [spread(q) for q in questions]
-    whole = all(same(a, b, s, q.dtype) for a, b, s, q in zip(mine, theirs, spreads, questions, strict=True))
-    if whole or fresh or not all(isinstance(each, Answer) for each in (*mine, *theirs)):
-        return whole
-    steps = [_steps(answers) for answers in (mine, theirs)]
-    return all(np.any(b) and _close(a, b, 2 * SLACK * spreads[0].gradients[k], questions[0].dtype)
-               for i in (0, 3) for k in steps[1][i] for a, b in [(steps[0][i].get(k), steps[1][i][k])] if a is not None)
+    if all(same(a, b, s, q.dtype) for a, b, s, q in zip(mine, theirs, spreads, questions, strict=True)):
+        return True
+    if not all(isinstance(each, Answer) for each in (*mine, *theirs)):
+        return False
+    changes = list(zip(_steps(mine), _steps(theirs), spreads[1:], strict=True))
+    moves = any(np.abs(b).max(initial=0.0) > SLACK * s.gradients[k].max(initial=0.0)
+                for _, step, s in changes for k, b in step.items())
+    return moves and all(_close(step[k], other[k], 64 * SLACK * s.gradients[k] + _unit(mine, k, questions[0].dtype),
+                                questions[0].dtype)
+                         for step, other, s in changes for k in step if k in other)
+
+
+def _unit(answers: list[Any], name: str, dtype: str) -> float:
+    """The rounding that a difference of two such answers may carry."""
+    return 64 * UNIT[dtype] * max(float(np.abs(a.gradients[name]).max(initial=0.0)) for a in answers)
 
 
 def _steps(answers: list[Any]) -> list[dict[str, Any]]:

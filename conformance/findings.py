@@ -108,8 +108,9 @@ class Finder:
         changed = names(d.parameter for d in found)
         faults = state_candidates(self.judge.subject, case)
         likely = "likely: gradients that accumulate between calls, or a cache kept from an earlier batch"
-        lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it", numbers(found[0]),
-                 "" if faults else likely]
+        d = found[0]
+        lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it",
+                 f"{d.parameter}: {d.wanted:.9g} at first, then {d.got:.9g}", "" if faults else likely]
         return [self.build(first.property, case, lines, found[0], faults)]
 
     def state_found(self, name: str, case: Case) -> list[Disagreement]:

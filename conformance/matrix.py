@@ -163,7 +163,7 @@ def _head(rows: Sequence[Row]) -> Iterator[str]:
     yield "# The kill matrix\n"
     yield (f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on "
            f"{rows[0].networks if rows else 0} networks.")
-    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter, differences"
-    yield "and the complex step count as one.\n"
+    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter,"
+    yield "differences and the complex step count as one.\n"
     yield "![kill matrix](kill-matrix.svg)\n"
     yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -37,6 +37,12 @@ class Finding:
         return {**asdict(self), "where": list(self.where), "also": list(self.also),
                 "faults": list(self.faults)} | {
             k: _finite(getattr(self, k)) for k in ("got", "wanted", "error", "tolerance")}
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _finite(value: float) -> float | str:
@@ -94,7 +100,7 @@ class Report:
         for i, finding in enumerate(self.findings, 1):
             lines += ["", f"  {i}. {finding.explanation}".replace("\n", "\n     ")]
             if finding.also:
-                lines.append(f"     also broken: {', '.join(finding.also)}")
+                lines.append(f"     also broken: {_few(finding.also)}")
             lines.append(f"     case {finding.case}")
         return [*lines, ""] if lines else lines
 

@@ -541,7 +541,10 @@ def ask_between(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
 
 
 def judge_last(r: Sequence[Reply]) -> Iterator[Equation]:
-    yield from every(r[-1], r[0])
+    """The same answer again; NaN again is the same answer, whatever else is wrong with it."""
+    for name, again, first in every(r[-1], r[0]):
+        same = np.isnan(again.value) & np.isnan(first.value)
+        yield name, *(Measured(np.where(same, 0.0, m.value), m.tolerance) for m in (again, first))
 
 
 NOTES = "numerics notes"

@@ -4,6 +4,7 @@ Loaded when first used.
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -15,4 +16,6 @@ def _lazily(name):
     spec.loader.exec_module(module)
 
 
+# Small tensors need no second thread, and on a busy machine torch's wait for each other: ten times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 _lazily("wrong_engines")

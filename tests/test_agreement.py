@@ -9,7 +9,7 @@ from backproof.judge import Judge
 from backproof.plug import Subject
 from backproof.properties import agreement, exact
 from backproof.properties.agreement import confirm, disagreements, measured, witnesses
-from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.properties.claims import EVERYTHING, Claims
 from backproof.properties.perturbed import UNIT
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.tolerance import BOUNDS, SLACK, bounds, spread
@@ -51,8 +51,11 @@ def test_a_right_answer_passes_whatever_the_witnesses(at_hand):
             assert confirm(case, answer, at_hand).outcome == "passed"
 
 
+PLANTED = ["bias averaged", "weight doubled", "derivative missing", "gradient with the wrong sign"]
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", ["bias averaged", "weight doubled", "derivative missing", "gradient with the wrong sign"])
+@pytest.mark.parametrize("name", PLANTED)
 def test_a_wrong_answer_fails_with_a_witness(name, dtype):
     case = mlp(2, dtype)
     found = confirm(case, WRONG[name]()(case), TORCH)
@@ -67,7 +70,8 @@ WITNESSES = [  # at hand, the subject's loss times, outcome, why
     ({}, 3.0, "inconclusive", "no independent witness: torch and jax not available or what the subject is made of"),
     ({"torch": LYING}, 3.0, "inconclusive", "no independent witness: jax not available or what the subject is made of"),
     ({"torch": LYING, "jax": LYING}, 3.0, "inconclusive", "no independent witness: witnesses disagree"),
-    ({"torch": DECLINING}, 3.0, "inconclusive", "no independent witness: jax not available or what the subject is made of"),
+    ({"torch": DECLINING}, 3.0, "inconclusive",
+     "no independent witness: jax not available or what the subject is made of"),
     ({"torch": LYING, "jax": TORCH["torch"]}, 3.0, "failed", "witnessed by jax"),
 ]
 
@@ -80,7 +84,7 @@ def test_who_witnesses(at_hand, loss, outcome, why):
 
 
 def test_differences_witness_only_what_they_can_tell_apart():
-    """An error of 1e-11 is above every bound, but no difference is that sharp: torch sees it, differences say nothing."""
+    """An error of 1e-11 is above every bound, but no difference is that sharp: torch sees it, they say nothing."""
     case = mlp(2)
     wrong = times(evaluate(case), 1 + 1e-11)
     assert confirm(case, wrong, TORCH).outcome == "failed"
@@ -155,7 +159,8 @@ def test_what_is_no_number_fails(value, dtype):
         assert [(d.parameter, d.where) for d in found.disagreements] == [("0.bias", (1,))]
 
 
-MADE_OF = [(("torch", "jax"), ("torch",), ["jax"]), (("torch",), (), ["torch"]), (("torch",), ("torch",), []), ((), (), []),
+MADE_OF = [(("torch", "jax"), ("torch",), ["jax"]), (("torch",), (), ["torch"]), (("torch",), ("torch",), []),
+           ((), (), []),
            (("differences", "complex_step", "arbiter"), (), [])]
 
 
@@ -223,7 +228,7 @@ def test_a_suspicion_without_a_witness_is_no_failure():
 
 # --- exact integers -------------------------------------------------------------------------------------------
 
-INTEGER = Claims(hidden=("relu",), heads=(Head("identity", "squared_error", reduction="sum"),), depth=(1, 3), dtypes=("float64", "float32"))
+INTEGER = Claims(hidden=("relu",), heads=(SQUARED,), depth=(1, 3), dtypes=("float64", "float32"))
 
 
 def exact_ones():

@@ -87,7 +87,7 @@ def asked(monkeypatch):
     """Runs nothing: what `run` was asked, and a report to give back."""
     seen = {"report": Report("mine", "conforms", {}, 0)}
 
-    def run(subject, plan, recorder, listen):
+    def run(subject, plan, recorder, listen, announce):
         seen.update(subject=subject, plan=plan, recorder=recorder)
         return seen["report"]
 

@@ -1,5 +1,7 @@
 """Every row of the fault table: visible exactly where its answer differs, on cases that the generators do draw.
 
+Where the wrong answer lies beyond the tolerance in float32 but not in float64, rounding decides: either will do.
+
     pytest tests/test_fault_rows.py -k share -rP        # prints the share of the generated cases that show each fault
 """
 
@@ -8,11 +10,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from backproof.faults import FAULTS
+from backproof.faults import FAULTS, state
 from backproof.faults.activations import FAULTS as ACTIVATION_FAULTS
 from backproof.faults.bias import FAULTS as BIAS_FAULTS
 from backproof.faults.core import Look
-from backproof.faults.state import other
 from backproof.plan import drawn
 from backproof.properties.claims import Head, activation
 from backproof.properties.strategies import Style, build, cases, chain
@@ -21,7 +22,6 @@ from backproof.reference import ACTIVATIONS, TABLES
 
 EXAMPLES, SEED = 300, 0
 LEAST_SHARE = 1 / 50
-NEAR = {"float64": (0.95, 1.05), "float32": (0.5, 2.0)}  # of the tolerance: rounding decides there
 FAMILIES = ("bias", "activation", "loss", "propagation", "state", "precision", "rare")
 TOO_RARE = {"softmax-without-max-shift": "the generators hardly draw logits where exp overflows"}
 
@@ -39,10 +39,6 @@ def visible(name):
     return [bool(FAULTS[name].visible(look)) for look in looks()]
 
 
-def copied(case):
-    return case.map(np.array)
-
-
 def excess(look, answer):
     """The largest error of an answer over its tolerance; infinite for a wrong shape, a missing key, a NaN."""
     truth, s = look.spread.truth, look.spread
@@ -56,23 +52,25 @@ def excess(look, answer):
         return max(float(np.nan_to_num(ratio, nan=np.inf).max()) for ratio in ratios)
 
 
-def difference(fault, look):
-    """The excess of a fresh engine of this fault, infinite where it changes its arguments.
+def unchanged(case, given):
+    """Whether every array is still the same, to the last bit."""
+    pairs = [(case.inputs, given.inputs), (case.targets, given.targets)]
+    pairs += [(value, given.parameters[name]) for name, value in case.parameters.items()]
+    return all(before.tobytes() == now.tobytes() for before, now in pairs)
 
-    A fault of state is asked twice, and once more after another case.
+
+def difference(fault, look, dtype=None):
+    """The largest excess of a fresh engine's answers, infinite where it changes its arguments; in the case's own dtype.
+
+    A fault of state is asked several questions.
     """
-    engine, case = fault.engine(TABLES), look.case
-    questions = [case, case, other(case), case] if fault.family == "state" else [case]
-    worst = 0.0
-    for question in questions:
-        given = copied(question)
-        answer = engine(given)
-        arrays = [(given.inputs, question.inputs), (given.targets, question.targets)]
-        arrays += [(given.parameters[name], value) for name, value in question.parameters.items()]
-        if not all(np.array_equal(now, before) for now, before in arrays):
+    engine, worst = fault.engine(TABLES), 0.0
+    for each in state.asked(look) if fault.family == "state" else (look,):
+        case = each.case.astype(dtype or look.case.dtype)
+        given = case.map(np.array)
+        worst = max(worst, excess(each, engine(given)))
+        if not unchanged(case, given):
             return np.inf
-        if question is case:
-            worst = max(worst, excess(look, answer))
     return worst
 
 
@@ -80,14 +78,16 @@ def difference(fault, look):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_visible_is_where_the_answer_differs(name):
-    fault = FAULTS[name]
-    wrong = []
+    wrong, undecided = [], 0
     for i, (look, said) in enumerate(zip(looks(), visible(name), strict=True)):
-        ratio = difference(fault, look)
-        low, high = NEAR[look.case.dtype]
-        if said != (ratio > 1) and not low < ratio < high:
-            wrong.append(f"case {i}, {look.case.dtype}: visible is {said}, the error {ratio:.3g} tolerances")
+        ratio = difference(FAULTS[name], look)
+        if said != (ratio > 1):
+            if 0.95 < ratio < 1.05 or said == (difference(FAULTS[name], look, "float64") > 1):
+                undecided += 1
+            else:
+                wrong.append(f"case {i}, {look.case.dtype}: visible is {said}, the error is {ratio:.3g} tolerances")
     assert not wrong, wrong[:5]
+    assert undecided <= EXAMPLES / 100
 
 
 @pytest.mark.parametrize(

@@ -79,16 +79,30 @@ def test_a_common_factor_breaks_none_but_those_that_know_a_scale(wrong):
     assert [name for name in PROPERTIES if broken(name, WRONG[wrong], 8)] == []
 
 
-def own_equations(check, engine):
-    """The equations of `check` on every case of the pool where it applies: which hold."""
-    rng, held = np.random.default_rng(0), []
-    for case in [case for case in pool() if case.dtype == "float64" and len(case.parameters) < 9][:30]:
+def shows(make, case):
+    """Whether the mistake changes a gradient of the case by more than a thousandth."""
+    right, wrong = evaluate(case).gradients, make()(case).gradients
+    return any(np.abs(wrong[k] - g).max() > 1e-3 * np.abs(g).max() for k, g in right.items())
+
+
+def held(check, make, count):
+    """Whether the equations of `check` hold, for the first cases where it applies and the mistake shows."""
+    rng, found = np.random.default_rng(0), []
+    for case in [case for case in pool() if case.dtype == "float64" and len(case.parameters) < 9]:
+        if make is not RIGHT and not shows(make, case):
+            continue
+        engine = make()
         reply, = replies(engine, valid([case]))
-        more = (engine, spread, rng) if check is own_loss.line_integral else (engine, rng)
-        equations = check(reply, *more)
+        equations = check(reply, *((engine, spread, rng) if check is own_loss.line_integral else (engine, rng)))
         if equations is not None:
-            held.append(all(differing(*equation) is None for equation in equations))
-    return held
+            found.append(all(differing(*equation) is None for equation in equations))
+            if len(found) == count:
+                break
+    return found
+
+
+def RIGHT():  # noqa: N802
+    return evaluate
 
 
 CHECKS = pytest.mark.parametrize("check", [own_loss.directional, own_loss.line_integral])
@@ -96,16 +110,16 @@ CHECKS = pytest.mark.parametrize("check", [own_loss.directional, own_loss.line_i
 
 @CHECKS
 def test_the_gradient_is_that_of_the_loss(check):
-    held = own_equations(check, evaluate)
-    assert len(held) > 8
-    assert all(held)
+    assert held(check, RIGHT, 25) == [True] * 25
 
 
 @CHECKS
 @pytest.mark.parametrize("wrong", [*COMMON_FACTORS, "bias averaged", "derivative missing", "softmax diagonal",
                                    "loss gradient plus a constant"])
 def test_a_gradient_of_another_loss_is_seen(check, wrong):
-    assert not all(own_equations(check, WRONG[wrong]()))
+    found = held(check, WRONG[wrong], 8)
+    assert len(found) == 8
+    assert sum(found) <= 2
 
 
 @pytest.mark.parametrize("claims", TIGHT.values(), ids=TIGHT)

@@ -32,7 +32,8 @@ def comparable(text: str) -> list[str]:
             for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("block", RUN.finditer(README.read_text(encoding="utf-8")), ids=lambda block: block["command"])
+@pytest.mark.parametrize("block", list(RUN.finditer(README.read_text(encoding="utf-8"))),
+                         ids=lambda block: block["command"])
 def test_commands_print_what_is_shown(block):
     assert comparable(printed(block["command"])) == comparable(block["shown"])
 

@@ -355,9 +355,9 @@ def test_outside_the_main_thread_there_is_no_limit():
 def test_a_limit_is_cheap():
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(1000):
             with limit(10, "x"):
                 pass
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.05  # 50 microseconds each, on the slowest machine

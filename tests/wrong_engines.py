@@ -255,7 +255,7 @@ def inside(case, claims):
 
 def verified(engine, claims=CLAIMED, made_of=(), **plan):
     """A small run over an engine: no oracle but the named ones."""
-    chosen = {"examples": 15, "oracles": ("torch",), **plan}
+    chosen = {"examples": 8, "oracles": ("torch",), **plan}
     with np.errstate(all="ignore"):
         return run(Subject("mine", claims, engine, frozenset(made_of)), Plan(**chosen), Recorder())
 

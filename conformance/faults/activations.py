@@ -67,7 +67,8 @@ def passed_on(x: Any, y: Any, dy: Any, **options: Any) -> Any:
 def of_output(name: str) -> Backward:
     """f'(y) for f'(z)."""
     row = ACTIVATIONS[name]
-    return lambda x, y, dy, **options: dy * row.df(y, row.f(y, **options), **options)
+    df: Any = row.df
+    return lambda x, y, dy, **options: dy * df(y, row.f(y, **options), **options)
 
 
 def sloped(wrong: Callable[[float], float]) -> Backward:
@@ -76,7 +77,7 @@ def sloped(wrong: Callable[[float], float]) -> Backward:
 
 EVERY = tuple(ACTIVATIONS)
 ELEMENTWISE = tuple(name for name, row in ACTIVATIONS.items() if row.df is not None)
-gelu_derivative = ACTIVATIONS["gelu"].df
+gelu_derivative: Any = ACTIVATIONS["gelu"].df
 
 FAULTS: Faults = {
     "derivative-missing": backward(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, Engine, Rule, Tables, evaluate
+from ..reference import TABLES, Answer, Case, Engine, Rule, Tables, chain, evaluate
 from ..reference.chain import Step
 from ..reference.layers.rule import Scope
 from .core import Fault, Faults, Look, Wrong, at_the_end, handed_down, is_dense, own, quiet, sweep
@@ -66,20 +66,31 @@ def forward_of_input(tables: Tables) -> Engine:
     return engine
 
 
-def forward_shows(look: Look, line: Callable[[Step, Any, Any], Any]) -> bool:
-    """Whether a wrong forward makes another loss, or another dW = xᵀ delta in some layer; line(step, x, x0) -> y."""
+def forward_shows(look: Look, line: Callable[[Step, Any, Any], tuple[Any, Any]]) -> bool:
+    """Whether a wrong forward shows in the loss, or in the right backward over what it saved.
+
+    line(step, x, x0) -> (y, saved) of a layer, x0 the network's input.
+    """
     x0 = x = look.wide.inputs
-    shows = False
-    for i, step in enumerate(look.tape):
-        shows |= is_dense(step) and look.apart(f"{i}.weight", x.T @ look.deltas[i])
-        x = line(step, x, x0)
-    losses = TABLES.losses[look.case.network.loss.kind].L(x, look.wide.targets)
-    return shows or look.loss_apart(losses.sum() * look.trace.scale)
+    tape = []
+    for step in look.tape:
+        x, saved = line(step, x, x0)
+        tape.append(step._replace(saved=saved))
+    row = TABLES.losses[look.case.network.loss.kind]
+    _, gradients = chain.backward(TABLES, tape, row.dL(x, look.wide.targets) * look.trace.scale)
+    return (look.loss_apart(row.L(x, look.wide.targets).sum() * look.trace.scale)
+            or any(look.apart(name, wrong) for name, wrong in gradients.items()))
 
 
-def layer(step: Step, x: Any) -> Any:
-    """The right output of a layer."""
-    return TABLES.layers[step.scope.spec.kind].forward(step.scope, x)[0]
+def layer(step: Step, x: Any) -> tuple[Any, Any]:
+    """The right line: the output of a layer, and what it saves."""
+    found: tuple[Any, Any] = TABLES.layers[step.scope.spec.kind].forward(step.scope, x)
+    return found
+
+
+def of_network_input(step: Step, x: Any, x0: Any) -> tuple[Any, Any]:
+    """The network's input times the weights of a layer as wide."""
+    return layer(step, x0 if is_dense(step) and x.shape == x0.shape else x)[0], layer(step, x)[1]
 
 
 # --- delta clipped ----------------------------------------------------------------------------------------------
@@ -151,9 +162,7 @@ FAULTS: Faults = {
     "forward-input-in-later-layer": row(
         "the loss itself is another: a later layer multiplies the network's input, not the output of the layer below",
         "z_2 = x.dot(W_2)", "z_2 = y_1.dot(W_2)", ANSWER, (
-            forward_of_input,
-            lambda look: forward_shows(
-                look, lambda step, x, x0: layer(step, x0 if is_dense(step) and x.shape == x0.shape else x)))),
+            forward_of_input, lambda look: forward_shows(look, of_network_input))),
     "stops-after-one-layer": row(
         "only the last layer learns: every gradient below it is zero",
         "dx = 0", DX, "axon#646",
