@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice, pairwise
 from typing import Any
 
@@ -24,6 +25,7 @@ Behaviour = Answer | tuple[str, str]
 Ask = Callable[[Case], Answer]
 ROUNDING = 1024.0
 DRAWS = 40
+QUIET = 15
 
 
 def behaviour(ask: Ask, case: Case) -> Behaviour:
@@ -80,6 +82,11 @@ class Witnessed:
         self.case, self.spread = case, spread(case)
         self.subject = behaviour(ask, case)
 
+    @property
+    def right(self) -> bool:
+        """Whether the subject is right here."""
+        return same(self.subject, self.spread.truth, self.spread, self.case.dtype)
+
     def agrees(self, fault: Fault) -> bool:
         """Whether the fault does the same."""
         return same(self.subject, behaviour(asked(fault), self.case), self.spread, self.case.dtype)
@@ -99,14 +106,20 @@ def diagnose(ask: Ask, cases: Sequence[Case], more: Iterator[Case], faults: Mapp
     """The known mistakes consistent with the subject: on the first case, then on what tells them apart.
 
     cases: the reduced one, then others where the subject was wrong, of which the mistake must explain as many as any
-    does (there may be a second mistake); more: further cases of the subject's claims.
+    does, and some (there may be a second mistake); more: further cases of the subject's claims. Where the subject is
+    right, the mistake must not show.
     """
     first = Witnessed(ask, cases[0])
     found = consistent([first], faults)
-    others = [Witnessed(ask, case) for case in cases[1:]] if found else []
+    if not found:
+        return []
+    others = [Witnessed(ask, case) for case in cases[1:]]
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
-    best = [name for name in found if score[name] == max(score.values())]
-    return told_apart(ask, best, more, faults)
+    best = [name for name in found if score[name] == max(score.values()) and (score[name] or not others)]
+    further = list(islice(more, DRAWS))
+    right = [case for case in map(partial(Witnessed, ask), further[:QUIET]) if case.right]
+    quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
+    return told_apart(ask, quiet, iter(further), faults)
 
 
 def told_apart(ask: Ask, names: list[str], more: Iterator[Case], faults: Mapping[str, Fault]) -> list[str]:

@@ -63,9 +63,9 @@ def gradient_ratio(reply: Reply, truth: Answer, names: Iterable[str]) -> float |
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
     """What a ratio seen on these cases equals: "n_outputs", or the number where no name fits them all."""
     for name, of in RATIOS.items():
-        if all(abs(k - of(case)) <= 1e-6 * abs(k) for case, k in pairs):
+        if all(np.isfinite(k) and abs(k - of(case)) <= 1e-6 * abs(k) for case, k in pairs):
             return name
-    return f"{pairs[0][1]:.6g}"
+    return f"{pairs[-1][1]:.6g}"
 
 
 def here(name: str, k: float) -> str:
@@ -103,15 +103,17 @@ class Explainer:
         got = self.reply(case)
         return differing("loss", got[0].loss, got[1].loss) if got and not self.judge.clipped(case) else None
 
-    def ratios(self, failures: list[Failure], kinds: set[str]) -> list[tuple[Case, float]]:
-        """The gradient's ratio on each failing case, where all parameters of the wrong kinds have one."""
-        found = []
+    def ratios(self, failures: list[Failure], kinds: set[str]) -> list[tuple[Case, float]] | None:
+        """The gradient's ratio on each failing case, of all parameters of the wrong kinds; None where one has none."""
+        found: list[tuple[Case, float]] = []
         for failure in failures:
             got = self.reply(failure.case)
             if got:
                 k = gradient_ratio(got[0], got[1], [n for n in got[0].gradients if kind_of(n) in kinds])
+                if k is None:
+                    return None
                 found.append((failure.case, k))
-        return [(c, k) for c, k in found if k is not None] if all(k is not None for _, k in found) else []
+        return found
 
     def headline(self, case: Case, wrong: list[str], failures: list[Failure]) -> str:
         """The ratio with its name where there is one; else that the gradient is wrong."""
@@ -119,12 +121,14 @@ class Explainer:
         k = gradient_ratio(got[0], got[1], wrong) if got else None
         if k is None or got is None:
             return f"the gradient of {names(wrong)} is wrong"
-        if abs(k - 1) < 1e-5:
+        if abs(k - 1) < 1e-3:
             return f"the gradient of {names(wrong)} is slightly wrong"
         if abs(k) < 1e-12:
             return f"the gradient of {names(wrong)} is 0 where it should not be"
         kinds = {kind_of(w) for w in wrong}
         pairs = self.ratios(failures, kinds)
+        if pairs is None:
+            return f"the gradient of {names(wrong)} is wrong"
         name = named([*pairs, (case, k)])
         everything = len(wrong) == len(got[0].gradients)
         whose = "the gradient" if everything else f"the gradient of {names(wrong)}"
@@ -163,7 +167,7 @@ class Explainer:
             return ["the loss reported is the declared one"]
         k = worst.got / worst.wanted if worst.wanted else float("nan")
         kg = gradient_ratio(got[0], got[1], got[0].gradients)
-        if kg is not None and abs(kg - k) <= 1e-6 * abs(k):
+        if kg is not None and abs(kg - k) <= 1e-6 * abs(k) and abs(k - 1) > 1e-3 and abs(k) > 1e-12:
             return [f"loss and gradient are both {k:.6g} times the declared ones: claim that reduction or scale"]
         return [f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}"]
 

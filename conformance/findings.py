@@ -167,12 +167,12 @@ class Finder:
     # --- the loss -------------------------------------------------------------------------------------------
 
     def loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
-        """A loss that is not the declared one."""
+        """A loss that is not the declared one, where the gradient is right: else the gradient's finding says it."""
         failures = sorted((f for fs in groups.values() for f in fs), key=telling)
-        gradient_too = any(family == "value" for family, _ in self.judge.tally.failures)
-        if gradient_too:
+        failures = [f for f in failures if not self.explain.wrong(f.case)]
+        if not failures:
             return []
-        case = self.reduced(failures[0].case, lambda c: self.explain.loss_wrong(c) is not None)
+        case = self.reduced(failures[0].case, lambda c: self.explain.loss_wrong(c) is not None and not self.explain.wrong(c))
         worst = self.explain.loss_wrong(case) or failures[0].disagreements[0]
         pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
         name = named(pairs) if pairs else ""

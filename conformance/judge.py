@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,6 +112,7 @@ class Judge:
         self.suspects: set[int] = set()
         self.confirmed: Counter[str] = Counter()
         self.at_hand: dict[str, Any] | None = None
+        self.deadline = float("inf")
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -191,7 +194,7 @@ class Judge:
             self.count("reference", "passed", reply.case)
         if not self.clipped(reply.case):
             wrong = differing("loss", reply.loss, s.truth.loss)
-            if wrong:
+            if wrong and not agreement.loss_agrees(reply.case, answer):
                 self.fail("loss_value", "loss", reply.case, found=[wrong])
             else:
                 self.count("loss_value", "passed", reply.case)
@@ -250,7 +253,7 @@ class Judge:
                 self.oracle(name, first)
         if "arbiter" in self.names and self.tally.networks % 8 == 1:
             self.oracle("arbiter", first)
-        if case.dtype == "float64" and not self.clipped(case):
+        if case.dtype == "float64" and not self.clipped(case) and time.monotonic() < self.deadline:
             if self.tally.networks % 4 == 1:
                 self.equations("own_loss", own_loss.directional(first, self.question, self.rng), first)
             elif self.tally.networks % 4 == 3:
@@ -265,6 +268,8 @@ class Judge:
         state = [name for name in PROPERTIES if family(name) == "state"]
         left = len(state) + PER_NETWORK
         for name in state + sorted((name for name in PROPERTIES if name not in state), key=turns):
+            if time.monotonic() > self.deadline:
+                return
             asked = PROPERTIES[name].ask(first.case, self.claims, self.rng)
             if asked is not None:
                 self.identity(name, first, asked)
@@ -309,6 +314,8 @@ class Judge:
                     reply.case, agreement.loss_noise(reply.case, self.spread(reply.case)))
             else:
                 answer, error = oracles.load(name).answer(reply.case), {}
+                if name == "complex_step":
+                    error = dict.fromkeys(answer.gradients, oracles.load(name).noise(answer))
         except oracles.Unsupported:
             self.count(name, "not_claimed", reply.case)
             return
@@ -371,7 +378,12 @@ def kinds_of(found: Iterable[Disagreement]) -> str:
 
 def last_line(error: BaseException) -> str:
     """"ValueError: ... (file.py:12)", the innermost frame that is not ours."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename.replace(chr(92), '/').rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    first = (str(error).strip() or "no message").splitlines()[0]
+    ours = str(Path(__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else error.__traceback__)
+              if not f.filename.startswith(ours) or "subjects" in f.filename]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    try:
+        first = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:
+        first = "its message cannot be read"
     return f"{type(error).__name__}: {first}{where}"

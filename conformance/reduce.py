@@ -116,7 +116,7 @@ def distributions(t: Any) -> bool:
     """Whether every row is a probability distribution; a single column holds probabilities."""
     if t.ndim != 2 or not ((t >= 0) & (t <= 1)).all():
         return False
-    return t.shape[1] == 1 or bool((np.abs(t.sum(axis=1) - 1) < 1e-6).all())
+    return t.shape[1] == 1 or bool((np.abs(t.sum(axis=1) - 1) <= 4 * t.shape[1] * np.finfo(t.dtype).eps).all())
 
 
 KEPT: dict[str, Callable[[Any, int], bool]] = {

@@ -30,6 +30,7 @@ FLOOR = 30
 JAX_STRUCTURES = 40
 JAX_DRAWS = 4
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
+FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))  # few batches or outputs may be claimed: vary both
 Listen = Callable[[int, int, int, float], None]
 
 
@@ -158,7 +159,7 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
     if head.reduction != "reported":
         return head, ""
     fits = list(FITS)
-    for batch, outputs in ((3, 2), (4, 3), (2, 4)):
+    for batch, outputs in FIT_SIZES:
         case = smallest(subject.claims, head, batch, outputs)
         reported = float(question(subject.engine, case).loss)
         fits = [fit for fit in fits if _fits(case, fit, reported)] or fits[:1]
@@ -181,6 +182,7 @@ def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
 def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None], started: float) -> bool:
     """Judge network after network; True where Ctrl-C ended it."""
     announced = False
+    judge.deadline = started + plan.seconds
     try:
         exact = drawn(exact_cases(judge.claims), plan.seed + 1)
         for i, case in enumerate(_cases(judge.claims, plan)):
@@ -258,6 +260,8 @@ def _verdict(report: Report, judge: Judge, interrupted: bool) -> None:
         report.verdict, report.reason = "incomplete", "interrupted"
     elif blunt:
         report.verdict, report.reason = "incomplete", blunt
+    elif judge.claims.explored and report.total("declined"):
+        report.verdict, report.reason = "incomplete", "explored: what it declines was not judged; claim what it does"
     else:
         report.verdict = "conforms"
 

@@ -25,6 +25,12 @@ def answer(case: Case) -> Answer:
     return Answer(backprop.loss(wide, backprop.forward(wide)), unflatten(wide, np.concatenate(parts)))
 
 
+def noise(answer: Answer) -> float:
+    """How far its derivatives may be off beside rounding: the step times them must be a number, and sums leave dust."""
+    largest = max(float(np.abs(g).max(initial=0.0)) for g in answer.gradients.values())
+    return float(np.finfo(float).tiny) / STEP + 2.0**-53 * largest
+
+
 def _derivatives(case: Case, theta: Any, coordinates: range) -> Any:
     rows = np.tile(theta.astype(complex), (len(coordinates), 1))
     rows[np.arange(len(coordinates)), coordinates] += 1j * STEP

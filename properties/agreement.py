@@ -101,6 +101,8 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement
     wrong = tuple(disagreements(reply, truth))
     if not wrong:
         return Judgement("passed", "within the tolerance of 64 samples", (), truth)
+    if not all(np.isfinite(d.got) for d in wrong):
+        return Judgement("failed", "not finite where the truth is", wrong, truth)
     bound = bounds(case)
     beyond = any(_beyond(reply, truth, bound, d.parameter) for d in wrong)
     if not beyond:
@@ -111,6 +113,16 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement
     if not names:
         return Judgement("inconclusive", f"no independent witness: {absent(at_hand)}", wrong, truth)
     return Judgement("failed", f"witnessed by {names[0]}", wrong, truth)
+
+
+def loss_agrees(case: Case, answer: Answer) -> bool:
+    """A loss that 8 samples call wrong, before the arbiter and 64."""
+    s = spread(case, samples=64, seed=1)
+    try:
+        truth = oracles.load("arbiter").answer(case)
+    except (oracles.NotAvailable, oracles.Unsupported):
+        truth = s.truth
+    return _loss_agrees(measured(case, answer, s), truth)
 
 
 def absent(at_hand: Mapping[str, Any]) -> str:

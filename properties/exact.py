@@ -7,7 +7,7 @@ is left open is the slope at a kink itself: a convention, fitted once per kind.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ LIMIT = 2.0**24
 SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
 
 
-def exact_case(network: Network, batch: int, targets: str, seed: int, dtype: str) -> Case | None:
+def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[int], dtype: str) -> Case | None:
     """A certified exact case of this network, None where its size or its counts allow none."""
     shapes, rng = infer(network), np.random.default_rng(seed)
     per = LOSSES[network.loss.kind].per
@@ -92,8 +92,8 @@ class Exactness(NamedTuple):
 def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
     """Bit for bit, under one convention per kind of kink; `slopes` holds those still possible and is narrowed.
 
-    A difference inside the tolerance is a note (inexact arithmetic). At a kink an answer that no convention explains is
-    inconclusive; away from kinks it is wrong.
+    A difference inside the tolerance is a note (inexact arithmetic). At a kink a finite answer that no convention
+    explains is inconclusive; NaN and infinity are wrong everywhere, and any difference is away from kinks.
     """
     choices = list(conventions(case.network))
     possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
@@ -104,6 +104,11 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
         return Exactness("passed")
     if possible:
         return Exactness("inconclusive", "the slope at a kink changes from network to network")
+    if not all(np.isfinite(g).all() for g in answer.gradients.values()):
+        truth = evaluate(case.astype("float64"))
+        wrong = (differing(k, np.asarray(g, dtype=float), truth.gradients[k]) for k, g in answer.gradients.items()
+                 if not np.isfinite(g).all())
+        return Exactness("failed", "", tuple(d for d in wrong if d))
     near = [_near(case, answer, tables) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")

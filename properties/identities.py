@@ -452,7 +452,7 @@ def ask_logit_shift(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
     if not (softmax_head(case) and _plain_last(case) and last.bias):
         return None
     case = short(case)
-    return [case, case.but(parameters={last.b: case.parameters[last.b] + 2})]
+    return [case, case.but(parameters={last.b: case.parameters[last.b] + 1024})]
 
 
 def judge_same(r: Sequence[Reply]) -> Iterator[Equation]:

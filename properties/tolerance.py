@@ -19,9 +19,10 @@ SAMPLES = 8
 
 
 def textbook(tables: Tables = TABLES) -> Tables:
-    """The tables with each activation's textbook variant in its place: 1 - y² loses what a tolerance must allow."""
-    rows = {name: row.variants[0] if row.variants else row for name, row in tables.activations.items()}
-    return tables._replace(activations=rows)
+    """The tables with each row's textbook variant in its place: 1 - y² loses what a tolerance must allow."""
+    activations = {name: row.variants[0] if row.variants else row for name, row in tables.activations.items()}
+    losses = {name: row.variants[0] if row.variants else row for name, row in tables.losses.items()}
+    return tables._replace(activations=activations, losses=losses)
 
 
 TEXTBOOK = textbook()

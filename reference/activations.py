@@ -144,6 +144,12 @@ def softmax(x: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def _softmax_by_lse(x: Array) -> Array:
+    """exp(x - lse(x)): a large lse takes digits of x with it."""
+    m = x.max(axis=-1, keepdims=True)
+    return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
+
+
 def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
     """dx = y (dy - Σ dy y): the whole Jacobian, not its diagonal."""
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
@@ -181,5 +187,6 @@ ACTIVATIONS: dict[str, Activation] = {
                              variants=(elementwise(_textbook_gelu_tanh, _textbook_gelu_tanh_derivative),)),
     "silu": elementwise(lambda x: x * sigmoid(x), silu_derivative,
                         variants=(elementwise(lambda x: x * _sigmoid_by_tanh(x), _textbook_silu_derivative),)),
-    "softmax": Activation(softmax, None, softmax_backward, range=UNIT),
+    "softmax": Activation(softmax, None, softmax_backward, range=UNIT,
+                          variants=(Activation(_softmax_by_lse, None, softmax_backward, range=UNIT),)),
 }

@@ -19,7 +19,7 @@ class Loss(NamedTuple):
     """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient, of p's shape.
 
     `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is defined for,
-    `kinks` the values of p - t where it has no derivative.
+    `kinks` the values of p - t where it has no derivative, `variants` other forms that a tolerance must cover.
     """
 
     L: Callable[[Array, Array], Array]
@@ -28,6 +28,7 @@ class Loss(NamedTuple):
     targets: tuple[str, ...]
     domain: tuple[float, float] = (-INFINITY, INFINITY)
     kinks: tuple[float, ...] = ()
+    variants: tuple[Loss, ...] = ()
 
 
 def values(p: Array, t: Array) -> Array:
@@ -56,6 +57,22 @@ def softmax_cross_entropy_gradient(z: Array, t: Array) -> Array:
     return softmax(z) * t.sum(axis=-1, keepdims=True) - t
 
 
+def _log_sum_exp(z: Array) -> Array:
+    m = z.max(axis=-1, keepdims=True)
+    return m + np.log(np.exp(z - m).sum(axis=-1, keepdims=True))
+
+
+def _cross_entropy_by_lse(z: Array, t: Array) -> Array:
+    """Σ t (lse(z) - z): a large lse takes digits of z with it."""
+    return -(values(z, t) * (z - _log_sum_exp(z))).sum(axis=-1)
+
+
+def _gradient_by_lse(z: Array, t: Array) -> Array:
+    """exp(z - lse(z)) Σt - t."""
+    t = values(z, t)
+    return np.exp(z - _log_sum_exp(z)) * t.sum(axis=-1, keepdims=True) - t
+
+
 def binary_cross_entropy(p: Array, t: Array) -> Array:
     """-t log p - (1 - t) log(1 - p); p: probabilities."""
     return -(t * np.log(p) + (1.0 - t) * np.log(1.0 - p))
@@ -76,7 +93,8 @@ LOSSES: dict[str, Loss] = {
                            lambda p, t: np.where(p > t, 1.0, np.where(p < t, -1.0, 0.0 * p)),
                            "element", VALUES, kinks=(0.0,)),
     "cross_entropy": Loss(cross_entropy, lambda p, t: -values(p, t) / p, "example", CLASSES, UNIT),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES),
+    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES,
+                                  variants=(Loss(_cross_entropy_by_lse, _gradient_by_lse, "example", CLASSES),)),
     "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p,
                                  "element", BINARY, UNIT),
     "sigmoid_cross_entropy": Loss(sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY),

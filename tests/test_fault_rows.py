@@ -5,6 +5,7 @@ Where the wrong answer lies beyond the tolerance in float32 but not in float64, 
     pytest tests/test_fault_rows.py -k share -rP        # prints the share of the generated cases that show each fault
 """
 
+import math
 from functools import cache
 from itertools import islice
 
@@ -90,13 +91,13 @@ def test_visible_is_where_the_answer_differs(name):
     assert undecided <= EXAMPLES / 100
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xfail(reason=TOO_RARE[name])) if name in TOO_RARE else name
-             for name in FAULTS])
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.xfail(reason=TOO_RARE[name], strict=False)] if name in TOO_RARE else [])
+    for name in FAULTS])
 def test_share_of_generated_cases_that_show_it(name):
-    share = sum(visible(name)) / EXAMPLES
-    print(f"{name:45s} {share:6.1%}")
-    assert share >= LEAST_SHARE
+    seen = sum(visible(name))
+    print(f"{name:45s} {seen / EXAMPLES:6.1%}")
+    assert seen + 2 * math.sqrt(seen + 1) >= LEAST_SHARE * EXAMPLES, "fewer than chance allows a share of 1 in 50"
 
 
 # --- the texts -----------------------------------------------------------------------------------------------------

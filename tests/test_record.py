@@ -58,7 +58,8 @@ def test_header_results_footer(tmp_path):
     record(tmp_path / "new" / "folder")
     header, result, footer = lines(tmp_path / "new" / "folder")
     assert (header["type"], header["schema"], header["subject"], header["seed"]) == ("header", 1, "mine", 7)
-    assert header["plan"] == {"examples": 300, "seconds": 60.0, "seed": 7, "oracles": None, "require": [], "stop_after": None}
+    assert header["plan"] == {"examples": 300, "seconds": 60.0, "seed": 7, "oracles": None, "require": [],
+                              "stop_after": None}
     assert header["claims"]["batch"] == [1, None]
     assert header["environment"]["numpy"] == np.__version__
     assert header["started"].endswith("+00:00")

@@ -47,13 +47,17 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("claims", RIGHT.values(), ids=RIGHT)
-@pytest.mark.parametrize("engine", ["reference", "torch"])
+TORCH_TOO = ("both dtypes", "softmax", "classes")
+SUBJECTS = [*(("reference", name) for name in RIGHT), *(("torch", name) for name in TORCH_TOO)]
+
+
+@pytest.mark.parametrize(("engine", "claims"), SUBJECTS)
 def test_right_subjects_conform(engine, claims):
+    claims = RIGHT[claims]
     answer = evaluate if engine == "reference" else lambda case: oracles.load("torch").answer(case, None)
-    report = verified(answer, claims, oracles=("differences", "complex_step", "arbiter"))
+    report = verified(answer, claims, examples=15, oracles=("differences", "complex_step", "arbiter"))
     assert (report.verdict, report.exit, report.findings) == ("conforms", 0, []), report
-    assert report.networks == 8
+    assert report.networks == 15
     assert not report.total("failed") + report.total("errored") + report.total("declined")
     assert {"reference", "contract", "loss_value", "own_loss", "differences", "arbiter"} <= set(report.counts)
 
@@ -85,11 +89,9 @@ WRONG_AND_WORDS = {  # by name in WRONG: claims, what the explanations say
                                 "wrong: 0.bias; right: 0.weight and inputs",
                                 "the loss reported is the declared one", "N is the batch size"]),
     "bias zero": (CLAIMED, ["0.bias is 0 where it should not be", "right: 0.weight and inputs"]),
-    "bias doubled": (CLAIMED, ["gradient of 0.bias is 2 times what it should be"]),
     "bias of the first example": (CLAIMED, ["wrong: 0.bias; right: 0.weight and inputs", "batch 2"]),
     "bias summed over everything": (CLAIMED, ["wrong: 0.bias; right: 0.weight and inputs", "-> 2"]),
     "bias before the activation": (CLAIMED, ["bias", "hidden"]),
-    "weight averaged": (CLAIMED, ["gradient of 0.weight is 1/N times what it should be"]),
     "weight transposed where square": (CLAIMED, ["wrong: 0.weight; right: 0.bias and inputs", "network 2 -> 2"]),
     "W for its transpose where square": (CLAIMED, ["right: 2.weight and 2.bias", "-> 2 -> 2"]),
     "passed on twice": (CLAIMED, ["wrong: 0.weight, 0.bias and inputs; right: 2.weight and 2.bias"]),
@@ -105,8 +107,6 @@ WRONG_AND_WORDS = {  # by name in WRONG: claims, what the explanations say
                                       "n_outputs = 2 on this case"]),
     "gradient with the wrong sign": (CLAIMED, ["the gradient is -1 times the gradient of its own loss"]),
     "gradient zero": (CLAIMED, ["is 0 where it should not be", "right: none"]),
-    "gradient clipped by norm": (CLAIMED, ["the loss reported is the declared one"]),
-    "loss gradient plus a constant": (CLAIMED, ["the loss reported is the declared one"]),
     "last example dropped": (CLAIMED, ["batch 2", "the loss reported is the declared one"]),
     "accumulating": (CLAIMED, ["the same question, asked twice, has the same answer, but", "batch 1"]),
     "caching the last batch": (CLAIMED, ["an answer does not depend on the question before, but"]),
@@ -116,7 +116,7 @@ WRONG_AND_WORDS = {  # by name in WRONG: claims, what the explanations say
 @pytest.mark.parametrize("name", WRONG_AND_WORDS)
 def test_a_wrong_subject_is_caught_and_told_what_is_wrong(name):
     claims, words = WRONG_AND_WORDS[name]
-    report = verified(WRONG[name](), claims)
+    report = verified(WRONG[name](), claims, examples=40, stop_after=3)
     assert (report.verdict, report.exit) == ("does_not_conform", 1)
     assert report.findings
     assert [word for word in words if word not in text(report)] == [], text(report)
@@ -305,12 +305,18 @@ MISBEHAVING = {  # subject: property, outcome, words
 @pytest.mark.parametrize("name", MISBEHAVING)
 def test_whatever_a_subject_does_is_a_finding(name):
     subject, broken, outcome, words = MISBEHAVING[name]
-    report = plain(subject)
+    report = plain(subject, examples=40, stop_after=1)
     assert report.verdict == "does_not_conform", report
     assert (report.findings[0].property, report.findings[0].outcome) == (broken, outcome)
     assert [word for word in words if word not in text(report)] == [], text(report)
-    assert report.networks == 8
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))
+
+
+def test_the_run_goes_on_after_an_exception():
+    report = plain(MISBEHAVING["raising"][0])
+    assert report.networks == 8
+    assert report.counts["answers"]["errored"] > 1
+    assert report.counts["reference"]["passed"] > 30
 
 
 def test_a_subject_that_hangs(monkeypatch):

@@ -68,7 +68,7 @@ def _check(where: str, name: Any, fault: Any) -> None:
     if not isinstance(fault, Fault):
         raise DescriptionError(f"{where}: {_short(fault)} is no Fault")
     for field, value in fault._asdict().items():
-        text = Fault.__annotations__[field] == "str"
+        text = field not in ("engine", "visible")
         if not (isinstance(value, str) and value if text else callable(value)):
             wanted = "a text" if text else "a function"
             raise DescriptionError(f"{where}: {field} is {_short(value)}, wanted {wanted}")
@@ -79,7 +79,8 @@ def _make(where: str, fault: Fault) -> None:
     try:
         engine = fault.engine(TABLES)
     except Exception as error:
-        message = str(error) if isinstance(error, DescriptionError) else f"{type(error).__name__}: {error}"
+        ours = isinstance(error, DescriptionError)
+        message = str(error).removeprefix("fault: ") if ours else f"{type(error).__name__}: {error}"
         raise DescriptionError(_line(f"{where}: {message}")) from error
     if not callable(engine):
         raise DescriptionError(f"{where}: engine(tables) gives {_short(engine)}, wanted an engine")

@@ -72,14 +72,15 @@ def forward_shows(look: Look, line: Callable[[Step, Any, Any], tuple[Any, Any]])
     line(step, x, x0) -> (y, saved) of a layer, x0 the network's input.
     """
     x0 = x = look.wide.inputs
-    tape = []
-    for step in look.tape:
-        x, saved = line(step, x, x0)
-        tape.append(step._replace(saved=saved))
-    row = TABLES.losses[look.case.network.loss.kind]
-    _, gradients = chain.backward(TABLES, tape, row.dL(x, look.wide.targets) * look.trace.scale)
-    return (look.loss_apart(row.L(x, look.wide.targets).sum() * look.trace.scale)
-            or any(look.apart(name, wrong) for name, wrong in gradients.items()))
+    tape, row = [], TABLES.losses[look.case.network.loss.kind]
+    with np.errstate(all="ignore"):
+        for step in look.tape:
+            x, saved = line(step, x, x0)
+            tape.append(step._replace(saved=saved))
+        loss = row.L(x, look.wide.targets).sum() * look.trace.scale
+        dx, gradients = chain.backward(TABLES, tape, row.dL(x, look.wide.targets) * look.trace.scale)
+    gradients |= {"inputs": dx} if look.case.network.input_kind == "real" else {}
+    return look.loss_apart(loss) or any(look.apart(name, wrong) for name, wrong in gradients.items())
 
 
 def layer(step: Step, x: Any) -> tuple[Any, Any]:

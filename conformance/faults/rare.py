@@ -70,7 +70,7 @@ def zero_columns(x: Any) -> Any:
 # --- units ------------------------------------------------------------------------------------------------------
 
 
-def through(lines: dict[str, Callable[[Any, Any, Any], Any]]) -> Wrong:
+def through(lines: dict[str, Callable[..., Any]]) -> Wrong:
     """Wrong dx = lines[function](x, y, dy) of an activation."""
     def extra(look: Look, k: int, dy: Any) -> Any:
         line = lines.get(look.tape[k].scope.options.get("function", ""))
