@@ -18,6 +18,7 @@ from .faults import FAULTS
 from .faults.core import Fault
 from .plug import BrokenContract, Subject, Wrapped
 from .properties.perturbed import UNIT
+from .properties.strategies import mended
 from .properties.tolerance import SLACK, Spread, spread
 from .reference import TABLES, Answer, Case, Engine
 
@@ -54,12 +55,16 @@ def asked(fault: Fault) -> Ask:
 
 
 def same(subject: Behaviour, fault: Behaviour, s: Spread, dtype: str) -> bool:
-    """Whether two behaviours are the same, as far as rounding lets one tell."""
+    """Whether two behaviours are the same, as far as the rounding of the array as a whole lets one tell.
+
+    Of the array, not of the entry: where a saturated unit's derivative is 0 in one right program and 1e-79 in another,
+    a dead unit beside it makes the same mistake look different.
+    """
     if not isinstance(subject, Answer) or not isinstance(fault, Answer):
         return subject == fault
     if not _close(subject.loss, fault.loss, SLACK * s.loss, dtype):
         return False
-    return all(_close(g, fault.gradients.get(k, g), SLACK * s.gradients[k], dtype)
+    return all(_close(g, fault.gradients.get(k, g), SLACK * s.gradients[k].max(initial=0.0), dtype)
                for k, g in subject.gradients.items())
 
 
@@ -105,21 +110,67 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[
 def diagnose(ask: Ask, cases: Sequence[Case], more: Iterator[Case], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """The known mistakes consistent with the subject: on the first case, then on what tells them apart.
 
-    cases: the reduced one, then others where the subject was wrong, of which the mistake must explain as many as any
-    does, and some (there may be a second mistake); more: further cases of the subject's claims. Where the subject is
-    right, the mistake must not show.
+    cases: the reduced one, whose network the mistake must explain with other numbers too, then others where the subject
+    was wrong, of which it must explain as many as any does (there may be a second mistake); more: further cases of the
+    subject's claims. Where the subject is right, the mistake must not show.
     """
     first = Witnessed(ask, cases[0])
-    found = consistent([first], faults)
+    found = consistent([first, *map(partial(Witnessed, ask), variations(cases[0]))], faults)
     if not found:
-        return []
+        return inside([first, *map(partial(Witnessed, ask), cases[1:])])
     others = [Witnessed(ask, case) for case in cases[1:]]
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
-    best = [name for name in found if score[name] == max(score.values()) and (score[name] or not others)]
+    best = [name for name in found if score[name] == max(score.values())]
     further = list(islice(more, DRAWS))
     right = [case for case in map(partial(Witnessed, ask), further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
     return told_apart(ask, quiet, iter(further), faults)
+
+
+INSIDE = {"float32-inside": 2.0**-24, "float16-inside": 2.0**-11}
+
+
+def inside(cases: Sequence[Witnessed]) -> list[str]:
+    """A narrower precision inside: no formula is wrong, but every error is what that precision would make.
+
+    Its rounding is not repeatable, so the fault's own digits need not be the subject's: the spread, brought to the
+    narrower unit, says how large they may be. Most gradients must be off: one wrong entry is another mistake.
+    """
+    for name, unit in INSIDE.items():
+        if all(_within(case, unit) for case in cases) and any(_mostly_off(case) for case in cases):
+            return [name]
+    return []
+
+
+def _within(case: Witnessed, unit: float) -> bool:
+    if not isinstance(case.subject, Answer) or unit <= UNIT[case.case.dtype]:
+        return False
+    scale = SLACK * unit / UNIT[case.case.dtype]
+    truth = case.spread.truth.gradients
+    return all(bool(np.all(np.abs(np.asarray(g, dtype=float) - truth[k]) <= scale * case.spread.gradients[k]))
+               for k, g in case.subject.gradients.items())
+
+
+def _mostly_off(case: Witnessed) -> bool:
+    assert isinstance(case.subject, Answer)
+    truth = case.spread.truth.gradients
+    off = [bool(np.any(np.abs(np.asarray(g, dtype=float) - truth[k]) > SLACK * case.spread.gradients[k]))
+           for k, g in case.subject.gradients.items()]
+    return 2 * sum(off) > len(off)
+
+
+def variations(case: Case, count: int = 4) -> list[Case]:
+    """The reduced network with ordinary numbers: zeros and ones make different mistakes look alike."""
+    rng = np.random.default_rng(3)
+
+    def ordinary(array: Any) -> Any:
+        return rng.standard_normal(array.shape).astype(array.dtype)
+
+    def other() -> Case:
+        return mended(case.but(parameters={k: ordinary(v) for k, v in case.parameters.items()},
+                               inputs=ordinary(case.inputs)), rng)
+
+    return [other() for _ in range(count)] if case.network.input_kind == "real" else []
 
 
 def told_apart(ask: Ask, names: list[str], more: Iterator[Case], faults: Mapping[str, Fault]) -> list[str]:
@@ -139,6 +190,8 @@ def told_apart(ask: Ask, names: list[str], more: Iterator[Case], faults: Mapping
 
 def explained(case: Witnessed, names: Iterable[str], faults: Mapping[str, Fault] = FAULTS) -> bool:
     """Whether the named mistakes account for what the subject does here: one of them does the same, or several show."""
+    if any(name in INSIDE and _within(case, INSIDE[name]) for name in names):
+        return True
     named = [faults[name] for name in names]
     return any(case.agrees(fault) for fault in named) or sum(case.shows(fault) for fault in named) > 1
 
@@ -162,7 +215,8 @@ def state_candidates(subject: Subject, case: Case, faults: Mapping[str, Fault] =
     ask = subject.engine if subject.fresh is None else subject.fresh()
     for warm in WARM_UPS:
         seen = _sequence(ask, questions, warm)
-        found = [name for name, fault in rows.items() if _alike(seen, _sequence(asked(fault), questions, warm), questions)]
+        found = [name for name, fault in rows.items()
+                 if _alike(seen, _sequence(asked(fault), questions, warm), questions)]
         if found:
             return found
     return []

@@ -146,7 +146,8 @@ class Finder:
 
     def wrong_gradient(self, failures: list[Failure], known: list[str]) -> Finding:
         """One wrong gradient: which parameters, which ratio, what the loss says of it, which mistake it is."""
-        first, kind = failures[0], failures[0].kind
+        first = next((f for f in failures if self.is_new(f.case, known)), failures[0])
+        kind = first.kind
         only_exact = first.property == "exact_integers"
         case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and self.is_new(c, known),
                             only_exact)
@@ -172,7 +173,8 @@ class Finder:
         failures = [f for f in failures if not self.explain.wrong(f.case)]
         if not failures:
             return []
-        case = self.reduced(failures[0].case, lambda c: self.explain.loss_wrong(c) is not None and not self.explain.wrong(c))
+        case = self.reduced(failures[0].case,
+                            lambda c: self.explain.loss_wrong(c) is not None and not self.explain.wrong(c))
         worst = self.explain.loss_wrong(case) or failures[0].disagreements[0]
         pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
         name = named(pairs) if pairs else ""

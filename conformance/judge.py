@@ -113,6 +113,7 @@ class Judge:
         self.confirmed: Counter[str] = Counter()
         self.at_hand: dict[str, Any] | None = None
         self.deadline = float("inf")
+        self.per_network = PER_NETWORK
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -266,7 +267,7 @@ class Judge:
             return sum(self.tally.counts.get(name, {}).values())
 
         state = [name for name in PROPERTIES if family(name) == "state"]
-        left = len(state) + PER_NETWORK
+        left = len(state) + self.per_network
         for name in state + sorted((name for name in PROPERTIES if name not in state), key=turns):
             if time.monotonic() > self.deadline:
                 return
@@ -286,8 +287,11 @@ class Judge:
             if reply is None:
                 return
             replies.append(reply)
-        found = [d for d in (differing(*equation) for equation in PROPERTIES[name].judge(replies)) if d]
-        if not found:
+        equations = list(PROPERTIES[name].judge(replies))
+        found = [d for d in (differing(*equation) for equation in equations) if d]
+        if not equations:
+            self.count(name, "not_claimed", first.case, why="it speaks of an answer that is not given")
+        elif not found:
             self.count(name, "passed", first.case)
         elif family(name) == "state" or any(id(case) in self.suspects for case in asked):
             kind = "state" if family(name) == "state" else kind_of(found[0].parameter)

@@ -54,6 +54,12 @@ def _ladder(case: Case, theta: Any, coordinates: range, noise: float | None) -> 
     return extrapolate(losses[0], losses[1], steps, noise, certain)
 
 
+def _from_finer(r: Any, noise: Any) -> Any:
+    """How far each rung is from any finer one, beyond that one's noise: coarse steps may agree on an average slope."""
+    far = [np.max([np.abs(r[k] - r[j]) - 4.0 * noise[k] for k in range(j, len(r))], axis=0) for j in range(len(r))]
+    return np.maximum(np.stack(far), 0.0)
+
+
 def certified(case: Case, rows: Any) -> Any:
     """For K vectors (K, P) near the case: whether every unit is on the side of its kinks that it has at the case."""
     many = stacked(case, rows)
@@ -83,6 +89,7 @@ def extrapolate(plus: Any, minus: Any, steps: Any, noise: Any, certain: Any | No
         r = (16.0 * d[1:] - d[:-1]) / 15.0
         apart = np.abs(np.diff(r, axis=0))
         error = np.maximum(apart, np.concatenate([apart[1:], apart[-1:]])) + noise / steps[2:]
+        error = np.maximum(error, _from_finer(r[1:], noise / steps[2:]))
     if certain is not None:
         error = np.where(certain[:-2] & certain[1:-1] & certain[2:], error, np.inf)
     error = np.where(np.isnan(error), np.inf, error)

@@ -537,14 +537,16 @@ def ask_twice(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
 
 def ask_between(case: Case, claims: Claims, rng: Any) -> list[Case] | None:
     other = case.but(inputs=-case.inputs / 2, parameters={k: v / 2 for k, v in case.parameters.items()})
-    return [case, rows(other, slice(0, max(claims.batch[0], case.batch - 1))), case]
+    # Other numbers in arrays of other shapes, then of the same: a cache may be kept by shape.
+    return [case, rows(other, slice(0, max(claims.batch[0], case.batch - 1))), other, case]
 
 
 def judge_last(r: Sequence[Reply]) -> Iterator[Equation]:
     """The same answer again; NaN again is the same answer, whatever else is wrong with it."""
     for name, again, first in every(r[-1], r[0]):
         same = np.isnan(again.value) & np.isnan(first.value)
-        yield name, *(Measured(np.where(same, 0.0, m.value), m.tolerance) for m in (again, first))
+        left, right = (Measured(np.where(same, 0.0, m.value), m.tolerance) for m in (again, first))
+        yield name, left, right
 
 
 NOTES = "numerics notes"

@@ -41,10 +41,24 @@ def _vector(reply: Reply) -> tuple[Any, Any]:
 
 
 def _direction(reply: Reply, rng: Any) -> Any:
-    """A random direction over the numbers the subject gives a gradient for."""
+    """A random direction over the numbers the subject gives a gradient for, at a pace that no unit runs away from."""
     sizes = unflatten(reply.case, flatten(reply.case))
     mask = np.concatenate([np.full(a.size, float(k in reply.gradients)) for k, a in sizes.items()])
-    return rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
+    direction = rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
+    return direction / _pace(reply.case, direction)
+
+
+def _pace(case: Case, direction: Any) -> float:
+    """How fast the fastest unit moves along a direction, 1 at least.
+
+    Steps that move a unit far see an average slope: all of them agree, and none is the derivative.
+    """
+    step = 2.0**-24
+    here, there = forward(case), forward(moved(case, flatten(case) + step * direction))
+    moves = [np.abs(there.outputs - here.outputs)]
+    moves += [np.abs(b.saved[0] - a.saved[0]) for a, b in zip(here.tape, there.tape, strict=True)
+              if a.scope.spec.kind == "activation"]
+    return max(1.0, *(float(m.max()) / step for m in moves))
 
 
 def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] | None:

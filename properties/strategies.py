@@ -186,7 +186,8 @@ def _values(network: Network, style: Style, rng: Any) -> dict[str, Any]:
     return parameters
 
 
-def build(network: Network, batch: int, targets: str, style: Style, seed: int | Sequence[int], dtype: str = "float64") -> Case:
+def build(network: Network, batch: int, targets: str, style: Style, seed: int | Sequence[int],
+          dtype: str = "float64") -> Case:
     """The case of these choices: the same one every time, finite in its dtype and clear of every kink."""
     rng = np.random.default_rng(seed)
     outputs = infer(network).output[-1]

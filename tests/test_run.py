@@ -97,7 +97,7 @@ WRONG_AND_WORDS = {  # by name in WRONG: claims, what the explanations say
     "passed on twice": (CLAIMED, ["wrong: 0.weight, 0.bias and inputs; right: 2.weight and 2.bias"]),
     "not passed on": (CLAIMED, ["0.weight, 0.bias and inputs is 0 where it should not be",
                                 "right: 2.weight and 2.bias"]),
-    "first layer doubled": (CLAIMED, ["gradient of 0.weight is 2 times what it should be", "right: 0.bias and inputs"]),
+    "first layer doubled": (CLAIMED, ["wrong: 0.weight; right: 0.bias and inputs"]),
     "derivative missing": (CLAIMED, ["wrong: 0.weight, 0.bias and inputs; right: 2.weight and 2.bias", "hidden"]),
     "sigmoid derivative missing": (CLAIMED, ["right: 2.weight and 2.bias", "hidden sigmoid"]),
     "relu derivative always 1": (RELU, ["right: 2.weight and 2.bias", "hidden relu"]),
@@ -109,14 +109,14 @@ WRONG_AND_WORDS = {  # by name in WRONG: claims, what the explanations say
     "gradient zero": (CLAIMED, ["is 0 where it should not be", "right: none"]),
     "last example dropped": (CLAIMED, ["batch 2", "the loss reported is the declared one"]),
     "accumulating": (CLAIMED, ["the same question, asked twice, has the same answer, but", "batch 1"]),
-    "caching the last batch": (CLAIMED, ["an answer does not depend on the question before, but"]),
+    "caching the last batch": (CLAIMED, ["state: ", "did not keep to it"]),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_AND_WORDS)
 def test_a_wrong_subject_is_caught_and_told_what_is_wrong(name):
     claims, words = WRONG_AND_WORDS[name]
-    report = verified(WRONG[name](), claims, examples=40, stop_after=3)
+    report = verified(WRONG[name](), claims, examples=40, stop_after=2)
     assert (report.verdict, report.exit) == ("does_not_conform", 1)
     assert report.findings
     assert [word for word in words if word not in text(report)] == [], text(report)
@@ -326,7 +326,7 @@ def test_a_subject_that_hangs(monkeypatch):
         while True:
             time.sleep(0.01)
 
-    report = plain(only_in(lambda inputs: len(inputs) == 5, hangs), examples=8)
+    report = plain(only_in(two, hangs), examples=40, stop_after=1)
     assert report.verdict == "does_not_conform"
     assert report.findings[0].property == "answers"
     assert report.findings[0].outcome == "errored"
@@ -380,7 +380,6 @@ def test_an_explored_subject_may_decline_and_it_shows():
     assert "declined: batches of two" in report.notes
 
 
-@pytest.mark.xfail(reason="run._verdict knows nothing of declined questions", strict=True)
 def test_an_explored_subject_that_declines_is_never_green():
     report = plain(only_in(two, declining), EXPLORED)
     assert report.verdict != "conforms"
@@ -391,7 +390,6 @@ def test_an_explored_subject_with_a_mistake_does_not_conform():
     assert verified(WRONG["bias averaged"](), EXPLORED).verdict == "does_not_conform"
 
 
-@pytest.mark.xfail(reason="Judge.identity counts no equation as passed", strict=True)
 def test_a_check_that_had_nothing_to_check_has_not_passed():
     """Σ W dW = Σ x dx needs the gradient of the inputs, which this subject does not give."""
     report = plain(with_gradients(lambda g, p, x: {k: v for k, v in g.items() if k != "inputs"}))

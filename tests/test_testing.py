@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from backproof import conformance_tests, testing
@@ -101,8 +102,8 @@ def test_in_a_class_and_selected_by_name(pytester, given):
 def test_the_test_is_where_it_is_asked_for(pytester, given):
     path = pytester.makepyfile(MINE)
     items, _ = pytester.inline_genitems(path)
-    assert {(item.location[0], item.location[1] + 1) for item in items} == {(path.name, MINE.splitlines().index(
-        "test_mine = conformance_tests(backprop)"))}
+    line = MINE.splitlines().index("test_mine = conformance_tests(backprop)")
+    assert {(Path(item.location[0]).name, item.location[1] + 1) for item in items} == {(path.name, line)}
 
 
 # --- not passing -------------------------------------------------------------------------------------------------

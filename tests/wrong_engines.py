@@ -194,7 +194,7 @@ WRONG = {
 
 
 @lru_cache(maxsize=1)
-def pool(count=500):
+def pool(count=400):
     """Cases of everything, the same every time."""
     return list(islice(drawn(cases(EVERYTHING), 7), count))
 
@@ -212,7 +212,7 @@ def replies(engine, asked):
 
 
 @cache
-def questions(name, count=40):
+def questions(name, count=25):
     """What the property asks about the first cases of the pool that it applies to."""
     rng, found = np.random.default_rng(0), []
     for case in pool():

@@ -66,7 +66,8 @@ def of_hard(line: str) -> dict[str, Change]:
     """L or dL of the hard targets in place of the given ones, in the cross-entropies."""
     def change(right: Loss) -> Loss:
         given = getattr(right, line)
-        return right._replace(**{line: lambda p, t: given(p, hard(p, t))})
+        changed: dict[str, Any] = {line: lambda p, t: given(p, hard(p, t))}
+        return right._replace(**changed)
 
     return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), change)
 
