@@ -549,7 +549,6 @@ def judge_last(r: Sequence[Reply]) -> Iterator[Equation]:
         yield name, left, right
 
 
-NOTES = "numerics notes"
 PROPERTIES: dict[str, Property] = {
     "repeated_question": Property("state", "the same question, asked twice, has the same answer",
                                   ask_twice, judge_last),

@@ -83,6 +83,11 @@ def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
     return softplus(z) - t * z
 
 
+def _sigmoid_cross_entropy_by_parts(z: Array, t: Array) -> Array:
+    """(1 - t) z + (log(1 + exp(-z))), PyTorch's: a large negative z takes digits with it."""
+    return (1.0 - t) * z + softplus(-z)
+
+
 VALUES = ("real", "one_hot", "soft", "binary")
 CLASSES = ("one_hot", "soft", "index")
 BINARY = ("binary", "soft")
@@ -97,7 +102,9 @@ LOSSES: dict[str, Loss] = {
                                   variants=(Loss(_cross_entropy_by_lse, _gradient_by_lse, "example", CLASSES),)),
     "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p,
                                  "element", BINARY, UNIT),
-    "sigmoid_cross_entropy": Loss(sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY),
+    "sigmoid_cross_entropy": Loss(
+        sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY,
+        variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid(z) - t, "element", BINARY),)),
     "inner_product": Loss(lambda p, t: p * t, lambda p, t: t, "element", ("real",)),
 }
 
