@@ -176,7 +176,8 @@ def process(*command: str, runs: int = 7, folder: str | None = None) -> float:
 def start_up(count: int) -> Iterator[Row]:
     python = sys.executable
     yield "--help", f"{process(python, '-m', 'backproof', '--help'):.3f} s", "0.2 s"
-    pairs = [(process(python, "-c", "import backproof", runs=1), process(python, "-c", "pass", runs=1)) for _ in range(15)]
+    pairs = [(process(python, "-c", "import backproof", runs=1), process(python, "-c", "pass", runs=1))
+             for _ in range(15)]
     yield "import backproof", f"{1e3 * statistics.median(a - b for a, b in pairs):.1f} ms", "20 ms"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_nothing.py").write_text("def test_nothing():\n    pass\n")
