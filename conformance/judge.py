@@ -255,11 +255,18 @@ class Judge:
         if "arbiter" in self.names and self.tally.networks % 8 == 1:
             self.oracle("arbiter", first)
         if case.dtype == "float64" and not self.clipped(case) and time.monotonic() < self.deadline:
-            if self.tally.networks % 4 == 1:
-                self.equations("own_loss", own_loss.directional(first, self.question, self.rng), first)
-            elif self.tally.networks % 4 == 3:
-                found = own_loss.line_integral(first, self.question, self.spread, self.rng)
-                self.equations("line_integral", found, first)
+            try:
+                self.along_lines(first)
+            except Exception as error:
+                self.refused(case, error)
+
+    def along_lines(self, first: Reply) -> None:
+        """Loss and gradient against each other, on every second network; raises what the subject raises."""
+        if self.tally.networks % 4 == 1:
+            self.equations("own_loss", own_loss.directional(first, self.question, self.rng), first)
+        elif self.tally.networks % 4 == 3:
+            found = own_loss.line_integral(first, self.question, self.spread, self.rng)
+            self.equations("line_integral", found, first)
 
     def identities(self, first: Reply) -> None:
         """The state probes, then the five identities that apply and have had the fewest turns."""

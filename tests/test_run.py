@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -549,3 +550,18 @@ def test_every_result_is_recorded_as_it_comes():
 def test_a_failure_keeps_its_case():
     failure = Failure("reference", "bias", None)
     assert (failure.message, failure.disagreements, failure.asked) == ("", (), ())
+
+
+def test_a_subject_that_raises_now_and_then_does_not_end_the_run():
+    """Along a line too, where the questions are many."""
+    calls = count()
+
+    def engine(case):
+        if next(calls) % 37 == 36:
+            raise OSError("now and then")
+        return evaluate(case)
+
+    report = verified(engine, examples=20)
+    assert report.verdict == "does_not_conform"
+    assert report.networks == 20
+    assert any("now and then" in finding.explanation for finding in report.findings)
