@@ -66,7 +66,7 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
-        report = run(subject, plan, recorder, listen, listen.announce)
+        report = run(subject, plan, recorder, listen, None if quiet else listen.announce)
         recorder.footer(report)
     return report
 

@@ -187,20 +187,16 @@ def matrix(options: argparse.Namespace) -> int:
     """Make the kill matrix; exit 1 where a fault survives."""
     from pathlib import Path
 
-    from . import faults
     from .matrix import markdown, write
     from .matrix import matrix as make
-    from .reference.description import DescriptionError, one_of
+    from .reference.description import DescriptionError
 
     try:
-        if options.faults:
-            faults.FAULTS.update(faults.load(options.faults))
-        for name in options.only:
-            one_of("fault", name, faults.FAULTS)
+        rows = make(options.only, options.networks, options.seeds,
+                    lambda row: print(f"{row.fault}: {', '.join(row.judges) or 'survives'}", file=sys.stderr),
+                    options.faults or "")
     except DescriptionError as error:
         raise UsageError(str(error)) from error
-    rows = make(options.only, options.networks, options.seeds,
-                lambda row: print(f"{row.fault}: {', '.join(row.judges) or 'survives'}", file=sys.stderr))
     if options.out:
         write(rows, Path(options.out))
     else:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .diagnosis import variations
 from .judge import Failure, Judge
 from .properties import own_loss
-from .properties.agreement import Disagreement, differing, disagreements, kind_of, measured
+from .properties.agreement import Disagreement, differing, disagreements, measured
 from .properties.identities import Reply, levels
 from .properties.tolerance import spread
 from .reference import Answer, Case, infer
+from .symptoms import Seen, said
 
 RATIOS: dict[str, Callable[[Case], float]] = {
     "-1": lambda c: -1.0,
@@ -61,11 +63,12 @@ def gradient_ratio(reply: Reply, truth: Answer, names: Iterable[str]) -> float |
 
 
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
-    """What a ratio seen on these cases equals: "n_outputs", or the number where no name fits them all."""
+    """What a ratio seen on these cases equals: "n_outputs", or the number where it is one; "" where it is neither."""
     for name, of in RATIOS.items():
         if all(np.isfinite(k) and abs(k - of(case)) <= 1e-6 * abs(k) for case, k in pairs):
             return name
-    return f"{pairs[-1][1]:.6g}"
+    middle = float(np.median([k for _, k in pairs]))
+    return f"{middle:.5g}" if all(abs(k - middle) <= 1e-4 * abs(middle) for _, k in pairs) else ""
 
 
 def here(name: str, k: float) -> str:
@@ -103,17 +106,28 @@ class Explainer:
         got = self.reply(case)
         return differing("loss", got[0].loss, got[1].loss) if got and not self.judge.clipped(case) else None
 
-    def ratios(self, failures: list[Failure], kinds: set[str]) -> list[tuple[Case, float]] | None:
-        """The gradient's ratio on each failing case, of all parameters of the wrong kinds; None where one has none."""
+    def ratios(self, failures: list[Failure]) -> list[tuple[Case, float]] | None:
+        """The ratio, on each failing case, of the gradients that are wrong there; None where one has none."""
         found: list[tuple[Case, float]] = []
         for failure in failures:
             got = self.reply(failure.case)
-            if got:
-                k = gradient_ratio(got[0], got[1], [n for n in got[0].gradients if kind_of(n) in kinds])
+            if got and (wrong := [d.parameter for d in disagreements(*got)]):
+                k = gradient_ratio(got[0], got[1], wrong)
                 if k is None:
                     return None
                 found.append((failure.case, k))
         return found
+
+    def seen(self, case: Case) -> Seen | None:
+        """What the symptoms look at; None where there is no answer, or nothing wrong."""
+        got = self.reply(case)
+        wrong = tuple(d.parameter for d in disagreements(*got)) if got else ()
+        return Seen(case, self.judge.question(case), spread(case), wrong) if wrong else None
+
+    def symptoms(self, case: Case) -> list[str]:
+        """What can be said of a wrong gradient that no known mistake matches."""
+        looks = [self.seen(each) for each in (case, *variations(case))]
+        return list(said([look for look in looks if look])) if looks[0] else []
 
     def headline(self, case: Case, wrong: list[str], failures: list[Failure]) -> str:
         """The ratio with its name where there is one; else that the gradient is wrong."""
@@ -125,11 +139,10 @@ class Explainer:
             return f"the gradient of {names(wrong)} is slightly wrong"
         if abs(k) < 1e-12:
             return f"the gradient of {names(wrong)} is 0 where it should not be"
-        kinds = {kind_of(w) for w in wrong}
-        pairs = self.ratios(failures, kinds)
-        if pairs is None:
+        pairs = self.ratios(failures)
+        name = named([*pairs, (case, k)]) if pairs else ""
+        if not name:
             return f"the gradient of {names(wrong)} is wrong"
-        name = named([*pairs, (case, k)])
         everything = len(wrong) == len(got[0].gradients)
         whose = "the gradient" if everything else f"the gradient of {names(wrong)}"
         own = self.own_ratio(case)

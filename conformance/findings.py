@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from .diagnosis import Witnessed, diagnose, explained, state_candidates
-from .explain import RATIOS, Explainer, describe, here, named, names, numbers
+from .explain import Explainer, describe, here, named, names, numbers
 from .faults import FAULTS
 from .judge import Failure, Judge, kinds_of, last_line
 from .plan import drawn
@@ -60,10 +60,10 @@ class Finder:
         """The finding: the mistakes it is consistent with first, then what is wrong, then the case in words."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
-        text = "\n".join([*taught(faults), *filter(None, lines), describe(case)])
+        text = "\n".join([*filter(None, lines), describe(case)])
         also = {other for broken in self.judge.tally.broken.values() for other in broken}
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text,
-                       outcome, tuple(sorted(also - {name})), tuple(faults))
+                       outcome, tuple(sorted(also - {name})), tuple(faults), lesson(faults))
 
     # --- no answer ------------------------------------------------------------------------------------------
 
@@ -156,8 +156,10 @@ class Finder:
         wrong = [d.parameter for d in found]
         faults = [name for name in self.diagnosed([case, *(f.case for f in failures)]) if name not in known]
         digits = [first.message] if "digits" in first.message else []
-        lines = [self.explain.headline(case, wrong, failures), self.explain.sides(case, wrong), numbers(worst),
-                 *self.explain.loss_lines(case, wrong), *digits]
+        headline = self.explain.headline(case, wrong, failures)
+        more = [] if faults else [s for s in self.explain.symptoms(case) if " times" not in headline or " times" not in s]
+        lines = [headline, self.explain.sides(case, wrong), numbers(worst), *self.explain.loss_lines(case, wrong), *digits,
+                 *more]
         name = first.property if first.property in ("reference", "exact_integers") else "reference"
         return self.build(name, case, lines, worst, faults)
 
@@ -180,7 +182,7 @@ class Finder:
         name = named(pairs) if pairs else ""
         text = f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}"
         ratio = f"the loss reported is {name} times the declared one{here(name, worst.got / worst.wanted)}" if (
-            name in RATIOS and worst.wanted) else ""
+            name and worst.wanted) else ""
         faults = self.diagnosed([case, *(f.case for f in failures)])
         return [self.build("loss_value", case, [ratio, text, "the gradient is right"], worst, faults)]
 
@@ -204,12 +206,7 @@ def telling(failure: Failure) -> tuple[bool, bool, int]:
     return failure.case.dtype != "float64", failure.property == "exact_integers", size
 
 
-def taught(faults: Sequence[str]) -> list[str]:
-    """The likeliest mistake in words, its wrong line and its right line, and what else it could be."""
-    if not faults:
-        return []
-    fault = FAULTS[faults[0]]
-    others = [f"also consistent with: {', '.join(faults[1:4])}"] if faults[1:] else []
-    return [f"consistent with {faults[0]}: {fault.symptom}", f"  wrong: {fault.wrong}", f"  right: {fault.right}",
-            f"  seen in: {fault.seen}", *others]
+def lesson(faults: Sequence[str]) -> dict[str, str]:
+    """The texts of the likeliest mistake."""
+    return {key: getattr(FAULTS[faults[0]], key) for key in ("symptom", "wrong", "right", "seen")} if faults else {}
 

@@ -110,6 +110,7 @@ class Judge:
         self.rng = np.random.default_rng(seed)
         self.spreads: dict[int, tuple[Case, Spread]] = {}
         self.suspects: set[int] = set()
+        self.wrong_losses: set[int] = set()
         self.confirmed: Counter[str] = Counter()
         self.at_hand: dict[str, Any] | None = None
         self.deadline = float("inf")
@@ -175,7 +176,7 @@ class Judge:
             self.tally.last_failing = self.tally.networks
             self.tally.failing += 1
             self.tally.first = self.tally.first or self.tally.networks
-        key = (family(name), kind)
+        key = ("loss" if kind == "loss" and family(name) == "value" else family(name), kind)
         self.tally.broken[key].add(name)
         kept = self.tally.failures[key]
         if len(kept) < KEPT and self.tally.last.get(key) != self.tally.networks:
@@ -196,6 +197,7 @@ class Judge:
         if not self.clipped(reply.case):
             wrong = differing("loss", reply.loss, s.truth.loss)
             if wrong and not agreement.loss_agrees(reply.case, answer):
+                self.wrong_losses.add(id(reply.case))
                 self.fail("loss_value", "loss", reply.case, found=[wrong])
             else:
                 self.count("loss_value", "passed", reply.case)
@@ -245,6 +247,7 @@ class Judge:
         self.tally.networks += 1
         self.spreads.clear()
         self.suspects.clear()
+        self.wrong_losses.clear()
         first = self.ask(case)
         if first is None:
             return
@@ -338,7 +341,9 @@ class Judge:
         theirs = {k: Measured(np.asarray(g, dtype=float), SLACK * (s.gradients[k] + error.get(k, 0.0)))
                   for k, g in answer.gradients.items()}
         apart = [d for k in reply.gradients if (d := differing(k, reply[k], theirs[k]))]
-        if not apart:
+        if not apart and (wrong := self.loss_apart(answer, reply, s)):
+            self.fail(name, "loss", reply.case, found=[wrong])
+        elif not apart:
             self.count(name, "passed", reply.case)
         elif [d for k in theirs if (d := differing(k, theirs[k], s.truth.gradients[k]))]:
             self.count(name, "inconclusive", reply.case, why="oracle divergence")
@@ -347,6 +352,12 @@ class Judge:
             self.fail(name, kinds_of(apart), reply.case, found=apart)
         else:
             self.count(name, "inconclusive", reply.case, why="between the tolerances")
+
+    def loss_apart(self, answer: Answer, reply: Reply, s: Spread) -> Disagreement | None:
+        """A loss that is not the oracle's either, where it is not the declared one."""
+        if id(reply.case) not in self.wrong_losses:
+            return None
+        return differing("loss", reply.loss, Measured(np.asarray(answer.loss, dtype=float), SLACK * s.loss))
 
     def many(self, name: str, cases: Sequence[Case]) -> None:
         """Several cases of one structure against an oracle that compiles: one program for all."""

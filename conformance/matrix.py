@@ -7,14 +7,13 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape
 from itertools import islice
 from pathlib import Path
 
 from .diagnosis import asked
-from .faults import FAULTS
-from .faults.core import Fault
+from .faults import FAULTS, Fault, Faults, load
 from .judge import Judge
 from .oracles import ORACLES, available
 from .plan import drawn
@@ -23,7 +22,7 @@ from .properties.claims import EVERYTHING, Claims
 from .properties.identities import PROPERTIES
 from .properties.strategies import cases
 from .reference import Case
-from .reference.description import REDUCTIONS
+from .reference.description import REDUCTIONS, one_of
 
 # Judges that share no code. The reference, the arbiter, differences and the complex step are one.
 JUDGES: dict[str, tuple[str, ...]] = {
@@ -91,17 +90,27 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
     return LONGEST + 1
 
 
-def _row(job: tuple[str, int, int]) -> Row:
-    name, networks, seeds = job
-    fault = FAULTS[name]
+@cache
+def _table(more: str) -> Faults:
+    """The fault table and a module's own, loaded in each process: functions do not travel."""
+    return {**FAULTS, **(load(more) if more else {})}
+
+
+def _row(job: tuple[str, str, int, int]) -> Row:
+    name, more, networks, seeds = job
+    fault = _table(more)[name]
     return Row(name, judged(name, fault, networks), networks,
                tuple(until_killed(name, fault, seed) for seed in range(seeds)))
 
 
 def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
-           listen: Callable[[Row], None] = lambda row: None) -> list[Row]:
-    """A row for every fault (or the named ones), in the order of the table."""
-    jobs = [(name, networks, seeds) for name in (names or FAULTS)]
+           listen: Callable[[Row], None] = lambda row: None, more: str = "") -> list[Row]:
+    """A row for every fault (or the named ones), in the order of the table; more: a module with further faults.
+
+    Raises DescriptionError for an unknown name, and for a module `faults.load` refuses.
+    """
+    table = _table(more)
+    jobs = [(one_of("fault", name, table), more, networks, seeds) for name in (names or table)]
     rows = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(_row, jobs):

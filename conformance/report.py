@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = 1
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
+LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
 EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
 
 
@@ -16,8 +17,9 @@ class Finding:
     """One mistake: the property it broke, where, the numbers, the case that shows it and what explains it.
 
     `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and `tolerance` are that
-    entry's. `case` is the id of the case file. `also` names the other properties that broke with it. `faults` are the
-    known mistakes it is consistent with, the likeliest first.
+    entry's. `case` is the id of the case file. `explanation` says what is wrong, a line each. `also` names the other
+    properties that broke with it. `faults` are the known mistakes it is consistent with, the likeliest first, and
+    `lesson` that one's symptom, wrong and right line, and where it was seen; empty where no known mistake matches.
     """
 
     property: str
@@ -32,10 +34,28 @@ class Finding:
     outcome: str = "failed"
     also: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    lesson: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The likeliest mistake with its wrong and right line, what else it could be, and the explanation."""
+        return "\n".join([*self._taught(), self.explanation])
+
+    @property
+    def headline(self) -> str:
+        """The first line of the text."""
+        return self.text.partition("\n")[0]
+
+    def _taught(self) -> Iterator[str]:
+        if self.lesson:
+            yield f"consistent with {self.faults[0]}: {self.lesson['symptom']}"
+            yield from (f"  {what}: {self.lesson[key]}" for what, key in LESSON.items())
+        if self.faults[1:]:
+            yield f"also consistent with: {', '.join(self.faults[1:4])}"
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "where": list(self.where), "also": list(self.also),
-                "faults": list(self.faults)} | {
+                "faults": list(self.faults), "lesson": dict(self.lesson)} | {
             k: _finite(getattr(self, k)) for k in ("got", "wanted", "error", "tolerance")}
 
 
@@ -98,7 +118,7 @@ class Report:
     def _findings(self) -> list[str]:
         lines = []
         for i, finding in enumerate(self.findings, 1):
-            lines += ["", f"  {i}. {finding.explanation}".replace("\n", "\n     ")]
+            lines += ["", f"  {i}. {finding.text}".replace("\n", "\n     ")]
             if finding.also:
                 lines.append(f"     also broken: {_few(finding.also)}")
             lines.append(f"     case {finding.case}")

@@ -39,7 +39,7 @@ class NotJudged(Exception):  # noqa: N818
 
 
 def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
-        announce: Callable[[str], None] = lambda _: None) -> Report:
+        announce: Callable[[str], None] | None = None) -> Report:
     """Verify a subject; the report is complete whatever the subject does, and after Ctrl-C up to there.
 
     listen hears of every network, announce of the first finding, as soon as there is one.
@@ -179,7 +179,7 @@ def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
 # --- the loop ---------------------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None], started: float) -> bool:
+def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float) -> bool:
     """Judge network after network; True where Ctrl-C ended it."""
     announced = False
     judge.deadline = started + plan.seconds
@@ -196,10 +196,10 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 judge.many("jax", [case, *_revalued(case, judge.rng)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, plan.examples, found, time.monotonic() - started)
-            if found and not announced:
+            if found and announce and not announced:
                 announced = True
                 for finding in Finder(judge, lambda case: case.id).findings()[:1]:
-                    announce(f"{time.monotonic() - started:.1f} s: {finding.explanation.splitlines()[0]}")
+                    announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {plan.examples} asked"
                 judge.tally.notes[note] = None

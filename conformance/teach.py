@@ -14,12 +14,18 @@ from .faults.core import Fault
 from .judge import VALUE_PROPERTIES
 from .matrix import claims
 from .plan import drawn
+from .properties.agreement import differing, measured
 from .properties.identities import PROPERTIES
 from .properties.strategies import cases
+from .properties.tolerance import spread
 from .reduce import reduce
 from .reference import Answer, Case, evaluate
 from .reference.description import one_of
 
+# A mistake that breaks each property that asks for no second answer.
+EXAMPLES = {"contract": "bias-keepdims", "untouched_arguments": "inputs-changed-in-place", "answers": "bias-keepdims",
+            "loss_value": "loss-through-argmax"}
+USUAL = "bias-averaged-over-batch"
 DRAWS = 200
 SECONDS = 2.0
 
@@ -36,17 +42,21 @@ def _property(name: str) -> Iterator[str]:
         yield f"  says:   {PROPERTIES[name].says}"
         yield f"  source: {PROPERTIES[name].source}"
         broken = _breakers(name)
+        for fault, (parameter, left, right) in list(broken.items())[:1]:
+            yield f"  wrong:  with {fault}, {parameter}: one side {left:.6g}, the other {right:.6g}"
+            yield "  right:  both sides are the same number"
         yield f"  broken by, among others: {', '.join(broken)}" if broken else "  broken by: no fault tried here"
     else:
+        fault = EXAMPLES.get(name, USUAL)
         yield f"  says:   {VALUE_PROPERTIES[name]}"
+        yield f"  broken by, among others: {fault}"
+        yield from _example(FAULTS[fault])
+        yield "  source: the definition of the gradient; `reference/` is the declared one"
 
 
-def _breakers(name: str) -> list[str]:
-    """A few faults that break an identity, tried now."""
-    from .properties.agreement import differing, measured
-    from .properties.tolerance import spread
-
-    found: list[str] = []
+def _breakers(name: str) -> dict[str, tuple[str, float, float]]:
+    """A few faults that break an identity, tried now: which equation, and its two sides."""
+    found: dict[str, tuple[str, float, float]] = {}
     rng = np.random.default_rng(0)
     asks = [a for case in islice(drawn(cases(claims()), 5), 40) if (a := PROPERTIES[name].ask(case, claims(), rng))]
     for fault, row in FAULTS.items():
@@ -56,8 +66,9 @@ def _breakers(name: str) -> list[str]:
             if all(isinstance(answer, Answer) for answer in answers):
                 replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True)
                            if isinstance(a, Answer)]
-                if any(differing(*equation) for equation in PROPERTIES[name].judge(replies)):
-                    found.append(fault)
+                wrong = next(filter(None, (differing(*e) for e in PROPERTIES[name].judge(replies))), None)
+                if wrong:
+                    found[fault] = (wrong.parameter, wrong.got, wrong.wanted)
                     break
         if len(found) == 4:
             break

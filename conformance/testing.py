@@ -122,7 +122,7 @@ def _not_judged(name: str, test: str, error: Exception) -> None:
 def _verdict(test: str, report: Report) -> None:
     if report.verdict in ("incomplete", "not_judged"):
         _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
-    homeless = [f.explanation for f in report.findings if f.property not in property_names()]
+    homeless = [f.text for f in report.findings if f.property not in property_names()]
     if homeless:
         _fail("\n\n".join(homeless))
     if report.exit:
@@ -132,7 +132,7 @@ def _verdict(test: str, report: Report) -> None:
 def _property(name: str, test: str, report: Report) -> None:
     mine = [f for f in report.findings if f.property == name]
     if mine:
-        _fail("\n\n".join(f"{f.explanation}\ncase {f.case}" for f in mine))
+        _fail("\n\n".join(f"{f.text}\ncase {f.case}" for f in mine))
     counts = report.counts.get(name, {})
     failed = counts.get("failed", 0) + counts.get("errored", 0)
     causes = [f for f in report.findings if name in f.also]

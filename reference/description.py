@@ -12,6 +12,7 @@ matrices transposed); their gradients are summed under the owner's name.
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 LARGEST = sys.float_info.max
 REDUCTIONS = ("sum", "mean_over_batch", "mean")
+MANY = 40
 Json = Any
 
 
@@ -43,8 +45,17 @@ def refuse_unknown(what: str, data: Mapping[str, Json], allowed: Mapping[str, ob
 def one_of(what: str, value: Json, allowed: Mapping[str, object] | tuple[str, ...]) -> Json:
     """`value` where it is one of `allowed`; DescriptionError by name where it is not."""
     if not isinstance(value, str) or value not in allowed:
-        raise DescriptionError(f"{what}: unknown {value!r}; allowed: {', '.join(map(str, allowed))}")
+        raise DescriptionError(f"{what}: unknown {value!r}; {_instead(value, list(map(str, allowed)))}")
     return value
+
+
+def _instead(value: Json, allowed: list[str]) -> str:
+    """The nearest names; all of them where they are few."""
+    near = difflib.get_close_matches(str(value), allowed, n=3, cutoff=0.5)
+    meant = [f"did you mean {' or '.join(near)}?"] if near else []
+    if len(allowed) > MANY:
+        return "".join(meant) or f"there are {len(allowed)} names, none like it"
+    return "; ".join([f"allowed: {', '.join(allowed)}", *meant])
 
 
 def mapping(what: str, value: Json) -> Mapping[str, Json]:

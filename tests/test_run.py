@@ -36,7 +36,7 @@ def scaled(gradient=1.0, loss=1.0):
 
 
 def text(report):
-    return "\n".join(finding.explanation for finding in report.findings)
+    return "\n".join(finding.text for finding in report.findings)
 
 
 # --- right subjects -------------------------------------------------------------------------------------------
@@ -154,8 +154,7 @@ LOSSES = [  # gradient times, loss times, verdict, words
     (1.0, 1.0, "conforms", []),
     (1.0, 2.0, "does_not_conform", ["the loss reported is 2 times the declared one", "the gradient is right"]),
     (1.0, -1.0, "does_not_conform", ["the loss reported is -1 times the declared one", "the gradient is right"]),
-    pytest.param(1.0, 3.0, "does_not_conform", ["the loss reported is 3 times the declared one"],
-                 marks=pytest.mark.xfail(reason="a ratio without a name is not said of the loss", strict=True)),
+    (1.0, 3.0, "does_not_conform", ["the loss reported is 3 times the declared one"]),
     (1.0, 0.5, "does_not_conform", ["the loss reported is 1/2 times the declared one", "the gradient is right"]),
     (0.5, 1.0, "does_not_conform", ["the gradient is 1/2 times the gradient of its own loss"]),
     (3.0, 3.0, "does_not_conform", ["both 3 times the declared ones: claim that reduction or scale"]),
