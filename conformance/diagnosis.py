@@ -207,12 +207,19 @@ def state_candidates(subject: Subject, case: Case, faults: Mapping[str, Fault] =
 
     What the subject remembers from before is unknown. So both are first asked the case a number of times (a memory
     that fades is the same after 400 questions, a parity after one), and then either the answers are compared or how
-    they change from one to the next (what accumulates).
+    they change from one to the next (what accumulates). A gradient of zero hides what is multiplied into it, so the
+    case is asked with ordinary numbers too.
     """
-    other = case.but(inputs=-case.inputs / 2, parameters={k: v / 2 for k, v in case.parameters.items()})
-    questions = [case, case, other, case, case]
     rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
     ask = subject.engine if subject.fresh is None else subject.fresh()
+    each = (_remembering(ask, question, rows) for question in (case, *variations(case, 1)))
+    return next(filter(None, each), [])
+
+
+def _remembering(ask: Ask, case: Case, rows: Mapping[str, Fault]) -> list[str]:
+    """The faults that remember as the subject does, after one of the warm-ups."""
+    other = case.but(inputs=-case.inputs / 2, parameters={k: v / 2 for k, v in case.parameters.items()})
+    questions = [case, case, other, case, case]
     for warm in WARM_UPS:
         seen = _sequence(ask, questions, warm)
         found = [name for name, fault in rows.items()
