@@ -7,7 +7,7 @@ are drawn on which they differ, and the subject decides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from typing import Any
@@ -81,24 +81,51 @@ def _close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:
 
 
 class Witnessed:
-    """One case with what the subject does on it, and the truth."""
+    """One case with what the subject does on it, and the truth; less what known mistakes account for.
 
-    def __init__(self, ask: Ask, case: Case):
-        self.case, self.spread = case, spread(case)
+    A known mistake accounts for a gradient where it is wrong in the same way; another mistake explains the others.
+    """
+
+    def __init__(self, ask: Ask, case: Case, known: Sequence[Fault] = (), any_loss: bool = False):
+        self.any_loss = any_loss
+        self.case, self.spread, self.accounted = case, spread(case), frozenset[str]()
         self.subject = behaviour(ask, case)
+        for fault in known:
+            self.accounted |= self._accounted(behaviour(asked(fault), case))
+
+    def _accounted(self, wrong: Behaviour) -> set[str]:
+        if not isinstance(wrong, Answer) or not isinstance(self.subject, Answer):
+            return set()
+        return {name for name in self.subject.gradients
+                if self.same(only(self.subject, name), wrong) and not self.same(only(wrong, name), self.spread.truth)}
+
+    def same(self, one: Behaviour, other: Behaviour) -> bool:
+        """Whether they are the same; any_loss: whatever the losses are."""
+        if self.any_loss and isinstance(one, Answer) and isinstance(other, Answer):
+            one, other = Answer(0.0, one.gradients), Answer(0.0, other.gradients)
+        return same(one, other, self.spread, self.case.dtype)
+
+    def rest(self, behaves: Behaviour) -> Behaviour:
+        """Without what is accounted for."""
+        return only(behaves, *(behaves.gradients.keys() - self.accounted)) if isinstance(behaves, Answer) else behaves
 
     @property
     def right(self) -> bool:
         """Whether the subject is right here."""
-        return same(self.subject, self.spread.truth, self.spread, self.case.dtype)
+        return self.same(self.rest(self.subject), self.spread.truth)
 
     def agrees(self, fault: Fault) -> bool:
         """Whether the fault does the same."""
-        return same(self.subject, behaviour(asked(fault), self.case), self.spread, self.case.dtype)
+        return self.same(self.rest(self.subject), behaviour(asked(fault), self.case))
 
     def shows(self, fault: Fault) -> bool:
         """Whether the fault differs from the truth here, clearly."""
-        return not same(behaviour(asked(fault), self.case), self.spread.truth, self.spread, self.case.dtype)
+        return not self.same(self.rest(behaviour(asked(fault), self.case)), self.spread.truth)
+
+
+def only(answer: Answer, *names: str) -> Answer:
+    """The loss and some of the gradients."""
+    return Answer(answer.loss, {name: answer.gradients[name] for name in names if name in answer.gradients})
 
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[str]:
@@ -107,24 +134,37 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[
             if cases[0].shows(fault) and all(case.agrees(fault) for case in cases)]
 
 
-def diagnose(ask: Ask, cases: Sequence[Case], more: Iterator[Case], faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+def diagnose(ask: Ask, cases: Sequence[Case], more: Iterable[Case], known: Sequence[str] = (),
+             wrong_loss: bool = False, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """The known mistakes consistent with the subject: on the first case, then on what tells them apart.
 
     cases: the reduced one, whose network the mistake must explain with other numbers too, then others where the subject
     was wrong, of which it must explain as many as any does (there may be a second mistake); more: further cases of the
-    subject's claims. Where the subject is right, the mistake must not show.
+    subject's claims. Where the subject is right, the mistake must not show. known: mistakes that are named already.
+    wrong_loss: the loss is wrong too, which may be a mistake of its own: where none explains both, the gradient is
+    explained alone.
     """
-    first = Witnessed(ask, cases[0])
-    found = consistent([first, *map(partial(Witnessed, ask), variations(cases[0]))], faults)
+    witnessed = partial(Witnessed, ask, known=[faults[name] for name in known])
+    found = _diagnosed(witnessed, cases, more, known, faults)
+    if wrong_loss and not found:
+        return _diagnosed(partial(witnessed, any_loss=True), cases, more, known, faults)
+    return found
+
+
+def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], more: Iterable[Case],
+               known: Sequence[str], faults: Mapping[str, Fault]) -> list[str]:
+    first = witnessed(cases[0])
+    found = consistent([first, *map(witnessed, variations(cases[0]))], faults)
+    found = [name for name in found if name not in known]
     if not found:
-        return inside([first, *map(partial(Witnessed, ask), cases[1:])])
-    others = [Witnessed(ask, case) for case in cases[1:]]
+        return inside([first, *map(witnessed, cases[1:])])
+    others = [witnessed(case) for case in cases[1:]]
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
     best = [name for name in found if score[name] == max(score.values())]
     further = list(islice(more, DRAWS))
-    right = [case for case in map(partial(Witnessed, ask), further[:QUIET]) if case.right]
+    right = [case for case in map(witnessed, further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
-    return told_apart(ask, quiet, iter(further), faults)
+    return told_apart(witnessed, quiet, further, faults)
 
 
 INSIDE = {"float32-inside": 2.0**-24, "float16-inside": 2.0**-11}
@@ -173,18 +213,18 @@ def variations(case: Case, count: int = 4) -> list[Case]:
     return [other() for _ in range(count)] if case.network.input_kind == "real" else []
 
 
-def told_apart(ask: Ask, names: list[str], more: Iterator[Case], faults: Mapping[str, Fault]) -> list[str]:
+def told_apart(witnessed: Callable[[Case], Witnessed], names: list[str], more: Iterable[Case],
+               faults: Mapping[str, Fault]) -> list[str]:
     """The candidates, less those that a further case on which they differ rules out; never none."""
-    for case in islice(more, DRAWS):
+    for case in more:
         if len(names) < 2:
             break
-        s = spread(case)
         each = {name: behaviour(asked(faults[name]), case) for name in names}
-        values = list(each.values())
-        if all(same(values[0], other, s, case.dtype) for other in values[1:]):
+        first, s = each[names[0]], spread(case)
+        if all(same(first, each[name], s, case.dtype) for name in names[1:]):
             continue
-        subject = behaviour(ask, case)
-        names = [name for name in names if same(subject, each[name], s, case.dtype)] or names
+        seen = witnessed(case)
+        names = [name for name in names if seen.same(seen.rest(seen.subject), each[name])] or names
     return names
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
-from .diagnosis import Witnessed, diagnose, explained, state_candidates
+from .diagnosis import DRAWS, Witnessed, diagnose, explained, state_candidates
 from .explain import Explainer, describe, here, named, names, numbers
 from .faults import FAULTS
 from .judge import Failure, Judge, kinds_of, last_line
@@ -14,6 +16,7 @@ from .plan import drawn
 from .plug import BrokenContract
 from .properties import exact
 from .properties.agreement import Disagreement, differing, measured
+from .properties.claims import Claims
 from .properties.identities import PROPERTIES
 from .properties.strategies import cases
 from .properties.tolerance import spread
@@ -24,6 +27,7 @@ from .report import Finding
 REDUCE_SECONDS = 5.0
 MOST = 4
 OTHERS = 8
+GROUPS = 3
 ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"}, "value": {"state"},
                 "loss": {"state"}}
@@ -50,10 +54,6 @@ class Finder:
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         valid = exact.certified if exact_only else None
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
-
-    def more(self) -> Iterator[Case]:
-        """Further cases of the claims, to tell candidates apart."""
-        return drawn(cases(self.judge.claims), 7)
 
     def build(self, name: str, case: Case, lines: Sequence[str], worst: Disagreement | None = None,
               faults: Sequence[str] = (), outcome: str = "failed") -> Finding:
@@ -93,9 +93,18 @@ class Finder:
             return ("declined" if declined else type(error).__name__), last_line(error)
         return "", ""
 
-    def diagnosed(self, asked: Sequence[Case]) -> list[str]:
-        """The known mistakes consistent with the subject on these cases."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.more())
+    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = ()) -> list[str]:
+        """The known mistakes consistent with the subject on these cases, beyond those named already."""
+        return diagnose(self.judge.question, asked[:OTHERS], further(self.judge.claims), known, self.wrong_loss)
+
+    @property
+    def wrong_loss(self) -> bool:
+        """Whether the loss is wrong too, which may be a mistake of its own."""
+        return ("loss", "loss") in self.judge.tally.failures
+
+    def witnessed(self, case: Case, known: Sequence[str] = ()) -> Witnessed:
+        """What the subject does on a case, less what the mistakes named already account for."""
+        return Witnessed(self.judge.question, case, [FAULTS[name] for name in known], self.wrong_loss)
 
     # --- state ----------------------------------------------------------------------------------------------
 
@@ -131,7 +140,7 @@ class Finder:
         found: list[Finding] = []
         while left and len(found) < MOST:
             known = [finding.faults[0] for finding in found if finding.faults]
-            finding = self.wrong_gradient(left, known)
+            finding = self.likeliest(left, known)
             found += [finding] if not any(finding.faults and finding.faults[0] in f.faults for f in found) else []
             left = self.unexplained(left, finding, known)
         return found
@@ -142,30 +151,51 @@ class Finder:
             kinds = set(left[0].kind.split(","))
             return [f for f in left[1:] if not set(f.kind.split(",")) <= kinds]
         named = [*known, finding.faults[0]]
-        return [f for f in left[1:] if not explained(Witnessed(self.judge.question, f.case), named)]
+        return [f for f in left[1:] if not explained(self.witnessed(f.case), named)]
+
+    def likeliest(self, failures: list[Failure], known: list[str]) -> Finding:
+        """The finding of the largest set of kinds; where it has no name, of one of the others that has.
+
+        Two mistakes in one gradient match nothing; where only one of them shows, it is told by itself.
+        """
+        kinds = list(dict.fromkeys(f.kind for f in failures))[:GROUPS]
+        first = self.wrong_gradient(failures, known)
+        others = (self.wrong_gradient([f for f in failures if f.kind == kind], known)
+                  for kind in (kinds[1:] if not first.faults else []))
+        return next((finding for finding in others if finding.faults), first)
 
     def wrong_gradient(self, failures: list[Failure], known: list[str]) -> Finding:
         """One wrong gradient: which parameters, which ratio, what the loss says of it, which mistake it is."""
-        first = next((f for f in failures if self.is_new(f.case, known)), failures[0])
+        news = [new for new in (self.is_new, self.has_more) if any(new(f.case, known) for f in failures)]
+        new = news[0] if news else lambda case, known: True
+        first = next(f for f in failures if new(f.case, known))
         kind = first.kind
         only_exact = first.property == "exact_integers"
-        case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and self.is_new(c, known),
+        case = self.reduced(first.case, lambda c: kinds_of(self.explain.wrong(c)) == kind and new(c, known),
                             only_exact)
         found = self.explain.wrong(case) or list(first.disagreements)
         worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
         wrong = [d.parameter for d in found]
-        faults = [name for name in self.diagnosed([case, *(f.case for f in failures)]) if name not in known]
+        faults = self.diagnosed([case, *(f.case for f in failures)], known)
         digits = [first.message] if "digits" in first.message else []
         headline = self.explain.headline(case, wrong, failures)
-        more = [] if faults else [s for s in self.explain.symptoms(case) if " times" not in headline or " times" not in s]
-        lines = [headline, self.explain.sides(case, wrong), numbers(worst), *self.explain.loss_lines(case, wrong), *digits,
-                 *more]
+        lines = [headline, self.explain.sides(case, wrong), numbers(worst), *self.explain.loss_lines(case, wrong),
+                 *digits, *([] if faults else self.symptoms(case, headline))]
         name = first.property if first.property in ("reference", "exact_integers") else "reference"
         return self.build(name, case, lines, worst, faults)
 
+    def symptoms(self, case: Case, headline: str) -> list[str]:
+        """What else can be said of it; a ratio once."""
+        return [said for said in self.explain.symptoms(case) if " times" not in headline or " times" not in said]
+
     def is_new(self, case: Case, known: list[str]) -> bool:
         """Whether none of the mistakes named before shows on the case."""
-        return not known or not any(Witnessed(self.judge.question, case).shows(FAULTS[name]) for name in known)
+        return not known or not any(self.witnessed(case).shows(FAULTS[name]) for name in known)
+
+    def has_more(self, case: Case, known: list[str]) -> bool:
+        """Whether the mistakes named before account for some of what is wrong on the case, and not for all."""
+        seen = self.witnessed(case, known)
+        return bool(seen.accounted) and not seen.right
 
     # --- the loss -------------------------------------------------------------------------------------------
 
@@ -198,6 +228,12 @@ class Finder:
         first = min((f for failures in groups.values() for f in failures), key=telling)
         d = first.disagreements[0]
         return [self.build(first.property, first.case, [f"broken: {PROPERTIES[first.property].says}", numbers(d)], d)]
+
+
+@lru_cache(maxsize=8)
+def further(claims: Claims) -> tuple[Case, ...]:
+    """Further cases of the claims, to tell candidates apart."""
+    return tuple(islice(drawn(cases(claims), 7), DRAWS))
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:

@@ -19,7 +19,7 @@ from .properties.measured import apart
 from .properties.strategies import Style, build, cases, chain, exact_cases, mended, several
 from .properties.tolerance import SLACK, spread
 from .record import Recorder, environment
-from .reference import Case
+from .reference import Answer, Case
 from .reference.description import DescriptionError, LossSpec
 from .report import Report
 
@@ -158,22 +158,28 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
     question(subject.engine, case)
     if head.reduction != "reported":
         return head, ""
-    fits = list(FITS)
-    for batch, outputs in FIT_SIZES:
-        case = smallest(subject.claims, head, batch, outputs)
-        reported = float(question(subject.engine, case).loss)
-        fits = [fit for fit in fits if _fits(case, fit, reported)] or fits[:1]
-    reduction, scale = fits[0]
+    asked = [smallest(subject.claims, head, batch, outputs) for batch, outputs in FIT_SIZES]
+    answers = [(case, question(subject.engine, case)) for case in asked]
+    reduction, scale = max(FITS, key=lambda fit: _score(answers, fit))
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
     note = f"reduction of {head.activation} + {head.loss}, from the loss reported: {words}"
     return replace(head, reduction=reduction, scale=scale), note
 
 
-def _fits(case: Case, fit: tuple[str, float], reported: float) -> bool:
-    network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
-    s = spread(case.but(network=network))
-    error, _ = apart(reported, s.truth.loss)
-    return bool(error <= SLACK * s.loss + 1e-6 * abs(float(s.truth.loss)))
+def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[bool, int, int]:
+    """How well a reduction and scale fit: all the losses, else how many gradients, else how many losses."""
+    losses, gradients = 0, 0
+    for case, answer in answers:
+        network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
+        s = spread(case.but(network=network))
+        losses += _near(float(answer.loss), s.truth.loss, s.loss)
+        gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k]) for k, g in answer.gradients.items())
+    return losses == len(answers), gradients, losses
+
+
+def _near(got: Any, wanted: Any, s: Any) -> bool:
+    error, _ = apart(got, wanted)
+    return bool(np.all(error <= SLACK * s + 1e-6 * np.abs(wanted)))
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ PRECISIONS = {"float32": 7.2, "float16": 3.3, "bfloat16": 2.4}
 
 @dataclass(frozen=True)
 class Seen:
-    """What a symptom looks at: the case, the subject's answer on it, the truth with its spread, the wrong parameters."""
+    """What a symptom looks at: the case, the subject's answer, the truth with its spread, the wrong parameters."""
 
     case: Case
     answer: Answer
@@ -46,7 +46,7 @@ class Seen:
         return same(mine, theirs, self.spread, self.case.dtype)
 
     def backward(self, sweep: Sweep) -> bool:
-        """Whether the subject's gradients are those of another way back through the network, which is not the right one."""
+        """Whether the subject's gradients are those of another way back through the network."""
         with np.errstate(all="ignore"):
             other = evaluate(self.case, TABLES._replace(sweep=sweep)).gradients
         return all(self.equals(name, other[name]) for name in self.answer.gradients if name in other)
@@ -113,7 +113,8 @@ def detached(seen: Seen) -> str:
             dx, gradients = TABLES.sweep(tape, i, dy)
             return (0.0 * dx if i == at else dx), gradients
         if seen.backward(sweep):
-            return f"the gradient is that of a network detached below layer {at} ({_kind(seen, at)}): nothing is handed down"
+            where = f"layer {at} ({_kind(seen, at)})"
+            return f"the gradient is that of a network detached below {where}: nothing is handed down"
     return ""
 
 
@@ -124,17 +125,18 @@ def skipped(seen: Seen) -> str:
             dx, gradients = TABLES.sweep(tape, i, dy)
             return (dy if i == at and dx.shape == dy.shape else dx), gradients
         if seen.backward(sweep):
-            return f"the gradient is that of a way back without layer {at} ({_kind(seen, at)}): its derivative is left out"
+            return f"the gradient is that of a way back without layer {at} ({_kind(seen, at)})"
     return ""
 
 
-def digits(seen: Seen) -> str:
+def digits(all_seen: Sequence[Seen]) -> str:
     """How many digits the wrong gradients agree to, and which precision keeps as many; nothing below one digit."""
-    worst = max(_relative(seen, name) for name in seen.wrong)
+    worst = max(_relative(seen, name) for seen in all_seen for name in seen.wrong)
     kept = -np.log10(worst) if 0 < worst < np.inf else 0.0
     if kept < 1:
         return ""
-    like = next((f", as {name} keeps" for name, n in PRECISIONS.items() if abs(kept - n) < 0.8), "")
+    nearest = min(PRECISIONS, key=lambda name: abs(PRECISIONS[name] - kept))
+    like = f", as {nearest} keeps" if abs(PRECISIONS[nearest] - kept) < 0.8 else ""
     return f"the wrong gradients agree to about {round(kept)} digits{like}"
 
 
@@ -153,7 +155,7 @@ def _and(names: Sequence[str]) -> str:
     return " and ".join(names)
 
 
-SYMPTOMS: tuple[Symptom, ...] = (first_wrong, transposed, anothers, one_example, detached, skipped, ratios, digits)
+SYMPTOMS: tuple[Symptom, ...] = (first_wrong, transposed, anothers, one_example, detached, skipped, ratios)
 
 
 def said(all_seen: Sequence[Seen]) -> Iterator[str]:
@@ -163,3 +165,4 @@ def said(all_seen: Sequence[Seen]) -> Iterator[str]:
         sentences = {symptom(seen) for seen in alike}
         if len(sentences) == 1:
             yield from filter(None, sentences)
+    yield from filter(None, [digits(alike)])
