@@ -70,14 +70,16 @@ def row(fault: str, runs: list[Seen]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="seeds 0 to N - 1 for each fault")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds for each fault")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of them (default 0)")
     parser.add_argument("--only", action="append", choices=(RIGHT, *PLANTED), help="one fault (may be given again)")
     parser.add_argument("--stop-after", type=int, default=8, help="stop drawing once so many networks have failed")
     options = parser.parse_args()
     print(f"{'fault':42s} {'caught':8s} {'named':8s} {'first':8s} {'networks':>10s} {'seconds':>11s}  "
           "headline otherwise")
+    seeds = range(options.first, options.first + options.seeds)
     with ProcessPoolExecutor(2) as pool:
-        runs = {fault: [pool.submit(run, (fault, seed, options.stop_after)) for seed in range(options.seeds)]
+        runs = {fault: [pool.submit(run, (fault, seed, options.stop_after)) for seed in seeds]
                 for fault in options.only or (RIGHT, *PLANTED)}
         done = {}
         for fault, futures in runs.items():
