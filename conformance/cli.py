@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from .commands import report
+
 HELP = """\
 backproof tells you whether your backpropagation is right and, where it is not, which mistake you made.
 
@@ -61,6 +63,9 @@ Put every known mistake before every judge: which of them kills it, and after ho
   python -m backproof matrix --out docs
   python -m backproof matrix --only bias-averaged-over-batch
 """
+MORE = {
+    "report": ("show a record: text, markdown, html, junit, json, badge", report),
+}
 KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults")
 
 
@@ -108,6 +113,8 @@ def parser() -> Parser:
     teaching.set_defaults(command=explain)
     _add_matrix(_parser(commands.add_parser, name="matrix", help="which judge kills which known mistake",
                         description=MATRIX))
+    for name, (says, module) in MORE.items():
+        module.add(_parser(commands.add_parser, name=name, help=says, description=module.DESCRIPTION))
     return top
 
 

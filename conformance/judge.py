@@ -111,6 +111,8 @@ class Judge:
         self.spreads: dict[int, tuple[Case, Spread]] = {}
         self.suspects: set[int] = set()
         self.wrong_losses: set[int] = set()
+        self.agreement: dict[str, tuple[float, float, float]] = {}
+        self.unmeasured = False
         self.confirmed: Counter[str] = Counter()
         self.at_hand: dict[str, Any] | None = None
         self.deadline = float("inf")
@@ -162,8 +164,9 @@ class Judge:
 
     def count(self, name: str, outcome: str, case: Case, **more: Any) -> None:
         self.tally.counts[name][outcome] += 1
-        self.record(property=name, outcome=outcome, network=self.tally.networks, batch=case.batch, dtype=case.dtype,
-                    **more)
+        if name == "reference" and self.agreement:
+            more["agreement"], self.agreement = self.agreement, {}
+        self.record(property=name, outcome=outcome, network=self.tally.networks, case=case, **more)
 
     def fail(self, name: str, kind: str, case: Case, message: str = "", found: Iterable[Disagreement] = (),
              asked: Sequence[Case] = ()) -> None:
@@ -204,13 +207,19 @@ class Judge:
                 self.count("loss_value", "passed", reply.case)
 
     def sharpen(self, reply: Reply, s: Spread) -> None:
-        """Note how sharp the comparison was: tolerance and error over the gradient's largest entry."""
+        """Note how sharp the comparison was: tolerance and error over the gradient's largest entry.
+
+        The first of a network's is recorded too, as (error, tolerance, largest entry) by parameter.
+        """
         for name, gradient in reply.gradients.items():
             size = float(np.abs(s.truth.gradients[name]).max(initial=0.0))
             if size > 0 and np.isfinite(gradient.value).all():
                 error = float(np.abs(gradient.value - s.truth.gradients[name]).max())
-                sharp = float(gradient.tolerance.max()) / size, error / size
-                self.tally.sharpness[reply.case.dtype, kind_of(name)].append(sharp)
+                allowed = float(gradient.tolerance.max())
+                self.tally.sharpness[reply.case.dtype, kind_of(name)].append((allowed / size, error / size))
+                if self.unmeasured:
+                    self.agreement[name] = error, allowed, size
+        self.unmeasured = False
 
     def suspect(self, name: str, case: Case, answer: Answer, found: list[Disagreement]) -> None:
         """A disagreement: confirmed with the cold path twice per kind of parameter, then taken as the same mistake."""
@@ -249,6 +258,7 @@ class Judge:
         self.spreads.clear()
         self.suspects.clear()
         self.wrong_losses.clear()
+        self.unmeasured = True
         first = self.ask(case)
         if first is None:
             return

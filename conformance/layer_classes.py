@@ -274,6 +274,7 @@ class Stack:
     def __init__(self, rows: Mapping[str, Layer]):
         self.rows = rows
         self.__name__ = self.__qualname__ = f"layers({', '.join(row.name for row in rows.values())})"
+        self.__backproof_door__ = "layer classes"
         self.__backproof_source__ = rows["dense"].cls or rows["dense"].make  # where source_of looks
 
     def __call__(self, network: Network, parameters: Arrays, inputs: Array, targets: Array) -> tuple[Any, Arrays]:

@@ -101,7 +101,7 @@ class Subject:
     """The engine under verification, and what is known about it.
 
     made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh: gives a new engine
-    with fresh state, where that can be had. source: file:line, where known.
+    with fresh state, where that can be had. source: file:line, where known. door: how it was plugged in.
     """
 
     name: str
@@ -110,6 +110,7 @@ class Subject:
     made_of: frozenset[str] = frozenset()
     fresh: Callable[[], Engine] | None = None
     source: str = ""
+    door: str = "function"
 
 
 def subject_of(
@@ -123,7 +124,8 @@ def subject_of(
         return target
     name = name or getattr(_callable(target), "__qualname__", None) or type(target).__name__
     fresh = functools.partial(Wrapped, target) if stateless else None
-    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh, source_of(target))
+    door = getattr(target, "__backproof_door__", "function")
+    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh, source_of(target), door)
 
 
 def source_of(target: Any) -> str:

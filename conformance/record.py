@@ -1,8 +1,12 @@
 """The record of a run: `report.jsonl` as it goes, `cases/<id>.json`, and `report.json` at the end.
 
     {"type": "header", "schema": 1, "subject": ..., "plan": ..., "seed": ..., "environment": ..., "started": ...}
-    {"type": "result", ...}
+    {"type": "features", "id": 0, "layer": ["dense"], "activation": ["tanh"], "loss": [...], "dtype": ["float64"]}
+    {"type": "result", "property": "torch", "outcome": "passed", "network": 1, "batch": 4, "features": 0}
+    {"type": "finding", ..., "example": the reduced case}
     {"type": "footer", "verdict": ...}
+
+Schemas of a line, of the summary and of a case are in `schemas/`.
 
 Without its footer a record is of a run that did not end. Strict JSON: numbers that are not finite are strings.
 """
@@ -19,12 +23,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .features import features, unclaimed
 from .report import SCHEMA, Report
 
 if TYPE_CHECKING:
     from .plug import Subject
     from .reference import Case
 
+HEADED = ("schema", "subject", "environment", "seed")
 PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn", "autograd", "micrograd")
 
 
@@ -47,6 +53,15 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def within(source: str) -> str:
+    """file:line below the folder the run was started in, the file's name alone elsewhere: no path of a machine."""
+    file, _, line = source.rpartition(":")
+    if not file:
+        return ""
+    path, here = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name}:{line}"
 
 
 def plain(value: Any) -> Any:
@@ -91,6 +106,8 @@ class Recorder:
         self.directory = None if directory is None else Path(directory)
         self.lines: TextIO | None = None
         self.known: set[str] = set()
+        self.cases: dict[str, Case] = {}
+        self.features: dict[str, int] = {}
         if self.directory is not None:
             self._try(self._open, self.directory)
 
@@ -123,26 +140,40 @@ class Recorder:
         """The first line: who is asked what, with which versions."""
         if self.lines is not None:
             started = datetime.now(UTC).isoformat(timespec="seconds")
-            self._line(type="header", schema=SCHEMA, subject=subject.name, claims=subject.claims, plan=plan,
-                       seed=plan.seed, environment=environment(), started=started)
+            self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
+                       source=within(subject.source), claims=subject.claims, unclaimed=unclaimed(subject.claims),
+                       plan=plan, seed=plan.seed, environment=environment(), started=started)
 
-    def result(self, **fields: Any) -> None:
-        """One line, on the disk when this returns."""
+    def result(self, case: Case | None = None, **fields: Any) -> None:
+        """One line, on the disk when this returns; of a case, its batch and what it exercises."""
         if self.lines is not None:
-            self._line(type="result", **fields)
+            about = {} if case is None else {"batch": case.batch, "features": self._features(case)}
+            self._line(type="result", **fields, **about)
+
+    def _features(self, case: Case) -> int:
+        """The number of what the case exercises; a line says it the first time."""
+        found = features(case)
+        key = repr(found)
+        if key not in self.features:
+            self.features[key] = len(self.features)
+            self._line(type="features", id=self.features[key], **found)
+        return self.features[key]
 
     def case(self, case: Case) -> str:
         """The case's id; its file is written the first time."""
         if self.directory is not None and case.id not in self.known:
             self.known.add(case.id)
+            self.cases[case.id] = case
             self._try(write_whole, self.directory / "cases" / f"{case.id}.json", to_text(case))
         return case.id
 
     def footer(self, report: Report) -> None:
-        """The last line, and the summary `report.json`."""
+        """A line for each finding, the last line, and the summary `report.json`."""
         if self.directory is not None:
-            self._line(type="footer", verdict=report.verdict, reason=report.reason, networks=report.networks,
-                       findings=len(report.findings), counts=report.counts, seconds=report.seconds)
+            for finding in report.findings:
+                self._line(type="finding", **finding.to_json(), example=self.cases.get(finding.case))
+            rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
+            self._line(type="footer", **rest | {"findings": len(report.findings)})
             self._try(write_whole, self.directory / "report.json", to_text(report, indent=1))
 
     def _line(self, **fields: Any) -> None:

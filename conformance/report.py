@@ -9,6 +9,7 @@ from typing import Any
 SCHEMA = 1
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
+VERDICTS = ("conforms", "does_not_conform", "not_judged", "incomplete")
 EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
 
 

@@ -62,6 +62,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed)
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
+        recorder.result(property=name, outcome="not_available", network=0)
     interrupted = _networks(judge, plan, listen, announce, started)
     try:
         report.findings = Finder(judge, recorder.case).findings()

@@ -1,0 +1,37 @@
+"""What one record can be shown as: a row is a file's name, a sentence, and the module that renders it.
+
+Each module has `render(run) -> str`. Importing this imports none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ..reading import Run
+
+
+class Rendering(NamedTuple):
+    """`file`: what it is called in the record's folder; `module`.render(run) is its text."""
+
+    file: str
+    module: str
+    says: str
+
+
+RENDERINGS: dict[str, Rendering] = {
+    "text": Rendering("report.txt", "text", "what a terminal shows"),
+    "markdown": Rendering("report.md", "markdown", "for the job summary of CI: worst first, below 1 MiB"),
+    "html": Rendering("report.html", "html", "one page that needs nothing else, for a browser or a printer"),
+    "junit": Rendering("junit.xml", "junit", "JUnit XML: a test case for every property, the findings in its failures"),
+    "json": Rendering("report.json", "summary", "the summary, as `verify --report` writes it"),
+    "badge": Rendering("badge.json", "badge", "a shields.io endpoint: the verdict and the share of green features"),
+    "annotations": Rendering("annotations.txt", "annotations", "GitHub workflow commands at the subject's file and line"),
+}
+
+
+def render(name: str, run: Run) -> str:
+    """The text of one rendering, by its name in RENDERINGS."""
+    text: str = import_module(f".{RENDERINGS[name].module}", __name__).render(run)
+    return text
