@@ -91,9 +91,11 @@ class Witnessed:
         self.case, self.spread, self.accounted = case, spread(case), frozenset[str]()
         self.subject = behaviour(ask, case)
         for fault in known:
-            self.accounted |= self._accounted(behaviour(asked(fault), case))
+            self.accounted |= self.given_by(fault)
 
-    def _accounted(self, wrong: Behaviour) -> set[str]:
+    def given_by(self, fault: Fault) -> set[str]:
+        """The subject's wrong gradients that are those of a mistake."""
+        wrong = behaviour(asked(fault), self.case)
         if not isinstance(wrong, Answer) or not isinstance(self.subject, Answer):
             return set()
         return {name for name in self.subject.gradients
@@ -159,12 +161,25 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
     if not found:
         return inside([first, *map(witnessed, cases[1:])])
     others = [witnessed(case) for case in cases[1:]]
+    found = [name for name in found if borne_out(faults[name], others)]
+    if not found:
+        return []
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
     best = [name for name in found if score[name] == max(score.values())]
     further = list(islice(more, DRAWS))
     right = [case for case in map(witnessed, further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
     return told_apart(witnessed, quiet, further, faults)
+
+
+def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
+    """Whether, where the mistake shows, it gives some of the subject's wrong gradients at least every second time.
+
+    Some, since a second mistake may be in the others; a mistake that only fits the smallest network is another one.
+    """
+    telling = [other for other in others if other.shows(fault)]
+    given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
+    return 2 * given >= len(telling)
 
 
 INSIDE = {"float32-inside": 2.0**-24, "float16-inside": 2.0**-11}

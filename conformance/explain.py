@@ -49,7 +49,8 @@ def ratio(left: Sequence[Any], right: Sequence[Any], tolerance: Sequence[Any]) -
     a, b, t = (np.concatenate([np.ravel(x).astype(float) for x in xs]) for xs in (left, right, tolerance))
     if not (np.isfinite(a).all() and np.isfinite(b).all()) or not np.any(np.abs(b) > t):
         return None
-    k = float(a @ b / (b @ b))
+    size = np.abs(b).max()
+    k = float((a / size) @ (b / size) / ((b / size) @ (b / size)))
     return k if np.all(np.abs(a - k * b) <= (1.0 + abs(k)) * t + 1e-9 * np.abs(a)) else None
 
 
@@ -60,6 +61,14 @@ def gradient_ratio(reply: Reply, truth: Answer, names: Iterable[str]) -> float |
         return None
     return ratio([reply[n].value for n in chosen], [truth.gradients[n] for n in chosen],
                  [reply[n].tolerance for n in chosen])
+
+
+def sharp(reply: Reply, truth: Answer, name: str) -> bool:
+    """Whether the largest entry of a gradient is known well enough to tell a ratio from its neighbours."""
+    true = np.ravel(truth.gradients[name])
+    at = int(np.argmax(np.abs(true)))
+    least = 1e-7 if reply.case.dtype == "float64" else 1e-3
+    return bool(np.ravel(reply[name].tolerance)[at] <= least * abs(float(true[at])))
 
 
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
@@ -111,7 +120,7 @@ class Explainer:
         found: list[tuple[Case, float]] = []
         for failure in failures:
             got = self.reply(failure.case)
-            if got and (wrong := [d.parameter for d in disagreements(*got)]):
+            if got and (wrong := [d.parameter for d in disagreements(*got) if sharp(*got, d.parameter)]):
                 k = gradient_ratio(got[0], got[1], wrong)
                 if k is None:
                     return None

@@ -89,7 +89,10 @@ def ratios(seen: Seen) -> str:
 def constant_ratio(seen: Seen, name: str) -> float:
     """k where the subject's gradient is k times the truth, 0 where there is no such number."""
     got, true = np.ravel(seen.answer.gradients[name]).astype(float), np.ravel(seen.truth[name])
-    k = float(got @ true / (true @ true)) if np.any(true) and np.isfinite(got).all() else 0.0
+    size = np.abs(true).max(initial=0.0)
+    if not size or not np.isfinite(got).all():
+        return 0.0
+    k = float((got / size) @ (true / size) / ((true / size) @ (true / size)))
     return k if k and seen.equals(name, k * seen.truth[name]) else 0.0
 
 
