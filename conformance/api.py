@@ -7,10 +7,12 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .oracles import ORACLES, NotAvailable
 from .oracles import load as load_oracle
+from .profiles import PROFILES
 from .progress import Progress
 from .record import Recorder
 from .report import Report
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from .plug import Subject
 
 Names = str | Sequence[str]
-EXAMPLES, SECONDS, SEED = 300, 60.0, 0
+EXAMPLES, SECONDS, _ = PROFILES["default"]
+SEED = 0
 
 
 class PlanError(ValueError):
@@ -30,23 +33,25 @@ class PlanError(ValueError):
 def verify(
     target: Callable[..., Any] | Subject | str,
     *,
-    examples: int = EXAMPLES,
-    seconds: float = SECONDS,
+    examples: int | None = None,
+    seconds: float | None = None,
     seed: int = SEED,
     oracles: Names | None = None,
     require: Names = (),
     stop_after: int | None = None,
+    profile: str = "default",
     report: str | os.PathLike[str] | None = None,
     quiet: bool = True,
 ) -> Report:
     """Verify a function, a Subject, or a target's text ("my_file.py:backprop", "scikit-learn-regressor").
 
-    examples and seconds: how many networks, and how long, whichever is first. oracles: which witnesses (default: all
-    that are there). require: those whose absence is an error. stop_after: end once so many networks have failed.
-    report: a directory for the record. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
+    examples and seconds: how many networks, and how long, whichever is first (default: those of the profile, "quick",
+    "default" or "thorough"). oracles: which witnesses (default: all that are there). require: those whose absence is an
+    error. stop_after: end once so many networks have failed. report: a directory for the record; the cases of the last
+    run in it are asked first. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
     DescriptionError for what is not callable.
     """
-    plan = plan_of(examples, seconds, seed, oracles, require, stop_after)
+    plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile)
     return judge(subject_for(target), plan, report, quiet)
 
 
@@ -60,13 +65,17 @@ def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
     """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+    from .past import remembered
     from .run import run
 
     check_there(plan.require)
+    first, left_out = remembered(directory)
+    plan = replace(plan, first=(*plan.first, *first))
     with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
         report = run(subject, plan, recorder, listen, None if quiet else listen.announce)
+        report.notes += left_out
         recorder.footer(report)
     return report
 
@@ -91,14 +100,19 @@ def check_there(names: Sequence[str]) -> None:
 
 
 def plan_of(
-    examples: int = EXAMPLES,
-    seconds: float = SECONDS,
+    examples: int | None = None,
+    seconds: float | None = None,
     seed: int = SEED,
     oracles: Names | None = None,
     require: Names = (),
     stop_after: int | None = None,
+    profile: str = "default",
 ) -> Plan:
     """The Plan; PlanError for what cannot be, before anything is loaded."""
+    if profile not in PROFILES:
+        raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
+    examples = PROFILES[profile].examples if examples is None else examples
+    seconds = PROFILES[profile].seconds if seconds is None else seconds
     chosen = None if oracles is None else names_of("oracles", oracles)
     required = names_of("require", require)
     for name in required:

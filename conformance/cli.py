@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from .commands import report
+from .commands import compare, expect, replay, report, scoreboard
+from .profiles import listed
 
 HELP = """\
 backproof tells you whether your backpropagation is right and, where it is not, which mistake you made.
@@ -65,6 +66,10 @@ Put every known mistake before every judge: which of them kills it, and after ho
 """
 MORE = {
     "report": ("show a record: text, markdown, html, junit, json, badge", report),
+    "replay": ("ask one case again: FIXED, FAILED or ERROR; or print it as a test", replay),
+    "expect": ("compare a record with the file of known failures", expect),
+    "compare": ("compare two records: what got worse, what got better", compare),
+    "scoreboard": ("several records on one page: subjects before features", scoreboard),
 }
 KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults")
 
@@ -125,12 +130,15 @@ def _parser(make: Callable[..., Parser], **more: Any) -> Parser:
 def _add_verify(command: Parser) -> None:
     add = command.add_argument
     add("target", metavar="TARGET", help="file.py:name, package.module:name or a ready-made subject")
-    add("--examples", type=int, default=300, metavar="N", help="random networks to ask (default 300)")
-    add("--seconds", type=float, default=60.0, metavar="S", help="stop after so many seconds (default 60)")
+    add("--examples", type=int, metavar="N", help="random networks to ask (default 300)")
+    add("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
+    add("--profile", default="default", metavar="NAME", help=f"how much is asked: {listed()}")
     add("--seed", type=int, default=0, metavar="S", help="the same seed asks the same questions (default 0)")
     add("--oracles", metavar="LIST", help="witnesses, with commas: torch,jax,differences (default: all there are)")
     add("--require", metavar="LIST", default=(), help="witnesses that must be there: where one is not, exit 2")
     add("--report", metavar="DIR", help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
+    add("--format", metavar="LIST", help="show the record at once, with commas: html,junit (see `report`)")
+    add("--expected", metavar="FILE", help="known failures, see `expect`: exit 0 where the run has these and no other")
     command.set_defaults(command=verify)
 
 
@@ -153,16 +161,21 @@ class Version(argparse.Action):
 def verify(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
     from .api import PlanError, judge, plan_of, subject_for
+    from .expectations import ExpectationError, as_expected, load
     from .record import RecordError
     from .targets import TargetError
 
+    formats = report.chosen(options.format, options.report)
     try:
-        plan = plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
-        report = judge(subject_for(options.target), plan, options.report, quiet=False)
-    except (PlanError, RecordError, TargetError) as error:
+        known = load(options.expected) if options.expected else None
+        plan = plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require,
+                       profile=options.profile)
+        found = judge(subject_for(options.target), plan, options.report, quiet=False)
+    except (ExpectationError, PlanError, RecordError, TargetError) as error:
         raise UsageError(str(error)) from error
-    say(report.text())
-    return report.exit
+    said, status = ([], found.exit) if known is None else as_expected(known, found, options.expected)
+    say(found.text(), *said, *report.rendered(options.report, formats))
+    return status
 
 
 # --- explain, matrix ---------------------------------------------------------------------------------------------

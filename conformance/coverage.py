@@ -78,7 +78,8 @@ def _feature(facet: str, name: str, by_property: dict[str, Counter[str]], missin
         cells.setdefault(judge_of(each), Counter()).update(outcomes)
     found = status(sum(cells.values(), Counter()))
     few = sum(outcomes["passed"] for outcomes in cells.values()) < FLOOR
-    return Feature(facet, name, {**missing, **cells}, "too_few" if few and found in ("passed", "not_claimed") else found)
+    found = "too_few" if few and found in ("passed", "not_claimed") else found
+    return Feature(facet, name, {**missing, **cells}, found)
 
 
 def share(run: Run) -> int:

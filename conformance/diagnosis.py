@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from .reference import TABLES, Answer, Case, Engine
 Behaviour = Answer | tuple[str, str]
 Ask = Callable[[Case], Answer]
 ROUNDING = 1024.0
-DRAWS = 40
 QUIET = 15
 
 
@@ -166,7 +165,7 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
         return []
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
     best = [name for name in found if score[name] == max(score.values())]
-    further = list(islice(more, DRAWS))
+    further = list(more)
     right = [case for case in map(witnessed, further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
     return told_apart(witnessed, quiet, further, faults)

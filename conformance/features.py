@@ -1,4 +1,4 @@
-"""What a case exercises, by name: layer kinds, activations, loss with its reduction, dtype. And what there is at all."""
+"""What a case exercises, by name: layer kinds, activations, loss with its reduction, dtype; and what there is."""
 
 from __future__ import annotations
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from itertools import islice
 
 import numpy as np
 
-from .diagnosis import DRAWS, Witnessed, diagnose, explained, state_candidates
+from .diagnosis import Witnessed, diagnose, explained, state_candidates
 from .explain import Explainer, describe, here, named, names, numbers
 from .faults import FAULTS
 from .judge import Failure, Judge, kinds_of, last_line
-from .plan import drawn
 from .plug import BrokenContract
 from .properties import exact
 from .properties.agreement import Disagreement, differing, measured
-from .properties.claims import Claims
 from .properties.identities import PROPERTIES
-from .properties.strategies import cases
 from .properties.tolerance import spread
 from .reduce import reduce
 from .reference import Case
@@ -56,14 +51,14 @@ class Finder:
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
 
     def build(self, name: str, case: Case, lines: Sequence[str], worst: Disagreement | None = None,
-              faults: Sequence[str] = (), outcome: str = "failed") -> Finding:
+              faults: Sequence[str] = (), outcome: str = "failed", kinds: str = "") -> Finding:
         """The finding: the mistakes it is consistent with first, then what is wrong, then the case in words."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         text = "\n".join([*filter(None, lines), describe(case)])
         also = {other for broken in self.judge.tally.broken.values() for other in broken}
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text,
-                       outcome, tuple(sorted(also - {name})), tuple(faults), lesson(faults))
+                       outcome, tuple(sorted(also - {name})), tuple(faults), lesson(faults), kinds)
 
     # --- no answer ------------------------------------------------------------------------------------------
 
@@ -80,7 +75,7 @@ class Finder:
         outcome = "errored" if first.property == "answers" and kind != "declined" else "failed"
         head = {"errored": "raised an exception or hung"}.get(outcome, first.property.replace("_", " "))
         faults = self.diagnosed([case, *(f.case for f in failures)]) if first.property != "answers" else []
-        return self.build(first.property, case, [f"{head}: {message}"], None, faults, outcome)
+        return self.build(first.property, case, [f"{head}: {message}"], None, faults, outcome, kind)
 
     def trouble(self, case: Case) -> tuple[str, str]:
         """The kind and the message of what the subject does instead of answering."""
@@ -95,7 +90,7 @@ class Finder:
 
     def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = ()) -> list[str]:
         """The known mistakes consistent with the subject on these cases, beyond those named already."""
-        return diagnose(self.judge.question, asked[:OTHERS], further(self.judge.claims), known, self.wrong_loss)
+        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known, self.wrong_loss)
 
     @property
     def wrong_loss(self) -> bool:
@@ -120,7 +115,7 @@ class Finder:
         d = found[0]
         lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it",
                  f"{d.parameter}: {d.wanted:.9g} at first, then {d.got:.9g}", "" if faults else likely]
-        return [self.build(first.property, case, lines, found[0], faults)]
+        return [self.build(first.property, case, lines, found[0], faults, kinds=first.kind)]
 
     def state_found(self, name: str, case: Case) -> list[Disagreement]:
         """What a state probe finds on a case, asked anew."""
@@ -182,7 +177,7 @@ class Finder:
         lines = [headline, self.explain.sides(case, wrong), numbers(worst), *self.explain.loss_lines(case, wrong),
                  *digits, *([] if faults else self.symptoms(case, headline))]
         name = first.property if first.property in ("reference", "exact_integers") else "reference"
-        return self.build(name, case, lines, worst, faults)
+        return self.build(name, case, lines, worst, faults, kinds=kind)
 
     def symptoms(self, case: Case, headline: str) -> list[str]:
         """What else can be said of it; a ratio once."""
@@ -214,26 +209,21 @@ class Finder:
         ratio = f"the loss reported is {name} times the declared one{here(name, worst.got / worst.wanted)}" if (
             name and worst.wanted) else ""
         faults = self.diagnosed([case, *(f.case for f in failures)])
-        return [self.build("loss_value", case, [ratio, text, "the gradient is right"], worst, faults)]
+        return [self.build("loss_value", case, [ratio, text, "the gradient is right"], worst, faults, kinds="loss")]
 
     def own_loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
         """Loss and gradient agree with the declared ones, but not with each other."""
         first = min((f for failures in groups.values() for f in failures), key=telling)
         d = first.disagreements[0]
         text = f"the gradient is not that of the loss reported: {d.got:.9g} along a line, {d.wanted:.9g} by differences"
-        return [self.build(first.property, first.case, [text], d)]
+        return [self.build(first.property, first.case, [text], d, kinds=first.kind)]
 
     def identity(self, groups: dict[str, list[Failure]]) -> list[Finding]:
         """An identity broken with nothing else: what it says, and the numbers."""
         first = min((f for failures in groups.values() for f in failures), key=telling)
         d = first.disagreements[0]
-        return [self.build(first.property, first.case, [f"broken: {PROPERTIES[first.property].says}", numbers(d)], d)]
-
-
-@lru_cache(maxsize=8)
-def further(claims: Claims) -> tuple[Case, ...]:
-    """Further cases of the claims, to tell candidates apart."""
-    return tuple(islice(drawn(cases(claims), 7), DRAWS))
+        lines = [f"broken: {PROPERTIES[first.property].says}", numbers(d)]
+        return [self.build(first.property, first.case, lines, d, kinds=first.kind)]
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:

@@ -7,19 +7,22 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import oracles
+from .plan import drawn
 from .plug import BrokenContract, Declined, Subject
 from .properties import agreement, exact, own_loss
 from .properties.agreement import Disagreement, differing, disagreements, kind_of, measured
 from .properties.claims import Claims
 from .properties.identities import PROPERTIES, Reply
 from .properties.measured import Measured
-from .properties.strategies import rounded
+from .properties.strategies import cases, rounded
 from .properties.tolerance import SLACK, Spread, spread
 from .reference import Answer, Case, Engine
 from .watch import limit
@@ -27,6 +30,7 @@ from .watch import limit
 QUESTION_SECONDS = 10.0
 PER_NETWORK = 5
 KEPT = 16
+OTHERS, OTHERS_SEED = 40, 7
 VALUE_PROPERTIES = {
     "contract": "every gradient is there, of the right shape and dtype",
     "untouched_arguments": "the arrays handed over come back as they were",
@@ -117,6 +121,11 @@ class Judge:
         self.at_hand: dict[str, Any] | None = None
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
+
+    @cached_property
+    def others(self) -> list[Case]:
+        """Further cases of the claims, to tell mistakes apart; drawn on the first finding."""
+        return list(islice(drawn(cases(self.claims), OTHERS_SEED), OTHERS))
 
     # --- asking ---------------------------------------------------------------------------------------------
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
+
+if TYPE_CHECKING:
+    from .reference import Case
 
 CHUNK = 25
 
@@ -15,7 +18,7 @@ CHUNK = 25
 @dataclass(frozen=True)
 class Plan:
     """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there;
-    stop_after: end once so many networks have failed, None for never.
+    stop_after: end once so many networks have failed, None for never; first: cases to ask before any is drawn.
     """
 
     examples: int = 300
@@ -24,6 +27,13 @@ class Plan:
     oracles: tuple[str, ...] | None = None
     require: tuple[str, ...] = ()
     stop_after: int | None = None
+    first: tuple[Case, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as data; of the first cases, where there are any, the ids."""
+        data = asdict(replace(self, first=()))
+        del data["first"]
+        return data | ({"first": [case.id for case in self.first]} if self.first else {})
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:

@@ -102,6 +102,7 @@ class Subject:
 
     made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh: gives a new engine
     with fresh state, where that can be had. source: file:line, where known. door: how it was plugged in.
+    target: the text it was loaded from, where it was.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Subject:
     fresh: Callable[[], Engine] | None = None
     source: str = ""
     door: str = "function"
+    target: str = ""
 
 
 def subject_of(

@@ -8,7 +8,9 @@ record is executed.
 from __future__ import annotations
 
 import json
+import math
 import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -16,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from .record import RecordError
+from .reference.description import DEEP, LARGEST, deeper, visible
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
 
 Json = Any
 NAME = "report.jsonl"
 POINTS = 20_000
 DEEPEST = "nested too deeply"
+LESSONS = ("symptom", "wrong", "right", "seen")
 
 
 @dataclass
@@ -53,12 +57,19 @@ def read(where: str | os.PathLike[str]) -> Run:
     path = Path(where)
     path = path / NAME if path.is_dir() else path
     try:
-        with open(path, encoding="utf-8", errors="strict") as lines:
+        with open(regular(path), encoding="utf-8", errors="strict") as lines:
             return _Reader(path.name, path.stem).run(lines)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: is not UTF-8 text") from error
+
+
+def regular(path: Path) -> Path:
+    """The path, where it is a file that ends; RecordError for a pipe or a device, OSError where it is not there."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise RecordError(f"{path}: is a directory" if path.is_dir() else f"{path}: is no ordinary file")
+    return path
 
 
 class _Reader:
@@ -86,7 +97,7 @@ class _Reader:
             if data is None:
                 break
             kind = data.get("type")
-            if kind not in takes:
+            if not isinstance(kind, str) or kind not in takes:
                 raise self._error(f"type is {_short(kind)}, wanted one of {', '.join(takes)}")
             if (self.header is None) != (kind == "header"):
                 raise self._error("the header is the first line, and no other")
@@ -100,24 +111,31 @@ class _Reader:
     def _json(self, line: str) -> Mapping[str, Json] | None:
         """The line; None for one that was cut off: the last, without its end."""
         try:
-            data = json.loads(line, parse_constant=_no_constant)
+            data = json.loads(line, parse_constant=no_constant)
         except (ValueError, RecursionError) as error:
             if not line.endswith("\n"):
                 return None
             why = DEEPEST if isinstance(error, RecursionError) else "is not JSON"
             raise self._error(why) from error
+        if line.count("[") + line.count("{") > DEEP and deeper(data, DEEP):
+            raise self._error(DEEPEST)
         if not isinstance(data, dict):
             raise self._error(f"is {_short(data)}, wanted an object")
-        return data
+        return _mended(data) if "\\ud" in line or "\\uD" in line else data
 
     def _error(self, why: str) -> RecordError:
-        return RecordError(f"{self.name}:{self.number}: {why}")
+        return RecordError(visible(f"{self.name}:{self.number}: {why}"))
 
     def _get(self, data: Mapping[str, Json], key: str, kind: type | tuple[type, ...], missing: Json = None) -> Json:
         value = data.get(key, missing)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise self._error(f"{key} is {_short(value)}, wanted {_word(kind)}")
         return value
+
+    def _number(self, data: Mapping[str, Json], key: str) -> float:
+        if not _is_number(data.get(key)):
+            raise self._error(f"{key} is {_short(data.get(key))}, wanted a number")
+        return float(data[key])
 
     # --- the lines ------------------------------------------------------------------------------------------
 
@@ -143,7 +161,8 @@ class _Reader:
 
     def _features(self, data: Mapping[str, Json]) -> None:
         number = self._get(data, "id", int)
-        self.features[number] = {key: self._names(key, value) for key, value in data.items() if key not in ("type", "id")}
+        named = {key: value for key, value in data.items() if key not in ("type", "id")}
+        self.features[number] = {key: self._names(key, value) for key, value in named.items()}
 
     def _result(self, data: Mapping[str, Json]) -> None:
         name, outcome = self._get(data, "property", str), data.get("outcome")
@@ -174,11 +193,9 @@ class _Reader:
             self.examples[finding.case] = data["example"]
 
     def _field(self, data: Mapping[str, Json], key: str, kind: str) -> Json:
-        value = data.get(key)
+        value = data.get(key, "" if key == "kinds" else None)
         if kind == "number":
-            if not _is_number(value):
-                raise self._error(f"{key} is {_short(value)}, wanted a number")
-            return float(value)  # type: ignore[arg-type]
+            return self._number(data, key)
         if kind == "names":
             return tuple(self._names(key, value))
         if kind == "where":
@@ -186,30 +203,43 @@ class _Reader:
                 raise self._error(f"{key} is {_short(value)}, wanted a list of whole numbers")
             return tuple(value)
         if kind == "texts":
-            texts = self._get(data, key, dict, {})
-            if texts and not all(isinstance(texts.get(each), str) for each in ("symptom", "wrong", "right", "seen")):
-                raise self._error(f"{key} lacks symptom, wrong, right or seen")
-            return texts
-        return self._get(data, key, str)
+            return self._lesson(data, self._get(data, key, dict, {}))
+        return self._get({key: value}, key, str)
+
+    def _lesson(self, data: Mapping[str, Json], texts: Mapping[str, Json]) -> dict[str, str]:
+        if texts and not data.get("faults"):
+            raise self._error("there is a lesson, but faults is empty")
+        return {each: self._get(texts, each, str) for each in LESSONS} if texts else {}
 
     def _footer(self, data: Mapping[str, Json]) -> None:
         if data.get("verdict") not in VERDICTS:
             raise self._error(f"verdict is {_short(data.get('verdict'))}, wanted one of {', '.join(VERDICTS)}")
         for key, kind in {"reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}.items():
             self._get(data, key, kind)
-        self._get(data, "seconds", (int, float))
         self._names("notes", data.get("notes"))
+        if data.get("first_failure") is not None:
+            self._get(data, "first_failure", int)
         if data["findings"] != len(self.findings):
             raise self._error(f"findings is {data['findings']}, but there are lines for {len(self.findings)}")
-        self._resolution(data["resolution"])
         self._counts(data["counts"])
-        self.footer = data
+        self.footer = {**data, "seconds": self._finite(data, "seconds"),
+                       "resolution": self._resolution(data["resolution"])}
 
-    def _resolution(self, data: Mapping[str, Json]) -> None:
+    def _finite(self, data: Mapping[str, Json], key: str) -> float:
+        if not math.isfinite(number := self._number(data, key)):
+            raise self._error(f"{key} is {_short(data[key])}, wanted a finite number")
+        return number
+
+    def _resolution(self, data: Mapping[str, Json]) -> dict[str, dict[str, dict[str, float]]]:
+        """By dtype and kind of parameter; a smallest error may be infinite, the rest may not."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
         for dtype, kinds in data.items():
             for kind, figures in self._get({dtype: kinds}, dtype, dict).items():
-                for key in ("digits", "smallest_error", "sharp", "comparisons"):
-                    self._get(self._get({kind: figures}, kind, dict), key, (int, float))
+                self._get({kind: figures}, kind, dict)
+                counted = {key: self._get(figures, key, int) for key in ("sharp", "comparisons")}
+                found.setdefault(dtype, {})[kind] = {"digits": self._finite(figures, "digits"), "smallest_error":
+                                                     self._number(figures, "smallest_error"), **counted}
+        return found
 
     def _counts(self, data: Mapping[str, Json]) -> None:
         """The footer's counts are those of the results: else lines are missing."""
@@ -254,13 +284,24 @@ FINDING = {f.name: {"where": "where", "also": "names", "faults": "names", "lesso
 FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
 
 
-def _no_constant(word: str) -> Json:
+def _mended(value: Json) -> Json:
+    """Halves of surrogate pairs, which no file can hold, as their escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    return [_mended(each) for each in value] if isinstance(value, list) else value
+
+
+def no_constant(word: str) -> Json:
     raise ValueError(word)
 
 
 def _is_number(value: Json) -> bool:
     """A number, or one of the texts that stand for those JSON does not have."""
-    return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("nan", "inf", "-inf")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return isinstance(value, float) or abs(value) <= LARGEST
+    return isinstance(value, str) and value in ("nan", "inf", "-inf")
 
 
 def _word(kind: type | tuple[type, ...]) -> str:

@@ -23,7 +23,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .features import features, unclaimed
 from .report import SCHEMA, Report
 
 if TYPE_CHECKING:
@@ -55,13 +54,16 @@ def _version(package: str) -> str:
         return ""
 
 
-def within(source: str) -> str:
-    """file:line below the folder the run was started in, the file's name alone elsewhere: no path of a machine."""
-    file, _, line = source.rpartition(":")
-    if not file:
-        return ""
-    path, here = Path(file).resolve(), Path.cwd()
-    return f"{path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name}:{line}"
+def here(text: str) -> str:
+    """file:line or file:name below the folder the run was started in, the file's name alone elsewhere.
+
+    No path of a machine goes into a record. What names no file stays as it is.
+    """
+    file, _, rest = text.rpartition(":")
+    if not Path(file).is_absolute():
+        return text
+    path, folder = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name}:{rest}"
 
 
 def plain(value: Any) -> Any:
@@ -139,10 +141,13 @@ class Recorder:
     def header(self, subject: Subject, plan: Any) -> None:
         """The first line: who is asked what, with which versions."""
         if self.lines is not None:
+            from .features import unclaimed
+
             started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
-                       source=within(subject.source), claims=subject.claims, unclaimed=unclaimed(subject.claims),
-                       plan=plan, seed=plan.seed, environment=environment(), started=started)
+                       target=here(subject.target), source=here(subject.source), claims=subject.claims,
+                       unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed, environment=environment(),
+                       started=started)
 
     def result(self, case: Case | None = None, **fields: Any) -> None:
         """One line, on the disk when this returns; of a case, its batch and what it exercises."""
@@ -152,6 +157,8 @@ class Recorder:
 
     def _features(self, case: Case) -> int:
         """The number of what the case exercises; a line says it the first time."""
+        from .features import features
+
         found = features(case)
         key = repr(found)
         if key not in self.features:

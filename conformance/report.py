@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = 1
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
+EXECUTED = ("passed", "failed", "errored")
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
 VERDICTS = ("conforms", "does_not_conform", "not_judged", "incomplete")
 EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
@@ -21,6 +24,7 @@ class Finding:
     entry's. `case` is the id of the case file. `explanation` says what is wrong, a line each. `also` names the other
     properties that broke with it. `faults` are the known mistakes it is consistent with, the likeliest first, and
     `lesson` that one's symptom, wrong and right line, and where it was seen; empty where no known mistake matches.
+    `kinds` are the kinds of parameter that are wrong ("bias,weight"), or how it broke.
     """
 
     property: str
@@ -36,13 +40,20 @@ class Finding:
     also: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     lesson: Mapping[str, str] = field(default_factory=dict)
+    kinds: str = ""
 
-    @property
+    @builtins.property  # `property` is a field here
+    def id(self) -> str:
+        """property:kinds:mistake, the same from run to run and from seed to seed, as far as the mistake is."""
+        parts = (self.property, self.kinds or self.parameter.rpartition(".")[2], (*self.faults, "unknown")[0])
+        return ":".join(re.sub(r"[^\w,.-]", "_", part) or "none" for part in parts)
+
+    @builtins.property
     def text(self) -> str:
         """The likeliest mistake with its wrong and right line, what else it could be, and the explanation."""
         return "\n".join([*self._taught(), self.explanation])
 
-    @property
+    @builtins.property
     def headline(self) -> str:
         """The first line of the text."""
         return self.text.partition("\n")[0]

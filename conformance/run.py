@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain as chained
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from . import oracles
+from . import oracles, past
 from .findings import Finder
 from .judge import VALUE_PROPERTIES, Judge, Tally, last_line, question
 from .plan import Plan, drawn
@@ -63,7 +65,9 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
-    interrupted = _networks(judge, plan, listen, announce, started)
+    first = past.covered(plan.first, claims)
+    report.notes += past.notes(len(first), len(plan.first) - len(first))
+    interrupted = _networks(judge, replace(plan, first=first), listen, announce, started)
     try:
         report.findings = Finder(judge, recorder.case).findings()
     except KeyboardInterrupt:
@@ -188,27 +192,29 @@ def _near(got: Any, wanted: Any, s: Any) -> bool:
 
 def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float) -> bool:
     """Judge network after network; True where Ctrl-C ended it."""
-    announced = False
+    announced, total = False, len(plan.first) + plan.examples
     judge.deadline = started + plan.seconds
     try:
         exact = drawn(exact_cases(judge.claims), plan.seed + 1)
         for i, case in enumerate(_cases(judge.claims, plan)):
             if time.monotonic() - started > plan.seconds:
-                judge.tally.notes[f"time limit: {i} of {plan.examples} networks in {plan.seconds:g} s"] = None
+                judge.tally.notes[f"time limit: {i} of {total} networks in {plan.seconds:g} s"] = None
                 break
             judge.network(case)
+            if i < len(plan.first) and past.is_exact(judge.claims, case):
+                judge.exact(case)
             if i % 4 == 0:
                 judge.exact(next(exact))
             if i < JAX_STRUCTURES and "jax" in judge.names:
                 judge.many("jax", [case, *_revalued(case, judge.rng)])
             found = len({family for family, _ in judge.tally.failures})
-            listen(i + 1, plan.examples, found, time.monotonic() - started)
+            listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
                 announced = True
                 for finding in Finder(judge, lambda case: case.id).findings()[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
-                note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {plan.examples} asked"
+                note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {total} asked"
                 judge.tally.notes[note] = None
                 break
     except KeyboardInterrupt:
@@ -217,8 +223,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
 
 
 def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
-    source = drawn(cases(claims), plan.seed)
-    return (next(source) for _ in range(plan.examples))
+    """The cases to ask first, then those that are drawn."""
+    return chained(plan.first, islice(drawn(cases(claims), plan.seed), plan.examples))
 
 
 def _revalued(case: Case, rng: Any) -> list[Case]:

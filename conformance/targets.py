@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,11 @@ class TargetError(ValueError):
 
 
 def load(text: str) -> Subject:
-    """The Subject of a target; TargetError where there is none."""
+    """The Subject of a target, which knows its text; TargetError where there is none."""
+    return replace(_loaded(text), target=text)
+
+
+def _loaded(text: str) -> Subject:
     if text in SUBJECTS:
         return _ready_made(text)
     where, name = split(text)

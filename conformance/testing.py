@@ -12,25 +12,55 @@ was not asked is skipped with the reason: a skip is never a pass. The item "verd
 
 from __future__ import annotations
 
+import inspect
+import shlex
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .api import plan_of, verify
 from .plug import subject_of
 from .report import Finding, Report
+from .sharing import once
+
+if TYPE_CHECKING:
+    from .pytest_session import Session
 
 VERDICT = "verdict"
 Target = Any
 _WANTED: dict[str, None] = {}
-_DONE: dict[tuple[Any, str], tuple[Target, Report | Exception]] = {}
+_DONE: dict[tuple[Any, str], tuple[Target, Outcome]] = {}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One subject of a session: what `verify` gets, its name in the terminal, its options, and how its tests are
+    called. typed: the target as a user would type it, "" where it cannot be.
+    """
+
+    target: Target
+    name: str
+    options: dict[str, Any]
+    test: Callable[[str], str]
+    typed: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: the report, or what was raised; and the folder of the record, "" where there is none."""
+
+    report: Report | Exception
+    record: str = ""
 
 
 def conformance_tests(target: Target, **options: Any) -> Callable[..., None]:
     """A parametrised test function; assign it to a name that starts with `test`.
 
     target and options are those of `verify`, whose run is made by the first test that is run. Raises PlanError for an
-    option that cannot be, and DescriptionError for a target that is not callable.
+    option that cannot be, and DescriptionError for a target that is not callable. An option that is not given here is
+    that of the session: `pytest --backproof-examples 30`.
     """
     import pytest
 
@@ -40,7 +70,9 @@ def conformance_tests(target: Target, **options: Any) -> Callable[..., None]:
 
     @pytest.mark.parametrize("name", names := property_names(), ids=names)
     def test(name: str, request: pytest.FixtureRequest) -> None:
-        show(name, request.node.originalname, judged(target, options, request.node))
+        item = request.node
+        asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]", _typed(target, item.config))
+        show(name, asked, judged(asked, item))
 
     test.__doc__ = f"backproof: {name}"
     return _placed(test)
@@ -69,81 +101,121 @@ def _placed(test: Callable[..., None]) -> Callable[..., None]:
 # --- the run -----------------------------------------------------------------------------------------------------
 
 
-def judged(target: Target, options: dict[str, Any], item: Any) -> Report | Exception:
-    """The one run of this process, or what it raised; the item that makes it carries the summary for the terminal."""
-    key = (target if isinstance(target, str) else id(target), repr(sorted(options.items())))
+def judged(asked: Asked, item: Any) -> Outcome:
+    """The one run of this session, or what it raised; the item that makes it carries the summary for the terminal."""
+    target = asked.target
+    key = (target if isinstance(target, str) else id(target), repr(sorted(asked.options.items())))
     if key not in _DONE:
-        _DONE[key] = (target, _run(target, options))
-        item.add_report_section("call", "backproof", summary(target, _DONE[key][1]))
+        outcome, made = _run(asked, item)
+        _DONE[key] = (target, outcome)
+        if made:
+            item.add_report_section("call", "backproof", summary(asked, outcome))
     return _DONE[key][1]
 
 
-def _run(target: Target, options: dict[str, Any]) -> Report | Exception:
+def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
+    """The outcome, and whether this process made it."""
+    from .pytest_session import session, shown
+
+    here = session(item.config)
+    name = asked.name or item.nodeid.partition("[")[0]
+    options = {**here.settings.options, **asked.options}
+    record = options.setdefault("report", here.record(name))
     try:
-        return verify(target, **options)
+        report, made = _shared(here, name, lambda: verify(asked.target, **options))
     except Exception as error:
-        return error
+        return Outcome(error), True
+    return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made
 
 
-def summary(target: Target, report: Report | Exception) -> str:
+def _shared(here: Session, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:
+    from .pytest_session import folder
+
+    return once(here.shared, folder(name), make) if here.shared else (make(), True)
+
+
+def _typed(target: Target, config: Any) -> str:
+    """file.py:name of a function of a file's own."""
+    from .pytest_session import shown
+
+    name = getattr(target, "__qualname__", "")
+    if isinstance(target, str) or not inspect.isfunction(target) or "<" in name:
+        return target if isinstance(target, str) else ""
+    return f"{shown(Path(inspect.getfile(target)), config)}:{name}"
+
+
+def summary(asked: Asked, outcome: Outcome) -> str:
     """One line for the end of the session."""
+    report = outcome.report
     if isinstance(report, Exception):
-        return f"{target}: not judged"
+        return f"{asked.name or asked.target}: not judged"
     why = f" ({report.reason})" if report.reason else ""
-    return (f"{report.subject}: {report.verdict.replace('_', ' ')}{why}; {report.networks} networks, "
+    where = f"; report in {outcome.record}" if outcome.record else ""
+    return (f"{asked.name or report.subject}: {report.verdict.replace('_', ' ')}{why}; {report.networks} networks, "
             f"{report.total('passed')} checks passed, {report.total('failed') + report.total('errored')} failed, "
-            f"{report.seconds:.1f} s")
+            f"{report.seconds:.1f} s{where}")
 
 
 # --- one test ----------------------------------------------------------------------------------------------------
 
 
-def show(name: str, test: str, report: Report | Exception) -> None:
+def show(name: str, asked: Asked, outcome: Outcome) -> None:
     """Pass, skip or fail the item of one property."""
+    report = outcome.report
     if isinstance(report, Exception):
-        _not_judged(name, test, report)
+        _not_judged(name, asked, report)
     elif name == VERDICT:
-        _verdict(test, report)
+        _verdict(asked, report, outcome.record)
     elif report.verdict == "not_judged":
-        _fail(f"not judged: see {test}[{VERDICT}]")
+        _fail(f"not judged: see {asked.test(VERDICT)}")
     else:
-        _property(name, test, report)
+        _property(name, asked, report, outcome.record)
 
 
-def _not_judged(name: str, test: str, error: Exception) -> None:
+def _not_judged(name: str, asked: Asked, error: Exception) -> None:
     """A target or an option that cannot be is one line; an error of ours keeps its traceback."""
     if name != VERDICT:
-        _fail(f"not judged: see {test}[{VERDICT}]")
+        _fail(f"not judged: see {asked.test(VERDICT)}")
     if not isinstance(error, ValueError):
         raise error
     _fail(f"not judged: {error}")
 
 
-def _verdict(test: str, report: Report) -> None:
+def _verdict(asked: Asked, report: Report, record: str) -> None:
     if report.verdict in ("incomplete", "not_judged"):
         _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
-    homeless = [f.text for f in report.findings if f.property not in property_names()]
+    homeless = [f for f in report.findings if f.property not in property_names()]
     if homeless:
-        _fail("\n\n".join(homeless))
+        _fail(_told(homeless, asked, record))
     if report.exit:
-        _fail(f"{report.verdict.replace('_', ' ')}: see {_pointers(test, report.findings)}")
+        _fail(f"{report.verdict.replace('_', ' ')}: see {_pointers(asked, report.findings)}")
 
 
-def _property(name: str, test: str, report: Report) -> None:
+def _property(name: str, asked: Asked, report: Report, record: str) -> None:
     mine = [f for f in report.findings if f.property == name]
     if mine:
-        _fail("\n\n".join(f"{f.text}\ncase {f.case}" for f in mine))
+        _fail(_told(mine, asked, record))
     counts = report.counts.get(name, {})
     failed = counts.get("failed", 0) + counts.get("errored", 0)
     causes = [f for f in report.findings if name in f.also]
     if failed or causes:
-        _fail(f"{failed} of {sum(counts.values())} checks failed: see {_pointers(test, causes or report.findings)}")
+        _fail(f"{failed} of {sum(counts.values())} checks failed: see {_pointers(asked, causes or report.findings)}")
     if not counts.get("passed"):
         _skip(", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n) or "not exercised")
 
 
-def _pointers(test: str, findings: list[Finding]) -> str:
-    return ", ".join(dict.fromkeys(f"{test}[{f.property}]" for f in findings)) or f"{test}[{VERDICT}]"
+def _told(findings: list[Finding], asked: Asked, record: str) -> str:
+    return "\n\n".join("\n".join([f.text, f"case {f.case}", *_replay(f, asked, record)]) for f in findings)
+
+
+def _replay(finding: Finding, asked: Asked, record: str) -> list[str]:
+    """The command that asks the case again, where there is a record."""
+    words = [f"{record}/cases/{finding.case}.json", asked.typed]
+    return [f"replay: python -m backproof replay {shlex.join(filter(None, words))}"] if record else []
+
+
+def _pointers(asked: Asked, findings: list[Finding]) -> str:
+    return ", ".join(dict.fromkeys(asked.test(f.property) for f in findings)) or asked.test(VERDICT)
 
 
 def _fail(message: str) -> NoReturn:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .description import FORMAT, DescriptionError, Json, Network, mapping, one_of, refuse_unknown, this_format
+from .description import (
+    FORMAT,
+    MOST,
+    MOST_AXES,
+    DescriptionError,
+    Json,
+    Network,
+    mapping,
+    one_of,
+    refuse_deep,
+    refuse_unknown,
+    this_format,
+)
 
 if TYPE_CHECKING:
     from .layers.rule import Shapes
@@ -38,12 +50,17 @@ def array_from_json(where: str, data: Json) -> np.ndarray:
     data = mapping(where, data)
     refuse_unknown(where, data, ("dtype", "shape", "data"))
     dtype, shape, flat = one_of(f"{where}: dtype", data.get("dtype"), ARRAY_DTYPES), data.get("shape"), data.get("data")
-    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+    if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(_length(n) for n in shape):
         raise DescriptionError(f"{where}: shape is {shape!r}, wanted a list of sizes")
-    size = int(np.prod(shape, dtype=object))
-    if not isinstance(flat, list) or len(flat) != size:
-        raise DescriptionError(f"{where}: data must be a list of {size} numbers, for shape {shape}")
+    if not isinstance(flat, list) or len(flat) != math.prod(shape):
+        raise DescriptionError(f"{where}: data must be a list of {math.prod(shape)} numbers, for shape {shape}")
+    if math.prod(n for n in shape if n) > MOST:
+        raise DescriptionError(f"{where}: shape is {shape!r}, which is too large: at most {MOST} numbers")
     return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype).reshape(shape)
+
+
+def _length(value: Json) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _entry(where: str, value: Json, dtype: str) -> Json:
@@ -137,6 +154,7 @@ class Case:
         from .tables import TABLES
 
         tables = tables or TABLES
+        refuse_deep("case", data)
         data = mapping("case", data)
         keys = ("format", "network", "dtype", "parameters", "constants", "inputs", "targets")
         refuse_unknown("case", data, keys)

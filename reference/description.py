@@ -28,11 +28,28 @@ FORMAT = 1
 LARGEST = sys.float_info.max
 REDUCTIONS = ("sum", "mean_over_batch", "mean")
 MANY = 40
+LONGEST = 1000
+DEEP = 100
+MOST = 2**31 - 1
+MOST_AXES = 32
 Json = Any
 
 
+def visible(text: str, most: int = LONGEST) -> str:
+    """The text on one line that any terminal shows: what cannot be printed is escaped, what is too long is cut."""
+    text = text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text[:most + 1])
+    return text if len(text) <= most else f"{text[:most - 3]}..."
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
 class DescriptionError(ValueError):
-    """A network, case or table entry that cannot be: the message says what was received and what is allowed."""
+    """A network, case or table entry that cannot be: one line says what was received and what is allowed."""
+
+    def __init__(self, message: str):
+        super().__init__(visible(message))
 
 
 def refuse_unknown(what: str, data: Mapping[str, Json], allowed: Mapping[str, object] | tuple[str, ...]) -> None:
@@ -58,6 +75,12 @@ def _instead(value: Json, allowed: list[str]) -> str:
     return "; ".join([f"allowed: {', '.join(allowed)}", *meant])
 
 
+def refuse_deep(what: str, value: Json) -> None:
+    """Raise DescriptionError where lists and objects are nested so deeply that no walk over them is safe."""
+    if deeper(value, DEEP):
+        raise DescriptionError(f"{what}: nested deeper than {DEEP} levels")
+
+
 def mapping(what: str, value: Json) -> Mapping[str, Json]:
     """`value` where it is a JSON object."""
     if not isinstance(value, Mapping):
@@ -70,6 +93,22 @@ def number(what: str, value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise DescriptionError(f"{what}: received {value!r}, wanted a finite number")
     return float(value)
+
+
+def deeper(data: Json, most: int) -> bool:
+    """Whether lists and objects are nested deeper than `most`."""
+    level = [data] if isinstance(data, Mapping | list | tuple) else []
+    for _ in range(most + 1):
+        level = [each for one in level for each in (one.values() if isinstance(one, Mapping) else one)
+                 if isinstance(each, Mapping | list | tuple)]
+        if not level:
+            return False
+    return True
+
+
+def size(value: Json) -> bool:
+    """Whether it may be the size of something: a positive integer that an array can have."""
+    return type(value) is int and 0 < value <= MOST
 
 
 def this_format(what: str, data: Mapping[str, Json]) -> None:
@@ -182,6 +221,7 @@ class Network:
         from .tables import TABLES
 
         tables = tables or TABLES
+        refuse_deep("network", data)
         data = mapping("network", data)
         refuse_unknown("network", data, ("format", "input_shape", "input_kind", "layers", "loss"))
         this_format("network", data)
@@ -241,13 +281,13 @@ class Network:
 
 
 def _input_shape(data: Json) -> tuple[int, ...]:
-    if not isinstance(data, list | tuple) or not all(type(n) is int and n > 0 for n in data) or not data:
+    if not isinstance(data, list | tuple) or not all(map(size, data)) or not 0 < len(data) <= MOST_AXES:
         raise DescriptionError(f"network: input_shape is {data!r}, wanted a list of positive integers such as [3]")
     return tuple(data)
 
 
 def _input_kind(data: Json) -> Any:
-    indexed = isinstance(data, Mapping) and list(data) == ["index"] and type(data["index"]) is int and data["index"] > 0
+    indexed = isinstance(data, Mapping) and list(data) == ["index"] and size(data["index"])
     if data != "real" and not indexed:
         raise DescriptionError(f"network: input_kind is {data!r}, wanted \"real\" or {{\"index\": V}}")
     return data

@@ -18,4 +18,5 @@ def _lazily(name):
 
 # Small tensors need no second thread, and on a busy machine torch's wait for each other: ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+_lazily("small_records")
 _lazily("wrong_engines")

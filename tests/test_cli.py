@@ -134,7 +134,8 @@ def test_help_is_quick():
 
 def test_the_help_of_verify_says_the_defaults_of_verify():
     options = cli.parser().parse_args(["verify", "x"])
-    assert (options.examples, options.seconds, options.seed) == (api.EXAMPLES, api.SECONDS, api.SEED)
+    assert (options.examples, options.seconds, options.profile, options.seed) == (None, None, "default", api.SEED)
+    assert (api.plan_of().examples, api.plan_of().seconds) == (api.EXAMPLES, api.SECONDS)
     assert Plan() == api.plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
 
 

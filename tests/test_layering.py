@@ -21,7 +21,7 @@ AT_HOME = {
     "micrograd": {"subjects.micrograd_values"},
     "flint": {"oracles.arbiter"},
     "hypothesis": {"properties.strategies", "plan"},
-    "pytest": set(),
+    "pytest": {"pytest_session"},
 }
 # The modules that nobody else imports when imported themselves: they bring a library that may not be there.
 BRINGS = {module: library for library in ("torch", "jax", "sklearn", "autograd", "micrograd")

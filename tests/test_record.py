@@ -56,7 +56,7 @@ def record(directory, *, footer=True):
 
 def test_header_results_footer(tmp_path):
     record(tmp_path / "new" / "folder")
-    header, result, footer = lines(tmp_path / "new" / "folder")
+    header, result, finding, footer = lines(tmp_path / "new" / "folder")
     assert (header["type"], header["schema"], header["subject"], header["seed"]) == ("header", 1, "mine", 7)
     assert header["plan"] == {"examples": 300, "seconds": 60.0, "seed": 7, "oracles": None, "require": [],
                               "stop_after": None}
@@ -64,6 +64,8 @@ def test_header_results_footer(tmp_path):
     assert header["environment"]["numpy"] == np.__version__
     assert header["started"].endswith("+00:00")
     assert result == {"type": "result", "property": "torch", "outcome": "passed", "error": "nan", "where": [1, 2]}
+    assert (finding["type"], finding["parameter"], finding["got"]) == ("finding", "0.bias", "nan")
+    assert finding["example"] is None  # the case was not kept under that id
     assert (footer["type"], footer["verdict"], footer["findings"]) == ("footer", "does_not_conform", 1)
 
 

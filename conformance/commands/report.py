@@ -28,7 +28,7 @@ def add(command: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Render; the exit status is the verdict's. UsageError for what is no record, or cannot be written."""
+    """Render; 0. UsageError for what is no record, or cannot be written."""
     from ..cli import UsageError, say
     from ..reading import read
     from ..record import RecordError
@@ -47,6 +47,29 @@ def run(options: argparse.Namespace) -> int:
         folder = where if where.is_dir() else where.parent
         say(f"wrote {written(Path(out) if out else folder / RENDERINGS[options.format].file, text)}")
     return 0
+
+
+def chosen(formats: str | None, directory: str | None) -> list[str]:
+    """The formats of a list with commas; UsageError for one that is unknown, or where there is no record to show."""
+    from ..cli import UsageError
+
+    names = [name.strip() for name in (formats or "").split(",") if name.strip()]
+    for name in names:
+        if name not in RENDERINGS:
+            raise UsageError(f"--format: unknown format {name!r}; there is {', '.join(RENDERINGS)}")
+    if names and not directory:
+        raise UsageError("--format: needs --report DIR, the folder for the record and what shows it")
+    return names
+
+
+def rendered(directory: str, formats: list[str]) -> list[str]:
+    """A line for each format, after writing it beside the record."""
+    from ..reading import read
+    from ..renderings import render
+
+    record = read(directory) if formats else None
+    return [f"wrote {written(Path(directory) / RENDERINGS[name].file, render(name, record))}"
+            for name in formats if record]
 
 
 def written(path: Path, text: str) -> Path:

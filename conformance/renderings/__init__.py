@@ -5,11 +5,13 @@ Each module has `render(run) -> str`. Importing this imports none of them.
 
 from __future__ import annotations
 
+import shlex
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..reading import Run
+    from ..report import Finding
 
 
 class Rendering(NamedTuple):
@@ -27,8 +29,14 @@ RENDERINGS: dict[str, Rendering] = {
     "junit": Rendering("junit.xml", "junit", "JUnit XML: a test case for every property, the findings in its failures"),
     "json": Rendering("report.json", "summary", "the summary, as `verify --report` writes it"),
     "badge": Rendering("badge.json", "badge", "a shields.io endpoint: the verdict and the share of green features"),
-    "annotations": Rendering("annotations.txt", "annotations", "GitHub workflow commands at the subject's file and line"),
+    "annotations": Rendering("annotations.txt", "annotations", "GitHub annotations at the subject's file and line"),
 }
+
+
+def replay_line(run: Run, finding: Finding) -> str:
+    """What to type, beside the record, to ask the finding's case again; TARGET where the run had no text for it."""
+    target = shlex.quote(str(run.header.get("target") or "")) if run.header.get("target") else "TARGET"
+    return f"python -m backproof replay cases/{finding.case}.json {target}"
 
 
 def render(name: str, run: Run) -> str:

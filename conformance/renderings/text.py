@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..reading import Run
+from ..reference.description import visible
 
 
 def render(run: Run) -> str:
-    """The report's own text."""
-    return run.report.text() + "\n"
+    """The report's own text; what a terminal would obey rather than show is escaped."""
+    return "".join(f"{visible(line)}\n" for line in run.report.text().split("\n"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..description import DescriptionError, LayerSpec, refuse_unknown
+from ..description import DescriptionError, LayerSpec, refuse_unknown, size
 
 if TYPE_CHECKING:
     from ..tables import Tables
@@ -22,7 +22,7 @@ class Option(NamedTuple):
     default: Any = REQUIRED
 
 
-UNITS = Option(lambda value: type(value) is int and value > 0, "a positive integer")
+UNITS = Option(size, "a positive integer")
 
 
 def flag(default: bool) -> Option:

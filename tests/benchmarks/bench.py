@@ -22,13 +22,17 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from backproof.judge import Judge  # noqa: E402
+from backproof.judge import VALUE_PROPERTIES, Judge  # noqa: E402
 from backproof.oracles import load as oracle  # noqa: E402
-from backproof.plan import drawn  # noqa: E402
+from backproof.plan import Plan, drawn  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
+from backproof.properties.identities import PROPERTIES  # noqa: E402
 from backproof.properties.strategies import Style, build, cases  # noqa: E402
 from backproof.properties.tolerance import SLACK, bounds, spread  # noqa: E402
+from backproof.record import Recorder  # noqa: E402
 from backproof.reference import Case, Network, evaluate  # noqa: E402
+from backproof.renderings import RENDERINGS  # noqa: E402
+from backproof.report import Finding, Report  # noqa: E402
 from backproof.subjects import load as subject  # noqa: E402
 
 Row = tuple[str, str, str]
@@ -193,9 +197,88 @@ def verify(count: int) -> Iterator[Row]:
     yield "verify reference, default budget, every oracle, imports included", f"{seconds:.1f} s", "at most 30 s"
 
 
+def first_finding(count: int) -> Iterator[Row]:
+    """Seconds from the start of a run, imports done, to its first finding, for every fault of the second one."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from backproof.plan import Plan
+    from backproof.plug import subject_of
+    from backproof.record import Recorder
+    from backproof.run import run
+    from second_implementation import PLANTED, planted
+
+    for name in ("torch", "jax", "arbiter"):
+        oracle(name)
+    seconds = {}
+    for fault in list(PLANTED)[:count]:
+        start, told = time.perf_counter(), []
+        with np.errstate(all="ignore"):
+            run(subject_of(planted(fault)), Plan(stop_after=1), Recorder(),
+                announce=lambda _, told=told: told.append(time.perf_counter()))
+        seconds[fault] = told[0] - start if told else float("inf")
+    slowest = max(seconds, key=lambda fault: seconds[fault])
+    yield f"seconds to the first finding, median of {len(seconds)} planted faults", (
+        f"{statistics.median(seconds.values()):.1f}"), "at most 5"
+    yield f"the same, slowest: {slowest}", f"{seconds[slowest]:.1f}", "at most 5"
+    yield "planted faults beyond 5 s", ", ".join(f for f, s in seconds.items() if s > 5) or "none", "none"
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+OUTCOMES = ("passed",) * 17 + ("failed", "not_claimed", "inconclusive")
+RENDER = """
+import resource, sys
+from pathlib import Path
+from backproof import cli
+
+status = cli.main(["report", *sys.argv[1:]])
+memory, file = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Path("/proc/self/status")
+if file.exists():  # without what the process that started this one had
+    memory = next(int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("VmHWM"))
+print(memory / (2**20 if sys.platform == "darwin" else 2**10))
+sys.exit(status)
+"""
+
+
+def write_record(folder: Path, results: int) -> None:
+    """A record of so many results, 40 on a network, on all features, with 20 findings."""
+    rng, counts = np.random.default_rng(0), dict[str, dict[str, int]]()
+    names = [*VALUE_PROPERTIES, *PROPERTIES]
+    chosen = list(islice(networks("float64", 1), 60))
+    with Recorder(folder) as recorder:
+        recorder.header(subject("reference"), Plan(examples=results // 40))
+        for i in range(results):
+            case, name, outcome = chosen[i // 40 % 60], names[i % len(names)], OUTCOMES[rng.integers(len(OUTCOMES))]
+            counts.setdefault(name, {}).setdefault(outcome, 0)
+            counts[name][outcome] += 1
+            more = {} if i % 40 else {"agreement": {key: (float(rng.random() * 1e-15), 1e-14, 1.0)
+                                                    for key in case.parameters}}
+            recorder.result(case, property=name, outcome=outcome, network=i // 40 + 1, **more)
+        found = [Finding("reference", "0.bias", (0,), 1.0, 2.0, 1.0, 1e-14, recorder.case(case), f"wrong: {i}")
+                 for i, case in enumerate(chosen[:20])]
+        figures = {"digits": 15.0, "smallest_error": 1e-14, "sharp": 100, "comparisons": 200}
+        recorder.footer(Report("reference", "does_not_conform", {}, 0, counts, found, {"float64": {"bias": figures}},
+                               networks=results // 40))
+
+
+def report(count: int) -> Iterator[Row]:
+    """Every rendering of one large record, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_record(Path(folder), count)
+        for name in RENDERINGS:
+            out, start = Path(folder, "rendered"), time.perf_counter()
+            done = subprocess.run([sys.executable, "-c", RENDER, folder, "--format", name, "--out", str(out)],
+                                  capture_output=True, text=True, check=True)
+            seconds, memory = time.perf_counter() - start, float(done.stdout.split()[-1])
+            yield (f"{name} of {count:,} results, imports included",
+                   f"{seconds:.1f} s, {memory:.0f} MiB, {out.stat().st_size / 2**10:.0f} KiB of text",
+                   "20 s, 500 MiB")
+
+
 FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
-    "verify": (verify, 1), "false_alarms": (false_alarms, 20_000),
+    "verify": (verify, 1), "first_finding": (first_finding, 1000), "report": (report, 200_000),
+    "false_alarms": (false_alarms, 20_000),
 }
 
 

@@ -1,0 +1,251 @@
+"""The reduced network as a picture: layers with their units as circles, weights as lines between them, and the loss.
+
+What is wrong is red, dashed, and says so in words; the description says all that the picture shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from ...reference import Case, infer
+from ...reference.description import DescriptionError, LayerSpec, LossSpec, Network, visible
+from ...report import Finding
+from .markup import Markup, code, commas, tag
+
+CIRCLES = 6          # units drawn in one layer
+COLUMNS = 24         # layers drawn
+RADIUS, STEP, LETTER = 11, 34, 6.9
+TIMES = "\N{MULTIPLICATION SIGN}"
+SIDES = re.compile(r"^wrong: (.*?)(?:; right: .*)?$", re.MULTILINE)
+
+
+@dataclass
+class Column:
+    """One step of the network: a title, its units as circles (none: a box), lines of text, and its arrays."""
+
+    title: str
+    units: int = 0
+    lines: list[str] = field(default_factory=list)
+    arrays: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    x: float = 0.0
+
+    @property
+    def weight(self) -> str | None:
+        """What the lines that reach the circles are."""
+        return next((name for name in self.arrays if self.units and name.endswith(".weight")), None)
+
+
+def drawing(finding: Finding, example: Any) -> Markup:
+    """A figure with the network of the finding's case; where it cannot be drawn, a sentence that says so."""
+    if example is None:
+        return tag("p", "The record has no case for this finding: there is no network to draw.", class_="quiet")
+    try:
+        case = Case.from_json(example)
+        columns = _columns(case.network)
+    except (DescriptionError, RecursionError) as error:
+        return tag("p", f"The network cannot be drawn: {error}", class_="quiet")
+    wrong = wrong_in(finding, {name for column in columns for name in column.arrays} | {"inputs"})
+    says = f"The smallest network that shows it; batch {case.batch}, {case.dtype}"
+    return tag("figure", tag("figcaption", says), _picture(_few(columns), wrong, f"drawn-{finding.case}"),
+               tag("p", *_marked(wrong), class_="quiet"), class_="network")
+
+
+def wrong_in(finding: Finding, known: set[str]) -> set[str]:
+    """The arrays whose gradient the finding calls wrong."""
+    said = " and ".join(SIDES.findall(finding.explanation))
+    return ({finding.parameter} | set(re.split(r", | and ", said))) & known
+
+
+def _marked(wrong: set[str]) -> Iterator[Markup]:
+    if wrong:
+        yield tag("span", "✗ wrong gradient: ", class_="bad")
+        yield commas(map(code, sorted(wrong)))
+
+
+# --- what there is to draw ---------------------------------------------------------------------------------------
+
+
+def _columns(network: Network) -> list[Column]:
+    arrays = infer(network).parameters
+    columns = [_inputs(network)]
+    for i, spec in enumerate(network.layers):
+        own = {name: shape for name, shape in arrays.items() if name.partition(".")[0] == str(i)}
+        if spec.kind == "activation" and columns[-1].units and i:
+            columns[-1].lines.append(str(spec.options["function"]))
+        else:
+            columns.append(_layer(i, spec, own))
+    return [*columns, _loss(network.loss)]
+
+
+def _loss(loss: LossSpec) -> Column:
+    scale = [] if loss.scale == 1 else [f"{TIMES} {loss.scale:g}"]
+    return Column("loss", lines=[loss.kind, loss.reduction, *scale])
+
+
+def _inputs(network: Network) -> Column:
+    shape = network.input_shape
+    what = "number" if network.input_kind == "real" else f"index below {network.input_kind['index']}"
+    return Column("inputs", shape[-1], [f"{_by(shape)} {what}{'s' * (shape != (1,) and what == 'number')}"])
+
+
+def _layer(i: int, spec: LayerSpec, arrays: dict[str, tuple[int, ...]]) -> Column:
+    if spec.kind == "dense":
+        units = spec.options["units"]
+        return Column(f"{i}: dense", units, [f"{units} unit{'s' * (units != 1)}"], arrays)
+    lines = [f"{name}: {value}" for name, value in spec.options.items() if name != "branches"]
+    lines += [f"{' → '.join(map(_named, branch)) or 'as it is'}" for branch in spec.options.get("branches", ())]
+    return Column(f"{i}: {spec.kind}", 0, [*lines, *([f"shares {spec.share}"] if spec.share else [])], arrays)
+
+
+def _named(spec: LayerSpec) -> str:
+    units = f" {spec.options['units']}" if "units" in spec.options else ""
+    return f"{spec.options.get('function', spec.kind)}{units}"
+
+
+def _few(columns: list[Column]) -> list[Column]:
+    """The first and the last columns, and how many there are between."""
+    if len(columns) <= COLUMNS:
+        return columns
+    half = COLUMNS // 2
+    between = columns[half:-half]
+    arrays = {name: shape for column in between for name, shape in column.arrays.items()}
+    return [*columns[:half], Column(f"{len(between)} more layers", 0, ["…"], dict(list(arrays.items())[:CIRCLES])),
+            *columns[-half:]]
+
+
+def _by(shape: Sequence[int]) -> str:
+    return _short(f" {TIMES} ".join(map(str, shape)))
+
+
+def _short(text: str, most: int = 30) -> str:
+    return visible(text, most)
+
+
+# --- where it goes -----------------------------------------------------------------------------------------------
+
+
+def _picture(columns: list[Column], wrong: set[str], name: str) -> Markup:
+    high = max(1, *(min(column.units, CIRCLES) for column in columns), *(_rows(column) for column in columns))
+    middle = 44 + (high - 1) * STEP / 2 + RADIUS
+    width = _place(columns, wrong)
+    height = middle + (high - 1) * STEP / 2 + RADIUS + 24 + 18 * max(len(_under(column)) for column in columns)
+    inside = [*_between(columns, middle, wrong), *(_drawn(column, middle, high, wrong) for column in columns)]
+    drawn = tag("svg", tag("title", "The network"), tag("desc", _description(columns, wrong)), *inside, role="img",
+                viewBox=f"0 0 {width:.0f} {height:.0f}", width=f"{width:.0f}", height=f"{height:.0f}",
+                class_="drawing")
+    return tag("div", drawn, class_="scroll", tabindex="0", role="region", aria_label=f"The network, {name}")
+
+
+def _rows(column: Column) -> int:
+    """A box's height, in circles."""
+    return 0 if column.units else max(1, round((len(column.lines) * 18 + 16) / STEP))
+
+
+def _place(columns: list[Column], wrong: set[str]) -> float:
+    """Give each column its middle, so that neither lines nor words touch; the width of all."""
+    edge, words = 0.0, 0.0
+    for column in columns:
+        half, gap = _half(column, wrong), 0.0 if column is columns[0] else _gap(column, wrong)
+        column.x = max(edge + gap + _body(column), words + half + 10)
+        edge, words = column.x + _body(column), column.x + half
+    return max(edge, words) + 10
+
+
+def _gap(column: Column, wrong: set[str]) -> float:
+    """How long the lines to it are: room for the weight's name, or for an arrow."""
+    return max(90.0, len(_label(column, column.weight, wrong)) * LETTER + 28) if column.units else 46.0
+
+
+def _body(column: Column) -> float:
+    """Half of what a column is wide where the lines reach it."""
+    return float(RADIUS) if column.units else max(map(len, [column.title, *column.lines])) * LETTER / 2 + 12
+
+
+def _half(column: Column, wrong: set[str]) -> float:
+    """Half of what a column is wide with its words."""
+    return max([len(text) for text in (column.title, *_under_text(column, wrong))], default=0) * LETTER / 2 + 6
+
+
+def _under(column: Column) -> list[str]:
+    """The arrays that are written under the column: all but the weight on the lines."""
+    return [*(column.lines if column.units else []), *(name for name in column.arrays if name != column.weight)]
+
+
+def _under_text(column: Column, wrong: set[str]) -> list[str]:
+    return [_label(column, text, wrong) if text in column.arrays else text for text in _under(column)]
+
+
+def _label(column: Column, name: str | None, wrong: set[str]) -> str:
+    """"✗ 0.bias (3) wrong": an array's name, shape, and whether its gradient is wrong."""
+    shape = f" ({_by(column.arrays[name])})" if name in column.arrays else ""
+    return f"{'✗ ' if name in wrong else ''}{_short(str(name))}{shape}{' wrong' if name in wrong else ''}"
+
+
+def _description(columns: Sequence[Column], wrong: set[str]) -> str:
+    """The picture in words."""
+    parts = [f"{column.title}: {', '.join([*column.lines, *(_label(column, n, wrong) for n in column.arrays)])}"
+             for column in columns]
+    return "; ".join(parts)
+
+
+# --- strokes -----------------------------------------------------------------------------------------------------
+
+
+def _between(columns: Sequence[Column], middle: float, wrong: set[str]) -> Iterator[Markup]:
+    """The weights, or an arrow where there are none."""
+    for left, right in pairwise(columns):
+        a, b = left.x + _body(left), right.x - _body(right)
+        bad = right.weight in wrong
+        ends = [(y, z) for y in _heights(left, middle) for z in _heights(right, middle)]
+        path = "".join(f"M{a:.1f} {y:.1f}L{b:.1f} {z:.1f}" for y, z in ends)
+        yield tag("path", d=Markup(path), class_="edge bad" if bad else "edge")
+        if right.weight:
+            yield _text((a + b) / 2, 36, _label(right, right.weight, wrong), "name bad" if bad else "name")
+        else:
+            yield tag("path", d=f"M{b - 7:.1f} {middle - 4:.1f}L{b:.1f} {middle:.1f}L{b - 7:.1f} {middle + 4:.1f}",
+                      class_="edge head")
+
+
+def _heights(column: Column, middle: float) -> list[float]:
+    shown = max(1, min(column.units, CIRCLES))
+    return [middle + (i - (shown - 1) / 2) * STEP for i in range(shown)]
+
+
+def _drawn(column: Column, middle: float, high: int, wrong: set[str]) -> Markup:
+    head = _text(column.x, 16, _short(column.title), "title" + (" bad" if column.title in wrong else ""))
+    bad = bool(wrong & ({column.title, *column.arrays} - {column.weight}))
+    body = _circles(column, middle, bad) if column.units else _box(column, middle, bad)
+    return tag("g", head, *body, *_words(column, middle + (high - 1) * STEP / 2 + RADIUS + 24, wrong))
+
+
+def _circles(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
+    heights = _heights(column, middle)
+    for i, y in enumerate(heights):
+        if column.units > CIRCLES and i == CIRCLES - 2:
+            yield _text(column.x, y + 5, "⋮", "title")
+        else:
+            yield tag("circle", cx=f"{column.x:.1f}", cy=f"{y:.1f}", r=RADIUS,
+                      class_="unit bad" if bad else "unit")
+
+
+def _box(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
+    half, high = _body(column), len(column.lines) * 18 + 12
+    yield tag("rect", x=f"{column.x - half:.1f}", y=f"{middle - high / 2:.1f}", width=f"{2 * half:.1f}",
+              height=high, rx=8, class_="unit bad" if bad else "unit")
+    for i, line in enumerate(column.lines):
+        yield _text(column.x, middle - high / 2 + 20 + 18 * i, _short(line, 60), "word")
+
+
+def _words(column: Column, top: float, wrong: set[str]) -> Iterator[Markup]:
+    for i, (what, text) in enumerate(zip(_under(column), _under_text(column, wrong), strict=True)):
+        y = top + 18 * i
+        bad = " bad" if what in wrong else ""
+        yield _text(column.x, y, _short(text, 60), ("name" if what in column.arrays else "word") + bad)
+
+
+def _text(x: float, y: float, words: str, class_: str) -> Markup:
+    return tag("text", words, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor="middle", class_=class_)

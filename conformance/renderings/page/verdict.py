@@ -1,0 +1,67 @@
+"""The top of the page: the verdict, its reason, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...reading import Run
+from ...report import OUTCOMES
+from .markup import Markup, tag
+
+MARKS = {"conforms": "✓", "does_not_conform": "✗", "not_judged": "?", "incomplete": "!"}
+SAYS = {
+    "conforms": "Every check passed, and enough sharp comparisons were made of every kind of parameter and dtype.",
+    "does_not_conform": "A gradient, a loss or an answer was found wrong. Each mistake is shown below, with the "
+                        "smallest network that has it.",
+    "not_judged": "The adapter is broken, or the command: the gradient was not looked at.",
+    "incomplete": "Nothing can be concluded: not enough was seen to say that it conforms.",
+}
+
+
+def word(run: Run) -> str:
+    """"does not conform"."""
+    return run.report.verdict.replace("_", " ")
+
+
+def verdict(run: Run) -> Markup:
+    """The verdict in words, never by colour alone."""
+    report = run.report
+    mark = tag("span", MARKS[report.verdict], class_="mark", aria_hidden="true")
+    title = tag("h1", tag("span", mark, word(run).capitalize(), class_="word"), " ",
+                tag("span", report.subject, class_="subject"), id="verdict-title")
+    reason = tag("p", report.reason, class_="reason") if report.reason and run.complete else ""
+    says = tag("p", SAYS[report.verdict], class_="lead") if run.complete else ""
+    return tag("section", *_banner(run), title, says, reason, _figures(run), id="verdict",
+               class_=f"verdict {report.verdict}", aria_labelledby="verdict-title")
+
+
+def _banner(run: Run) -> Iterator[Markup]:
+    if run.complete and run.report.verdict != "incomplete":
+        return
+    says = "This is no verdict. The run ended, but what it saw is not enough for one."
+    if not run.complete:
+        says = ("This is no verdict. The run that wrote this record was cut off: all that follows is what had been "
+                "seen until then.")
+    reason = [tag("p", "What is missing: ", run.report.reason)] if run.report.reason and not run.complete else []
+    yield tag("div", tag("p", tag("strong", "Incomplete. "), says), *reason, class_="banner", role="note",
+              aria_label="Incomplete")
+
+
+def _figures(run: Run) -> Markup:
+    figures = _counts(run)
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value), class_=class_ or None)
+                       for name, value, class_ in figures), class_="figures")
+
+
+def _counts(run: Run) -> Iterator[tuple[str, str, str]]:
+    report, planned = run.report, run.header.get("plan", {}).get("examples")
+    of = f" of {planned}" if type(planned) is int and planned != report.networks else ""
+    yield "networks", f"{report.networks:,}{of}", ""
+    yield "checks passed", f"{report.total('passed'):,}", ""
+    yield "checks failed", f"{report.total('failed'):,}", "bad" if report.total("failed") else ""
+    for outcome in OUTCOMES[2:]:
+        if found := report.total(outcome):
+            yield outcome.replace("_", " "), f"{found:,}", "bad" if outcome == "errored" else ""
+    if run.complete:
+        yield "time", f"{report.seconds:.1f} s", ""
+    yield "seed", str(report.seed), ""

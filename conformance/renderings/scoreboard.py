@@ -1,0 +1,197 @@
+"""Several records on one page that needs nothing else, and runs nothing: subjects with their verdicts, features before
+subjects. A cell says in words what the worst outcome was, and how often each; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib import resources
+from typing import NamedTuple
+
+from ..coverage import FLOOR, MARKS, Feature, counted, matrix, share
+from ..features import FACETS
+from ..reading import Run
+from ..subjects import SUBJECTS
+from .page import verdict
+from .page.grid import SIGNS
+from .page.markup import Markup, join, section, table, tag
+
+STYLE = """
+.says { font-weight: 600; color: var(--warn); white-space: nowrap; }
+.says.conforms { color: var(--good); }
+.says.does_not_conform { color: var(--bad); }
+main > h1 { font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.2; margin: 0.75rem 0 2rem; }
+.subjects .quiet { display: block; }
+.subjects time { white-space: nowrap; }
+.subjects tbody th { min-width: 11rem; }
+.subjects td:last-child { min-width: 13rem; }
+.board td { text-align: left; white-space: normal; vertical-align: top; min-width: 8rem; }
+.board td b { display: block; white-space: nowrap; }
+.board td > span { color: var(--soft); font-size: 0.92em; display: block; }
+.board thead th { text-align: left; vertical-align: bottom; min-width: 8rem; }
+.board thead .says { display: block; }
+.board td.passed { background: var(--good2); }
+.board td:is(.failed, .errored) { background: var(--bad2); }
+.board td.no_verdict { background: var(--warn-wash); }
+.board td:is(.not_exercised, .not_claimed, .not_available) { background: none; }
+.board td:is(.not_exercised, .not_claimed, .not_available) b { color: var(--soft); font-weight: 400; }
+@media print { .board { font-size: 8pt; } .board td, .board thead th, .subjects td:last-child { min-width: 0; } }
+"""
+SAID = {**MARKS, "no_verdict": "no verdict", "not_exercised": "not exercised"}
+SHOWN = {**SIGNS, "no_verdict": "?", "not_exercised": "·"}
+TRIED = SAID.keys() - {"not_claimed", "not_exercised"}
+PACKAGES = {"sklearn": "scikit-learn"}
+ALWAYS = ("python", "numpy", "backproof")
+
+
+class Row(NamedTuple):
+    """One subject: its record, and where its own page is from here, "" where there is none."""
+
+    run: Run
+    page: str = ""
+
+
+class Cell(NamedTuple):
+    """What is said of a feature of one subject: an outcome, "too_few", "no_verdict" or "not_exercised"."""
+
+    status: str
+    outcomes: Counter[str]
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The whole page."""
+    style = resources.files(f"{__package__}.page").joinpath("page.css").read_text(encoding="utf-8") + STYLE
+    head = tag("head", tag("meta", charset="utf-8"),
+               tag("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
+               tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+               tag("meta", name="color-scheme", content="light dark"), tag("link", rel="icon", href="data:,"),
+               tag("title", "backproof scoreboard"), tag("style", Markup(style)))
+    return f"<!doctype html>\n{tag('html', head, tag('body', *_body(rows)), lang='en')}\n"
+
+
+def _policy(style: str) -> str:
+    """Nothing is loaded, sent or run; this one style is used."""
+    allowed = f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
+    return f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _body(rows: Sequence[Row]) -> Iterator[Markup]:
+    yield tag("a", "Skip to the scoreboard", href="#main", class_="skip")
+    yield tag("header", tag("p", "backproof ", tag("span", "scoreboard"), class_="brand"), class_="top")
+    yield tag("main", tag("h1", _title(rows)), section("subjects", "Subjects", _subjects(rows)),
+              section("features", "Features", *_features(rows)), id="main", tabindex="-1")
+    yield tag("footer", tag("p", "Nothing on this page is loaded from anywhere else."), class_="bottom")
+
+
+# --- the subjects ------------------------------------------------------------------------------------------------
+
+
+def _title(rows: Sequence[Row]) -> str:
+    conform = sum(row.run.report.verdict == "conforms" for row in rows)
+    return f"{conform} of {len(rows)} subject{'s' * (len(rows) != 1)} conform{'s' * (conform == 1)}"
+
+
+def _subjects(rows: Sequence[Row]) -> Markup:
+    heads = ("subject", "verdict", "features passed", "networks", "checks", "date", "versions")
+    return table("The verdicts, and what they rest on", heads, map(_subject, rows), "subjects")
+
+
+def _subject(row: Row) -> list[object]:
+    run, report = row.run, row.run.report
+    total = sum(map(Counter, report.counts.values()), Counter())
+    name = join([_name(row), " ", tag("span", run.header.get("door") or "function", class_="quiet")])
+    reason = [" ", tag("span", report.reason, class_="quiet")] if report.reason else []
+    return [name, join([_verdict(run), *reason]), f"{share(run)} %", f"{report.networks:,}", counted(total) or "none",
+            _date(run), ", ".join(_versions(run))]
+
+
+def _name(row: Row) -> Markup:
+    name = tag("code", row.run.report.subject)
+    return tag("a", name, href=row.page) if row.page else name
+
+
+def _verdict(run: Run) -> Markup:
+    mark = tag("span", verdict.MARKS[run.report.verdict], " ", aria_hidden="true")
+    return tag("span", mark, verdict.word(run), class_=f"says {run.report.verdict}")
+
+
+def _date(run: Run) -> Markup:
+    started = str(run.header.get("started") or "")
+    return tag("time", started[:10], datetime=started) if started else tag("span", "no date")
+
+
+def _versions(run: Run) -> Iterator[str]:
+    """Of the subject's own libraries where they are known, else of all that there were."""
+    there: Mapping[str, str] = run.report.environment
+    known = SUBJECTS.get(run.report.subject) if run.header.get("door") == "ready-made" else None
+    names = [PACKAGES.get(each, each) for each in known.needs] if known else []
+    wanted = [*names, *ALWAYS] if known else [each for each in there if each not in ("platform", "processors")]
+    yield from (f"{name if name != 'python' else ''} {there[name]}".strip() for name in wanted if name in there)
+
+
+# --- the features ------------------------------------------------------------------------------------------------
+
+
+def _features(rows: Sequence[Row]) -> Iterator[Markup]:
+    boards = [_board(row.run) for row in rows]
+    every = list(dict.fromkeys(key for board in boards for key in board))
+    names = [key for key in every if any(_of(board, *key).status in TRIED for board in boards)]
+    yield tag("p", f"The worst outcome of a feature's checks, and how many there were. \"pass\" wants {FLOOR} "
+              "comparisons that passed and none that did not; in a run without a verdict nothing has passed.")
+    heads = [tag("th", "feature", scope="col"),
+             *(tag("th", _name(row), " ", _verdict(row.run), scope="col") for row in rows)]
+    groups = [_group(facet, [name for of, name in names if of == facet], boards) for facet in _facets(names)]
+    whole = tag("table", tag("caption", "Features by row, subjects by column"), tag("thead", tag("tr", *heads)),
+                *groups, class_="grid board")
+    yield tag("div", whole, class_="scroll", role="region", aria_label="Features by subject", tabindex="0")
+    left = [name for _, name in every if not _among(name, names)]
+    if left:
+        yield tag("p", f"Claimed by no subject here: {', '.join(left)}.", class_="left")
+
+
+def _among(name: str, names: Sequence[tuple[str, str]]) -> bool:
+    return any(name in (each, _base(each)) for _, each in names)
+
+
+def _base(name: str) -> str:
+    """"squared_error (mean)" -> "squared_error"."""
+    return name.partition(" (")[0]
+
+
+def _facets(names: Sequence[tuple[str, str]]) -> list[str]:
+    there = {facet for facet, _ in names}
+    return [*(facet for facet in FACETS if facet in there), *sorted(there - set(FACETS))]
+
+
+def _board(run: Run) -> dict[tuple[str, str], Cell]:
+    """The run's features; the door is a column of the other table."""
+    return {(each.facet, each.name): Cell(_status(run, each), each.total) for each in matrix(run)
+            if each.facet != "door"}
+
+
+def _status(run: Run, feature: Feature) -> str:
+    """A run that came to no verdict has passed nothing."""
+    green = feature.status in ("passed", "too_few")
+    return "no_verdict" if green and run.report.verdict not in ("conforms", "does_not_conform") else feature.status
+
+
+def _group(facet: str, names: Sequence[str], boards: Sequence[dict[tuple[str, str], Cell]]) -> Markup:
+    head = tag("tr", tag("th", facet, scope="rowgroup", colspan=len(boards) + 1), class_="facet")
+    rows = (tag("tr", tag("th", name, scope="row"), *(_cell(_of(board, facet, name)) for board in boards))
+            for name in sorted(names))
+    return tag("tbody", head, *rows)
+
+
+def _of(board: dict[tuple[str, str], Cell], facet: str, name: str) -> Cell:
+    """The subject's cell; a loss that it does not claim with any reduction is not claimed."""
+    unclaimed = (facet, _base(name)) in board and board[facet, _base(name)].status == "not_claimed"
+    return board.get((facet, name), Cell("not_claimed" if unclaimed else "not_exercised", Counter()))
+
+
+def _cell(cell: Cell) -> Markup:
+    mark = tag("b", tag("span", SHOWN[cell.status], " ", aria_hidden="true", class_="sign"), SAID[cell.status])
+    counts = [" ", tag("span", counted(cell.outcomes))] if counted(cell.outcomes) else []
+    return tag("td", mark, *counts, class_=cell.status)

@@ -1,0 +1,14 @@
+"""JSON Schemas (2020-12) of what backproof writes: a line of a record, the summary, a case."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+SCHEMAS = ("record-line", "report", "case")
+
+
+def schema(name: str) -> Any:
+    """The schema of that name, as JSON data; it refers to no other file."""
+    return json.loads(resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8"))

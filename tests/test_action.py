@@ -1,0 +1,59 @@
+"""The GitHub action: what its shell steps do, run as the runner would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
+RIGHT = """
+import numpy as np
+from backproof import Head, implementation
+
+@implementation(heads=[Head("identity", "squared_error", reduction="sum")], depth=(1, 1))
+def backprop(network, parameters, inputs, targets):
+    W, b = network.unpack(parameters)
+    error = inputs @ W[0] - targets + (b[0] if b[0] is not None else 0)
+    return (error**2).sum(), network.pack([inputs.T @ (2 * error)], [FACTOR * 2 * error.sum(axis=0)])
+"""
+EXITS = {"conforms": ("1", 0), "does_not_conform": ("2", 1), "not_judged": ("undefined", 2)}
+
+
+def verified(folder, factor, arguments="--examples 40 --oracles torch"):
+    (folder / "mine.py").write_text(RIGHT.replace("FACTOR", factor))
+    given = {"TARGET": "mine.py:backprop", "ARGUMENTS": arguments, "REPORT": "out",
+             "GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_OUTPUT": str(folder / "output"),
+             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(["bash", "-e", "-c", STEPS["Verify"]["run"]], cwd=folder, env={**os.environ, **given},
+                          capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("verdict", EXITS)
+def test_the_verdict_is_the_exit_status_and_the_output(verdict, tmp_path):
+    factor, status = EXITS[verdict]
+    done = verified(tmp_path, factor)
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "output").read_text() == f"verdict={verdict}\n"
+    assert verdict.replace("_", " ").upper() in (tmp_path / "summary.md").read_text()
+    for file in ("report.html", "junit.xml", "badge.json"):
+        assert (tmp_path / "out" / file).stat().st_size > 50
+    annotation = next(line for line in done.stdout.splitlines() if line.startswith("::"))
+    assert annotation.startswith("::notice" if verdict == "conforms" else "::error")
+    assert "file=mine.py,line=" in annotation
+
+
+def test_a_target_that_cannot_be_imported_is_not_judged(tmp_path):
+    done = verified(tmp_path, "1 +")
+    assert done.returncode == 2
+    assert (tmp_path / "output").read_text() == "verdict=not_judged\n"
+    assert "SyntaxError" in done.stderr
+
+
+def test_every_input_is_used_and_every_one_used_is_there():
+    text = (ROOT / "action.yml").read_text(encoding="utf-8")
+    assert {name for name in ACTION["inputs"] if f"inputs.{name}" in text} == set(ACTION["inputs"])
