@@ -12,8 +12,10 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 
+from .api import undisturbed
 from .diagnosis import asked
 from .faults import FAULTS, Fault, Faults, load
+from .faults.core import Look
 from .judge import Judge
 from .oracles import ORACLES, available
 from .plan import drawn
@@ -34,7 +36,7 @@ JUDGES: dict[str, tuple[str, ...]] = {
     **{family: tuple(n for n, p in PROPERTIES.items() if p.family == family)
        for family in dict.fromkeys(p.family for p in PROPERTIES.values())},
 }
-NETWORKS, SEEDS, LONGEST = 40, 10, 300
+NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
 
 
 def claims() -> Claims:
@@ -45,12 +47,16 @@ def claims() -> Claims:
 
 @dataclass(frozen=True)
 class Row:
-    """One fault: kills by judge, how many networks showed it, and networks until the first kill, seed by seed."""
+    """One fault: kills by judge, on how many networks, networks until the first kill seed by seed, and its share.
+
+    share: of the networks that are drawn, on how many it is visible.
+    """
 
     fault: str
     kills: Mapping[str, int]
     networks: int
     until: tuple[int, ...]
+    share: float
 
     @property
     def judges(self) -> list[str]:
@@ -90,6 +96,16 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
     return LONGEST + 1
 
 
+def share(fault: Fault) -> float:
+    """Of the networks that are drawn, on how many the fault is visible."""
+    return sum(bool(fault.visible(look)) for look in _looks()) / SHARE
+
+
+@cache
+def _looks() -> list[Look]:
+    return [Look(case) for case in _networks(0, SHARE)]
+
+
 @cache
 def _table(more: str) -> Faults:
     """The fault table and a module's own, loaded in each process: functions do not travel."""
@@ -99,8 +115,9 @@ def _table(more: str) -> Faults:
 def _row(job: tuple[str, str, int, int]) -> Row:
     name, more, networks, seeds = job
     fault = _table(more)[name]
-    return Row(name, judged(name, fault, networks), networks,
-               tuple(until_killed(name, fault, seed) for seed in range(seeds)))
+    with undisturbed():
+        return Row(name, judged(name, fault, networks), networks,
+                   tuple(until_killed(name, fault, seed) for seed in range(seeds)), share(fault))
 
 
 def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
@@ -124,12 +141,13 @@ def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEE
 
 def markdown(rows: Sequence[Row]) -> Iterator[str]:
     """The matrix as a Markdown table, and networks until the first kill beside it."""
-    yield f"| fault | {' | '.join(JUDGES)} | judges | networks until the first kill: median, worst |"
-    yield f"| --- |{' ---: |' * len(JUDGES)} ---: | ---: |"
+    yield f"| fault | {' | '.join(JUDGES)} | judges | networks until the first kill: median, worst | visible on |"
+    yield f"| --- |{' ---: |' * len(JUDGES)} ---: | ---: | ---: |"
     for row in rows:
         cells = " | ".join(str(row.kills.get(judge) or "") for judge in JUDGES)
         median = statistics.median(row.until) if row.until else float("nan")
-        yield f"| {row.fault} | {cells} | {len(row.judges)} | {median:g}, {max(row.until, default=0)} |"
+        until = f"{median:g}, {max(row.until, default=0)}"
+        yield f"| {row.fault} | {cells} | {len(row.judges)} | {until} | {row.share:.1%} |"
 
 
 CELL, LEFT, TOP = 16, 290, 110
@@ -173,6 +191,7 @@ def _head(rows: Sequence[Row]) -> Iterator[str]:
     yield (f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on "
            f"{rows[0].networks if rows else 0} networks.")
     yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter,"
-    yield "differences and the complex step count as one.\n"
+    yield "differences and the complex step count as one. The last column is the share of the drawn networks on"
+    yield f"which the fault is visible, of {SHARE}.\n"
     yield "![kill matrix](kill-matrix.svg)\n"
     yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"

@@ -25,6 +25,7 @@ import numpy as np  # noqa: E402
 from backproof.judge import VALUE_PROPERTIES, Judge  # noqa: E402
 from backproof.oracles import load as oracle  # noqa: E402
 from backproof.plan import Plan, drawn  # noqa: E402
+from backproof.plug import Subject, subject_of  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
 from backproof.properties.identities import PROPERTIES  # noqa: E402
 from backproof.properties.strategies import Style, build, cases  # noqa: E402
@@ -47,31 +48,36 @@ def networks(dtype: str, seed: int) -> Iterator[Case]:
 # --- false alarms ---------------------------------------------------------------------------------------------------
 
 
-SUBJECTS = ("reference", "torch")
+SUBJECTS = ("reference", "torch", "jax")
+JAX_EVERY = 40  # it compiles every network: one in so many, its values only
 
 
-def _alarms(job: tuple[str, int, int]) -> list[tuple[int, int, list[str]]]:
-    """Both subjects on the same networks: checks passed, what was not, and where, for each."""
+def _alarms(job: tuple[str, int, int]) -> list[tuple[int, int, int, list[str]]]:
+    """Every subject on the same networks: how many, checks passed, what was not, and where, for each."""
     import torch
 
     torch.set_num_threads(1)
     dtype, start, count = job
-    judges = [Judge(subject(name), EVERYTHING, ["jax" if name == "torch" else "torch"], lambda **_: None, start)
-              for name in SUBJECTS]
+    by_jax = Subject("jax", EVERYTHING, lambda case: oracle("jax").answer(case, None), frozenset({"jax"}))
+    judges = [Judge(each, EVERYTHING, [], lambda **_: None, start)
+              for each in (*map(subject, SUBJECTS[:2]), by_jax)]
     for judge in judges:
-        judge.names, judge.per_network = [], 1
+        judge.per_network = 1
     with np.errstate(all="ignore"):
-        for case in islice(networks(dtype, 1000 + start), count):
-            for judge in judges:
+        for i, case in enumerate(islice(networks(dtype, 1000 + start), count)):
+            for judge in judges[:2]:
                 judge.network(case)
+            if i % JAX_EVERY == 0:
+                judges[2].tally.networks += 1
+                judges[2].ask(case)
     return [_seen(judge) for judge in judges]
 
 
-def _seen(judge: Judge) -> tuple[int, int, list[str]]:
+def _seen(judge: Judge) -> tuple[int, int, int, list[str]]:
     counts = judge.tally.counts.values()
     bad = sum(by.get(o, 0) for by in counts for o in ("failed", "errored", "inconclusive"))
     told = [f"{f.property}: {f.case.id}" for found in judge.tally.failures.values() for f in found]
-    return sum(by.get("passed", 0) for by in counts), bad, told
+    return judge.tally.networks, sum(by.get("passed", 0) for by in counts), bad, told
 
 
 def false_alarms(count: int) -> Iterator[Row]:
@@ -82,10 +88,10 @@ def false_alarms(count: int) -> Iterator[Row]:
             jobs = [(dtype, i, part) for i in range(-(-count // part))]
             done = list(pool.map(_alarms, jobs))
             for i, name in enumerate(SUBJECTS):
-                checks, failed = (sum(each[i][j] for each in done) for j in (0, 1))
-                told = [t for each in done for t in each[i][2]][:3]
+                asked, checks, failed = (sum(each[i][j] for each in done) for j in (0, 1, 2))
+                told = [t for each in done for t in each[i][3]][:3]
                 yield (f"false alarms, {name}, {dtype}",
-                       f"{failed} in {part * len(jobs):,} networks, {checks:,} checks {told or ''}", "0")
+                       f"{failed} in {asked:,} networks, {checks:,} checks {told or ''}", "0")
 
 
 # --- the tolerance --------------------------------------------------------------------------------------------------
@@ -197,12 +203,19 @@ def verify(count: int) -> Iterator[Row]:
     yield "verify reference, default budget, every oracle, imports included", f"{seconds:.1f} s", "at most 30 s"
 
 
+def others(count: int) -> Iterator[Row]:
+    """19 wrong backward passes before other gradient checkers; a cell is caught, or not, at batch 4 / batch 1."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import others as table
+
+    yield "wrong backward pass", " | ".join(table.CHECKERS), "backproof says"
+    for mistake, *cells, says in table.rows():
+        yield mistake, " | ".join(cells), says
+
+
 def first_finding(count: int) -> Iterator[Row]:
     """Seconds from the start of a run, imports done, to its first finding, for every fault of the second one."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from backproof.plan import Plan
-    from backproof.plug import subject_of
-    from backproof.record import Recorder
     from backproof.run import run
     from second_implementation import PLANTED, planted
 
@@ -277,7 +290,7 @@ def report(count: int) -> Iterator[Row]:
 
 FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
-    "verify": (verify, 1), "first_finding": (first_finding, 1000), "report": (report, 200_000),
+    "others": (others, 1), "verify": (verify, 1), "first_finding": (first_finding, 1000), "report": (report, 200_000),
     "false_alarms": (false_alarms, 20_000),
 }
 
