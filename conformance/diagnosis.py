@@ -165,7 +165,7 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
         return []
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
     best = [name for name in found if score[name] == max(score.values())]
-    further = list(more)
+    further = [case for case in more if case.dtype == cases[0].dtype]
     right = [case for case in map(witnessed, further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
     return told_apart(witnessed, quiet, further, faults)
@@ -174,7 +174,8 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
     """Whether, where the mistake shows, it gives some of the subject's wrong gradients at least every second time.
 
-    Some, since a second mistake may be in the others; a mistake that only fits the smallest network is another one.
+    Some, since a second mistake may be in the others; that one may be all there is where this one does not show. But a
+    mistake that shows there, and differently, only fits the smallest network.
     """
     telling = [other for other in others if other.shows(fault)]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
@@ -188,12 +189,36 @@ def inside(cases: Sequence[Witnessed]) -> list[str]:
     """A narrower precision inside: no formula is wrong, but every error is what that precision would make.
 
     Its rounding is not repeatable, so the fault's own digits need not be the subject's: the spread, brought to the
-    narrower unit, says how large they may be. Most gradients must be off: one wrong entry is another mistake.
+    narrower unit, says how large they may be. Most gradients must be off, and as far as that precision brings them: one
+    wrong entry is another mistake, and so is a factor close to 1, or an error far smaller.
     """
     for name, unit in INSIDE.items():
-        if all(_within(case, unit) for case in cases) and any(_mostly_off(case) for case in cases):
-            return [name]
+        if all(_within(case, unit) for case in cases):
+            far = any(_mostly_off(case) and _as_far(case, unit) for case in cases)
+            return [name] if far and not all(map(_one_factor, cases)) else []
     return []
+
+
+def _as_far(case: Witnessed, unit: float) -> bool:
+    """Whether the worst error is not far below that precision's rounding."""
+    assert isinstance(case.subject, Answer)
+    truth, s = case.spread.truth.gradients, case.spread.gradients
+    worst = max(float(np.max(np.abs(np.asarray(g, dtype=float) - truth[k]) / s[k], initial=0.0))
+                for k, g in case.subject.gradients.items())
+    return worst * UNIT[case.case.dtype] > unit / 64
+
+
+def _one_factor(case: Witnessed) -> bool:
+    """Whether every gradient is the same number times the truth: a formula, no rounding."""
+    assert isinstance(case.subject, Answer)
+    names = list(case.subject.gradients)
+    got, true, s = (np.concatenate([np.ravel(np.asarray(by[name], dtype=float)) for name in names])
+                    for by in (case.subject.gradients, case.spread.truth.gradients, case.spread.gradients))
+    size = np.abs(true).max(initial=0.0)
+    if not size or not np.isfinite(got).all():
+        return False
+    k = float((got / size) @ (true / size) / ((true / size) @ (true / size)))
+    return bool(np.all(np.abs(got - k * true) <= 4 * SLACK * s))
 
 
 def _within(case: Witnessed, unit: float) -> bool:
@@ -246,8 +271,24 @@ def explained(case: Witnessed, names: Iterable[str], faults: Mapping[str, Fault]
     """Whether the named mistakes account for what the subject does here: one of them does the same, or several show."""
     if any(name in INSIDE and _within(case, INSIDE[name]) for name in names):
         return True
+    if BY_DIFFERENCES in names and _noise(case):
+        return True
     named = [faults[name] for name in names]
     return any(case.agrees(fault) for fault in named) or sum(case.shows(fault) for fault in named) > 1
+
+
+BY_DIFFERENCES, STEP = "gradient-by-differences", 1e-6
+
+
+def _noise(case: Witnessed) -> bool:
+    """Whether every error is what differences with that step leave of the loss's rounding: it is not repeatable."""
+    if not isinstance(case.subject, Answer):
+        return False
+    truth = case.spread.truth
+    allowed = 64 * UNIT[case.case.dtype] * abs(float(truth.loss)) / STEP
+    return all(bool(np.all(np.abs(np.asarray(g, dtype=float) - truth.gradients[k])
+                           <= allowed + 1e-3 * np.abs(truth.gradients[k]).max(initial=0.0)))
+               for k, g in case.subject.gradients.items())
 
 
 # --- state ------------------------------------------------------------------------------------------------------

@@ -129,9 +129,13 @@ class Explainer:
 
     def seen(self, case: Case) -> Seen | None:
         """What the symptoms look at; None where there is no answer, or nothing wrong."""
-        got = self.reply(case)
-        wrong = tuple(d.parameter for d in disagreements(*got)) if got else ()
-        return Seen(case, self.judge.question(case), spread(case), wrong) if wrong else None
+        s = spread(case)
+        try:
+            answer = self.judge.question(case)
+        except Exception:
+            return None
+        wrong = tuple(d.parameter for d in disagreements(measured(case, answer, s), s.truth))
+        return Seen(case, answer, s, wrong) if wrong else None
 
     def symptoms(self, case: Case) -> list[str]:
         """What can be said of a wrong gradient that no known mistake matches."""
@@ -141,10 +145,12 @@ class Explainer:
     def headline(self, case: Case, wrong: list[str], failures: list[Failure]) -> str:
         """The ratio with its name where there is one; else that the gradient is wrong."""
         got = self.reply(case)
+        if got and not all(np.isfinite(got[0][name].value).all() for name in wrong):
+            return f"the gradient of {names(wrong)} is not finite"
         k = gradient_ratio(got[0], got[1], wrong) if got else None
         if k is None or got is None:
             return f"the gradient of {names(wrong)} is wrong"
-        if abs(k - 1) < 1e-3:
+        if abs(k - 1) < 1e-6:
             return f"the gradient of {names(wrong)} is slightly wrong"
         if abs(k) < 1e-12:
             return f"the gradient of {names(wrong)} is 0 where it should not be"
@@ -166,7 +172,10 @@ class Explainer:
             return None
         rng = np.random.default_rng(0)
         for _ in range(3):
-            pair = own_loss.slope(got[0], self.judge.question, own_loss._direction(got[0], rng))
+            try:
+                pair = own_loss.slope(got[0], self.judge.question, own_loss._direction(got[0], rng))
+            except Exception:
+                return None
             if pair and abs(pair[0].value) > 1e3 * pair[0].tolerance:
                 return float(pair[1].value / pair[0].value)
         return None
@@ -186,7 +195,8 @@ class Explainer:
             return ["the loss is not checkable here: it is clipped"]
         worst = differing("loss", got[0].loss, got[1].loss)
         if worst is None:
-            return ["the loss reported is the declared one"]
+            elsewhere = ("loss", "loss") in self.judge.tally.failures
+            return [f"the loss reported is the declared one{' here, but not on other networks' if elsewhere else ''}"]
         k = worst.got / worst.wanted if worst.wanted else float("nan")
         kg = gradient_ratio(got[0], got[1], got[0].gradients)
         if kg is not None and abs(kg - k) <= 1e-6 * abs(k) and abs(k - 1) > 1e-3 and abs(k) > 1e-12:

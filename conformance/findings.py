@@ -10,6 +10,7 @@ from .diagnosis import Witnessed, diagnose, explained, state_candidates
 from .explain import Explainer, describe, here, named, names, numbers
 from .faults import FAULTS
 from .judge import Failure, Judge, kinds_of, last_line
+from .judge import family as family_of
 from .plug import BrokenContract
 from .properties import exact
 from .properties.agreement import Disagreement, differing, measured
@@ -34,6 +35,7 @@ class Finder:
     def __init__(self, judge: Judge, store: Callable[[Case], str]):
         self.judge, self.store = judge, store
         self.explain = Explainer(judge)
+        self.loss_was_said = False
 
     def findings(self) -> list[Finding]:
         """One finding for each distinct mistake seen, the most telling family first."""
@@ -56,7 +58,9 @@ class Finder:
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         text = "\n".join([*filter(None, lines), describe(case)])
-        also = {other for broken in self.judge.tally.broken.values() for other in broken}
+        mine = family_of(name)
+        own = {mine} | {of for of, causes in CONSEQUENCES.items() if mine in causes}
+        also = {other for (of, _), broken in self.judge.tally.broken.items() for other in broken if of in own}
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance, self.store(case), text,
                        outcome, tuple(sorted(also - {name})), tuple(faults), lesson(faults), kinds)
 
@@ -111,7 +115,7 @@ class Finder:
         found = self.state_found(first.property, case) or found
         changed = names(d.parameter for d in found)
         faults = state_candidates(self.judge.subject, case)
-        likely = "likely: gradients that accumulate between calls, or a cache kept from an earlier batch"
+        likely = "likely: gradients that accumulate between calls, a cache of an earlier batch, or random numbers"
         d = found[0]
         lines = [f"state: {PROPERTIES[first.property].says}, but {changed} did not keep to it",
                  f"{d.parameter}: {d.wanted:.9g} at first, then {d.got:.9g}", "" if faults else likely]
@@ -143,7 +147,7 @@ class Finder:
     def unexplained(self, left: list[Failure], finding: Finding, known: list[str]) -> list[Failure]:
         """The failures that the mistakes named so far do not account for; without a name, those of other kinds."""
         if not finding.faults:
-            kinds = set(left[0].kind.split(","))
+            kinds = set(finding.kinds.split(","))
             return [f for f in left[1:] if not set(f.kind.split(",")) <= kinds]
         named = [*known, finding.faults[0]]
         return [f for f in left[1:] if not explained(self.witnessed(f.case), named)]
@@ -172,12 +176,19 @@ class Finder:
         worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
         wrong = [d.parameter for d in found]
         faults = self.diagnosed([case, *(f.case for f in failures)], known)
+        self.loss_was_said |= self.explain.loss_wrong(case) is not None
         digits = [first.message] if "digits" in first.message else []
         headline = self.explain.headline(case, wrong, failures)
         lines = [headline, self.explain.sides(case, wrong), numbers(worst), *self.explain.loss_lines(case, wrong),
-                 *digits, *([] if faults else self.symptoms(case, headline))]
+                 *digits, *self.only_in(failures), *([] if faults else self.symptoms(case, headline))]
         name = first.property if first.property in ("reference", "exact_integers") else "reference"
         return self.build(name, case, lines, worst, faults, kinds=kind)
+
+    def only_in(self, failures: list[Failure]) -> list[str]:
+        """Said where the subject claims several dtypes, and is wrong in one."""
+        dtypes = {f.case.dtype for f in failures}
+        right = sorted({*self.judge.claims.dtypes} - dtypes)
+        return [f"in {' and '.join(right)} it is right"] if right and len(failures) > 3 else []
 
     def symptoms(self, case: Case, headline: str) -> list[str]:
         """What else can be said of it; a ratio once."""
@@ -195,13 +206,14 @@ class Finder:
     # --- the loss -------------------------------------------------------------------------------------------
 
     def loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
-        """A loss that is not the declared one, where the gradient is right: else the gradient's finding says it."""
+        """A loss that is not the declared one, unless a finding about the gradient said it."""
         failures = sorted((f for fs in groups.values() for f in fs), key=telling)
-        failures = [f for f in failures if not self.explain.wrong(f.case)]
-        if not failures:
+        right = [f for f in failures if not self.explain.wrong(f.case)]
+        if not right and self.loss_was_said:
             return []
-        case = self.reduced(failures[0].case,
-                            lambda c: self.explain.loss_wrong(c) is not None and not self.explain.wrong(c))
+        failures = right or failures
+        case = self.reduced(failures[0].case, lambda c: self.explain.loss_wrong(c) is not None
+                            and not (right and self.explain.wrong(c)))
         worst = self.explain.loss_wrong(case) or failures[0].disagreements[0]
         pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
         name = named(pairs) if pairs else ""
@@ -209,7 +221,8 @@ class Finder:
         ratio = f"the loss reported is {name} times the declared one{here(name, worst.got / worst.wanted)}" if (
             name and worst.wanted) else ""
         faults = self.diagnosed([case, *(f.case for f in failures)])
-        return [self.build("loss_value", case, [ratio, text, "the gradient is right"], worst, faults, kinds="loss")]
+        beside = "the gradient is right" if right else "the gradient is wrong as well: see the finding before"
+        return [self.build("loss_value", case, [ratio, text, beside], worst, faults, kinds="loss")]
 
     def own_loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:
         """Loss and gradient agree with the declared ones, but not with each other."""

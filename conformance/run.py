@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import islice
@@ -15,7 +16,7 @@ from . import oracles, past
 from .findings import Finder
 from .judge import VALUE_PROPERTIES, Judge, Tally, last_line, question
 from .plan import Plan, drawn
-from .plug import BrokenContract, Subject
+from .plug import BrokenContract, Declined, Subject
 from .properties.claims import Claims, Head
 from .properties.measured import apart
 from .properties.strategies import Style, build, cases, chain, exact_cases, mended, several
@@ -118,6 +119,8 @@ def smoke(subject: Subject) -> tuple[Claims, list[str]]:
             continue
         heads.append(fitted)
         notes += [note] if note else []
+    if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
+        raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}")
     if first is not None and not _answers_any(subject):
         raise NotJudged(f"your adapter is broken, its gradient was not judged: {_message(first)}")
     return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
@@ -163,11 +166,16 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
     question(subject.engine, case)
     if head.reduction != "reported":
         return head, ""
-    asked = [smallest(subject.claims, head, batch, outputs) for batch, outputs in FIT_SIZES]
-    answers = [(case, question(subject.engine, case)) for case in asked]
-    reduction, scale = max(FITS, key=lambda fit: _score(answers, fit))
+    answers = []
+    for batch, outputs in FIT_SIZES:
+        case = smallest(subject.claims, head, batch, outputs)
+        with suppress(Exception):  # what it does not answer is judged later
+            answers.append((case, question(subject.engine, case)))
+    scores = {fit: _score(answers, fit) for fit in FITS}
+    reduction, scale = max(FITS, key=lambda fit: scores[fit])
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
-    note = f"reduction of {head.activation} + {head.loss}, from the loss reported: {words}"
+    how = "from the loss reported" if scores[reduction, scale][0] else "taken, since the loss reported fits none"
+    note = f"reduction of {head.activation} + {head.loss}, {how}: {words}"
     return replace(head, reduction=reduction, scale=scale), note
 
 
@@ -179,7 +187,7 @@ def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[
         s = spread(case.but(network=network))
         losses += _near(float(answer.loss), s.truth.loss, s.loss)
         gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k]) for k, g in answer.gradients.items())
-    return losses == len(answers), gradients, losses
+    return bool(answers) and losses == len(answers), gradients, losses
 
 
 def _near(got: Any, wanted: Any, s: Any) -> bool:
@@ -264,9 +272,9 @@ def resolution(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _verdict(report: Report, judge: Judge, interrupted: bool) -> None:
-    """does_not_conform beats incomplete: a mistake seen is a mistake."""
+    """does_not_conform beats incomplete, but for Ctrl-C: a mistake seen is a mistake."""
     failed = report.total("failed") or report.total("errored")
-    blunt = _below_floor(report, judge.claims)
+    blunt = _below_floor(report, judge.claims) or _undecided(report)
     if failed and not interrupted:
         report.verdict = "does_not_conform"
     elif interrupted:
@@ -277,6 +285,15 @@ def _verdict(report: Report, judge: Judge, interrupted: bool) -> None:
         report.verdict, report.reason = "incomplete", "explored: what it declines was not judged; claim what it does"
     else:
         report.verdict = "conforms"
+
+
+def _undecided(report: Report) -> str:
+    """Why the comparison with the reference decided too little to say "conforms"; "" where it decided enough."""
+    by = report.counts.get("reference", {})
+    open_, decided = by.get("inconclusive", 0), by.get("passed", 0)
+    if 10 * open_ <= decided:
+        return ""
+    return f"{open_} of {open_ + decided} comparisons with the reference were inconclusive: torch or jax would decide"
 
 
 def _below_floor(report: Report, claims: Claims) -> str:

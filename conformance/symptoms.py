@@ -41,9 +41,10 @@ class Seen:
         return sorted({int(name.split(".")[0]) for name in self.case.parameters})
 
     def equals(self, name: str, other: Any) -> bool:
-        """Whether the subject's gradient of a parameter is this array."""
-        mine, theirs = (Answer(0.0, {name: g}) for g in (self.answer.gradients[name], other))
-        return same(mine, theirs, self.spread, self.case.dtype)
+        """Whether the subject's gradient of a parameter is this array and, where it is wrong, not the truth too."""
+        mine, theirs, true = (Answer(0.0, {name: g}) for g in (self.answer.gradients[name], other, self.truth[name]))
+        blurred = name in self.wrong and same(mine, true, self.spread, self.case.dtype)
+        return not blurred and same(mine, theirs, self.spread, self.case.dtype)
 
     def backward(self, sweep: Sweep) -> bool:
         """Whether the subject's gradients are those of another way back through the network."""
@@ -117,7 +118,7 @@ def detached(seen: Seen) -> str:
             return (0.0 * dx if i == at else dx), gradients
         if seen.backward(sweep):
             where = f"layer {at} ({_kind(seen, at)})"
-            return f"the gradient is that of a network detached below {where}: nothing is handed down"
+            return f"the gradient is that of a network detached at or above {where}: nothing is handed down"
     return ""
 
 
@@ -140,7 +141,8 @@ def digits(all_seen: Sequence[Seen]) -> str:
         return ""
     nearest = min(PRECISIONS, key=lambda name: abs(PRECISIONS[name] - kept))
     like = f", as {nearest} keeps" if abs(PRECISIONS[nearest] - kept) < 0.8 else ""
-    return f"the wrong gradients agree to about {round(kept)} digits{like}"
+    count = round(kept)
+    return f"the wrong gradients agree to about {count} digit{'s' * (count != 1)}{like}"
 
 
 def _relative(seen: Seen, name: str) -> float:
@@ -164,6 +166,8 @@ SYMPTOMS: tuple[Symptom, ...] = (first_wrong, transposed, anothers, one_example,
 def said(all_seen: Sequence[Seen]) -> Iterator[str]:
     """Every symptom of the first that all the others have too, of those that are wrong in the same parameters."""
     alike = [seen for seen in all_seen if seen.wrong == all_seen[0].wrong]
+    if len(alike) == 1 and len(all_seen) > 1:
+        return
     for symptom in SYMPTOMS:
         sentences = {symptom(seen) for seen in alike}
         if len(sentences) == 1:

@@ -200,7 +200,7 @@ def _property(name: str, asked: Asked, report: Report, record: str) -> None:
     causes = [f for f in report.findings if name in f.also]
     if failed or causes:
         _fail(f"{failed} of {sum(counts.values())} checks failed: see {_pointers(asked, causes or report.findings)}")
-    if not counts.get("passed"):
+    if not counts.get("passed") or counts.get("inconclusive"):
         _skip(", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n) or "not exercised")
 
 

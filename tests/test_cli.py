@@ -123,15 +123,6 @@ def test_help_explains_the_exits(capsys):
         assert f"  {code}  {verdict.replace('_', ' ')}" in text
 
 
-def test_help_is_quick():
-    best = 9.0
-    for _ in range(5):
-        start = time.perf_counter()
-        program("--help")
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.2
-
-
 def test_the_help_of_verify_says_the_defaults_of_verify():
     options = cli.parser().parse_args(["verify", "x"])
     assert (options.examples, options.seconds, options.profile, options.seed) == (None, None, "default", api.SEED)

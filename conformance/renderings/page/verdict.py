@@ -10,7 +10,7 @@ from .markup import Markup, tag
 
 MARKS = {"conforms": "✓", "does_not_conform": "✗", "not_judged": "?", "incomplete": "!"}
 SAYS = {
-    "conforms": "Every check passed, and enough sharp comparisons were made of every kind of parameter and dtype.",
+    "conforms": "No check failed, and enough sharp comparisons were made of every kind of parameter and dtype.",
     "does_not_conform": "A gradient, a loss or an answer was found wrong. Each mistake is shown below, with the "
                         "smallest network that has it.",
     "not_judged": "The adapter is broken, or the command: the gradient was not looked at.",
