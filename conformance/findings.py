@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from .diagnosis import Witnessed, diagnose, explained, state_candidates
-from .explain import Explainer, describe, here, named, names, numbers
-from .faults import FAULTS
+from .explain import RATIOS, Explainer, describe, here, named, names, numbers
+from .faults import FAULTS, Fault
 from .judge import Failure, Judge, kinds_of, last_line
 from .judge import family as family_of
 from .plug import BrokenContract
@@ -24,6 +24,7 @@ REDUCE_SECONDS = 5.0
 MOST = 4
 OTHERS = 8
 GROUPS = 3
+STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
 ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"}, "value": {"state"},
                 "loss": {"state"}}
@@ -92,9 +93,10 @@ class Finder:
             return ("declined" if declined else type(error).__name__), last_line(error)
         return "", ""
 
-    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = ()) -> list[str]:
+    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = (),
+                  faults: Mapping[str, Fault] = FAULTS) -> list[str]:
         """The known mistakes consistent with the subject on these cases, beyond those named already."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known, self.wrong_loss)
+        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known, self.wrong_loss, faults)
 
     @property
     def wrong_loss(self) -> bool:
@@ -175,7 +177,7 @@ class Finder:
         found = self.explain.wrong(case) or list(first.disagreements)
         worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
         wrong = [d.parameter for d in found]
-        faults = self.diagnosed([case, *(f.case for f in failures)], known)
+        faults = self.diagnosed([case, *(f.case for f in failures)], known, STATELESS)
         self.loss_was_said |= self.explain.loss_wrong(case) is not None
         digits = [first.message] if "digits" in first.message else []
         headline = self.explain.headline(case, wrong, failures)
@@ -217,11 +219,12 @@ class Finder:
         worst = self.explain.loss_wrong(case) or failures[0].disagreements[0]
         pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
         name = named(pairs) if pairs else ""
+        name = name if name in RATIOS or len(pairs) > 1 else ""
         text = f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}"
         ratio = f"the loss reported is {name} times the declared one{here(name, worst.got / worst.wanted)}" if (
             name and worst.wanted) else ""
         faults = self.diagnosed([case, *(f.case for f in failures)])
-        beside = "the gradient is right" if right else "the gradient is wrong as well: see the finding before"
+        beside = "the gradient is right" if right else "the gradient is not right here either"
         return [self.build("loss_value", case, [ratio, text, beside], worst, faults, kinds="loss")]
 
     def own_loss(self, groups: dict[str, list[Failure]]) -> list[Finding]:

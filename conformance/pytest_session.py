@@ -236,10 +236,7 @@ class Conformance(pytest.Item):
         show(self.name, asked, judged(asked, self))
 
     def _target(self) -> str:
-        """The target, wherever the process has gone since it was started."""
-        where, name = split(_parent(self).name)
-        here = self.config.invocation_params.dir
-        return f"{here / where}{':' * bool(name)}{name}" if is_file(where) else _parent(self).name
+        return resolved(_parent(self).name, self.config)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """In the target's file, where it is one."""
@@ -247,6 +244,12 @@ class Conformance(pytest.Item):
         file = self.config.invocation_params.dir / where
         path = file if is_file(where) and file.is_file() else self.config.rootpath / "backproof"
         return path, None, f"{_parent(self).name} {self.name}"
+
+
+def resolved(target: str, config: pytest.Config) -> str:
+    """The target, wherever the process has gone since it was started."""
+    where, name = split(target)
+    return f"{config.invocation_params.dir / where}{':' * bool(name)}{name}" if is_file(where) else target
 
 
 def _parent(item: pytest.Item) -> pytest.Collector:

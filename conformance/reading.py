@@ -35,6 +35,7 @@ class Run:
     header: its first line. report: the verdict and all that the run found out; without a footer what the results say,
     and "incomplete". cells: (facet, name) -> property -> outcome -> how many. points: of the first answer on each
     network, (parameter, dtype, error, tolerance, largest entry). examples: case id -> the case as JSON.
+    folder: where the record is, from the current folder; "" where it is elsewhere.
     """
 
     header: Mapping[str, Json]
@@ -44,6 +45,7 @@ class Run:
     points: list[tuple[str, str, float, float, float]] = field(default_factory=list)
     examples: dict[str, Json] = field(default_factory=dict)
     results: int = 0
+    folder: str = ""
 
     @property
     def unclaimed(self) -> Iterator[tuple[str, str]]:
@@ -58,11 +60,14 @@ def read(where: str | os.PathLike[str]) -> Run:
     path = path / NAME if path.is_dir() else path
     try:
         with open(regular(path), encoding="utf-8", errors="strict") as lines:
-            return _Reader(path.name, path.stem).run(lines)
+            run = _Reader(path.name, path.stem).run(lines)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: is not UTF-8 text") from error
+    folder = path.resolve().parent
+    run.folder = folder.relative_to(Path.cwd()).as_posix() if folder.is_relative_to(Path.cwd()) else ""
+    return run
 
 
 def regular(path: Path) -> Path:

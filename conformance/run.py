@@ -25,6 +25,7 @@ from .record import Recorder, environment
 from .reference import Answer, Case
 from .reference.description import DescriptionError, LossSpec
 from .report import Report
+from .watch import Interrupts
 
 __all__ = ["VALUE_PROPERTIES", "run"]
 
@@ -68,13 +69,14 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         recorder.result(property=name, outcome="not_available", network=0)
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
-    interrupted = _networks(judge, replace(plan, first=first), listen, announce, started)
-    try:
-        report.findings = Finder(judge, recorder.case).findings()
-    except KeyboardInterrupt:
-        interrupted = True
+    with Interrupts() as interrupts:
+        _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
+        try:
+            report.findings = Finder(judge, recorder.case).findings()
+        except KeyboardInterrupt:
+            interrupts.seen = True
     _summarise(report, judge)
-    _verdict(report, judge, interrupted)
+    _verdict(report, judge, interrupts.seen)
     return _closed(report, started)
 
 
@@ -118,7 +120,7 @@ def smoke(subject: Subject) -> tuple[Claims, list[str]]:
             heads.append(head)
             continue
         heads.append(fitted)
-        notes += [note] if note else []
+        notes += [note] if note and not (subject.claims.explored and "fits none" in note) else []
     if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
         raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}")
     if first is not None and not _answers_any(subject):
@@ -198,13 +200,15 @@ def _near(got: Any, wanted: Any, s: Any) -> bool:
 # --- the loop ---------------------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float) -> bool:
-    """Judge network after network; True where Ctrl-C ended it."""
+def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float,
+              interrupts: Interrupts) -> None:
+    """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     announced, total = False, len(plan.first) + plan.examples
     judge.deadline = started + plan.seconds
     try:
         exact = drawn(exact_cases(judge.claims), plan.seed + 1)
         for i, case in enumerate(_cases(judge.claims, plan)):
+            interrupts.check()
             if time.monotonic() - started > plan.seconds:
                 judge.tally.notes[f"time limit: {i} of {total} networks in {plan.seconds:g} s"] = None
                 break
@@ -226,8 +230,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 judge.tally.notes[note] = None
                 break
     except KeyboardInterrupt:
-        return True
-    return False
+        interrupts.seen = True
 
 
 def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:

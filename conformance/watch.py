@@ -36,6 +36,36 @@ def limit(seconds: float, message: str = "") -> AbstractContextManager[Any]:
     return _Alarm(seconds, message) if SIGNALS else _Interrupt(seconds, message)
 
 
+class Interrupts:
+    """`seen`: whether Ctrl-C came while the block ran, even where its KeyboardInterrupt was lost.
+
+    Python drops an exception that is raised in a callback of the garbage collector or in `__del__`.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        ours = threading.current_thread() is threading.main_thread()
+        if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise the KeyboardInterrupt that was lost."""
+        if self.seen:
+            raise KeyboardInterrupt
+
+
 class _Alarm:
     """By SIGALRM. The handler puts everything back before it raises, so there is no moment at which it may not come."""
 

@@ -546,6 +546,11 @@ def gradient_doubled(net, right, p, t):
 
 
 @wrong("output_error")
+def gradient_never_computed(net, right, p, t):
+    return right(p, t) * 0
+
+
+@wrong("output_error")
 def gradient_divided_by_batch(net, right, p, t):
     return right(p, t) / net.batch
 

@@ -21,6 +21,7 @@ def backprop(network, parameters, inputs, targets):
     error = inputs @ W[0] - targets + (b[0] if b[0] is not None else 0)
     return (error**2).sum(), network.pack([inputs.T @ (2 * error)], [FACTOR * 2 * error.sum(axis=0)])
 """
+BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")  # GitHub's `shell: bash`
 EXITS = {"conforms": ("1", 0), "does_not_conform": ("2", 1), "not_judged": ("undefined", 2)}
 
 
@@ -29,7 +30,7 @@ def verified(folder, factor, arguments="--examples 40 --oracles torch"):
     given = {"TARGET": "mine.py:backprop", "ARGUMENTS": arguments, "REPORT": "out",
              "GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_OUTPUT": str(folder / "output"),
              "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(["bash", "-e", "-c", STEPS["Verify"]["run"]], cwd=folder, env={**os.environ, **given},
+    return subprocess.run([*BASH, STEPS["Verify"]["run"]], cwd=folder, env={**os.environ, **given},
                           capture_output=True, text=True)
 
 
@@ -52,6 +53,26 @@ def test_a_target_that_cannot_be_imported_is_not_judged(tmp_path):
     assert done.returncode == 2
     assert (tmp_path / "output").read_text() == "verdict=not_judged\n"
     assert "SyntaxError" in done.stderr
+
+
+def test_an_old_record_is_not_taken_for_this_run(tmp_path):
+    verified(tmp_path, "1")
+    done = verified(tmp_path, "1 +")
+    assert (tmp_path / "output").read_text().splitlines()[-1] == "verdict=not_judged"
+    assert "::notice" not in done.stdout
+    assert done.returncode == 2
+
+
+def test_expected_failures_leave_the_verdict_as_it_is(tmp_path):
+    (tmp_path / "known.txt").write_text("reference:bias:unknown  on purpose  https://example.org/1\n")
+    done = verified(tmp_path, "2", "--examples 40 --oracles torch --expected known.txt")
+    assert (done.returncode, (tmp_path / "output").read_text()) == (0, "verdict=does_not_conform\n")
+
+
+def test_a_rendering_that_fails_leaves_the_exit_status(tmp_path):
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    done = verified(tmp_path, "2")
+    assert (done.returncode, (tmp_path / "output").read_text()) == (1, "verdict=does_not_conform\n")
 
 
 def test_every_input_is_used_and_every_one_used_is_there():

@@ -147,7 +147,7 @@ def test_what_a_finding_says(tmp_path):
     text = page_of(tmp_path).read_text("utf-8")
     for said in ("The bias gradient is halved", "db = delta.mean(axis=0)", "db = delta.sum(axis=0)", "some/where#1",
                  "bias-averaged-over-batch", "9e-15", "it is halved", "<code>torch</code>, <code>jax</code>",
-                 f"python -m backproof replay cases/{a_case().id}.json TARGET", "2.bias[0]"):
+                 f"python -m backproof replay DIR/cases/{a_case().id}.json TARGET", "2.bias[0]"):
         assert said in text, said
 
 

@@ -140,11 +140,13 @@ def test_junit_counts_what_it_holds(tmp_path):
                 ("own_loss", "inconclusive", 1)]
     run = record(tmp_path, **WRONG | {"outcomes": outcomes})
     suite = ElementTree.fromstring(render("junit", run)).find("testsuite")
-    tags = Counter(child.tag for case in suite for child in case)
+    cases = suite.findall("testcase")
+    tags = Counter(child.tag for case in cases for child in case)
+    assert suite.find("system-out") is not None
     assert {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": len(suite), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
-    by_name = {case.get("name"): case for case in suite}
-    assert "replay cases/" in by_name["reference"].find("failure").text
+        "tests": len(cases), "failures": tags["failure"], "errors": tags["error"], "skipped": tags["skipped"]}
+    by_name = {case.get("name"): case for case in cases}
+    assert "replay DIR/cases/" in by_name["reference"].find("failure").text
     assert "bias-averaged-over-batch" in by_name["torch"].find("failure").get("message")
     assert by_name["answers"].find("error") is not None
     assert by_name["jax"].find("skipped") is not None
@@ -182,6 +184,12 @@ def test_the_replay_line_names_the_target_where_there_is_one(tmp_path):
     assert replay_line(run, run.report.findings[0]).endswith(" TARGET")
     run.header["target"] = "my file.py:backprop"
     assert replay_line(run, run.report.findings[0]).endswith(" 'my file.py:backprop'")
+
+
+def test_the_replay_line_runs_where_the_run_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = record(tmp_path / "out", **WRONG)
+    assert replay_line(run, run.report.findings[0]) == f"python -m backproof replay out/cases/{a_case().id}.json TARGET"
 
 
 # --- what comes from the subject is text ------------------------------------------------------------------------------

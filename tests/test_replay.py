@@ -225,7 +225,7 @@ def test_without_a_witness_nothing_is_decided(monkeypatch):
 
     answer = replay(case, subject_of(wrong))
     assert answer.status == "FAILED"
-    assert "\n  loss value: loss: got 1, wanted " in answer.text
+    assert "\n  the loss reported is 1, the declared one " in answer.text
 
     case = a_case(dtype="float32")  # where the loss is too coarse for differences along a line
 

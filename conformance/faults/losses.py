@@ -148,6 +148,10 @@ FAULTS: Faults = {
         "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)", "loss = ((p - t)**2).sum() / 2; dp = p - t",
         "nn-from-scratch#13, fromscratchtoml#65",
         times(lambda p: 2.0)),
+    "gradient-never-computed": wrong_losses(
+        "every gradient is exactly zero: the way back is not written yet, not called, or cut off from the loss",
+        "dp = 0 * (p - t)", "dp = 2 * (p - t)", "stubs that return zeros; `loss.detach()` before backward",
+        times(lambda p: 0.0)),
     "gradient-divided-by-batch": wrong_losses(
         "every gradient is 1/N of that of the loss, N the batch size: averaged once too often",
         "dp = dL(p, t) / len(p)", "dp = dL(p, t)", "loss and gradient do not belong together: nn-from-scratch#13",

@@ -34,9 +34,13 @@ RENDERINGS: dict[str, Rendering] = {
 
 
 def replay_line(run: Run, finding: Finding) -> str:
-    """What to type, beside the record, to ask the finding's case again; TARGET where the run had no text for it."""
+    """What to type, where the run was started, to ask the finding's case again.
+
+    DIR and TARGET stand for what is not known: a record that was made elsewhere, a subject that had no text.
+    """
     target = shlex.quote(str(run.header.get("target") or "")) if run.header.get("target") else "TARGET"
-    return f"python -m backproof replay cases/{finding.case}.json {target}"
+    folder = shlex.quote(run.folder) if run.folder else "DIR"
+    return f"python -m backproof replay {folder}/cases/{finding.case}.json {target}"
 
 
 def render(name: str, run: Run) -> str:

@@ -12,12 +12,14 @@ LEVELS = {"conforms": "notice", "does_not_conform": "error", "not_judged": "erro
 
 
 def render(run: Run) -> str:
-    """A line for each finding; one for the verdict where there is none."""
+    """A line for each finding; one for the verdict where that is not all there is to say."""
     report = run.report
     lines = [command("error", run, finding.headline, finding.text) for finding in report.findings[:MOST]]
-    if not lines:
-        said = report.verdict.replace("_", " ") + (f": {report.reason}" if report.reason else "")
-        lines = [command(LEVELS[report.verdict], run, f"{report.subject}: {report.verdict.replace('_', ' ')}", said)]
+    left = len(report.findings) - len(lines)
+    if not lines or left or report.verdict != "does_not_conform":
+        verdict = report.verdict.replace("_", " ")
+        said = "; ".join(filter(None, [verdict, report.reason, f"and {left} findings more" if left else ""]))
+        lines.append(command(LEVELS[report.verdict], run, f"{report.subject}: {verdict}", said))
     return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,7 @@ def render(run: Run) -> str:
     about = {"name": clean(f"backproof {report.subject}"), "time": f"{report.seconds:.3f}"}
     suite = Xml.Element("testsuite", about | {key: str(n) for key, n in counts.items()})
     suite.extend(cases)
+    Xml.SubElement(suite, "system-out").text = clean("\n".join(report.notes))
     root = Xml.Element("testsuites")
     root.append(suite)
     Xml.indent(root)

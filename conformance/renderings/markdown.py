@@ -75,7 +75,7 @@ def table(run: Run) -> Iterator[str]:
 def row(feature: Feature, columns: list[str]) -> str:
     cells = " | ".join(counted(feature.cells[c]) if c in feature.cells else "" for c in columns)
     mark = EMPHASIS.get(feature.status, MARKS[feature.status])
-    return f"| {feature.facet} {text(feature.name)} | {mark} | {cells} |"
+    return f"| {text(feature.facet)} {text(feature.name)} | {mark} | {cells} |"
 
 
 def sharpness(run: Run) -> Iterator[str]:
@@ -105,7 +105,7 @@ def untested(run: Run) -> Iterator[str]:
 def text(value: str) -> str:
     """One line in which nothing is markup: no tags, no links, no table cells, no mentions."""
     line = " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", line).replace("\\@", "&#64;")
+    return re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", line).replace("\\@", "&#64;").replace("://", "&#58;//")
 
 
 def code(value: str) -> str:
