@@ -5,7 +5,9 @@ Loaded when first used.
 
 import importlib.util
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 
@@ -18,5 +20,8 @@ def _lazily(name):
 
 # Small tensors need no second thread, and on a busy machine torch's wait for each other: ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A process started in the background of a shell has Ctrl-C switched off, and hands that on: some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 _lazily("small_records")
 _lazily("wrong_engines")
