@@ -65,11 +65,10 @@ def matrix(run: Run) -> Iterator[Feature]:
     """Every feature, the claimed ones first within its facet."""
     absent = {judge_of(name) for name, by in run.report.counts.items() if by.get("not_available")}
     missing = {judge: Counter(not_available=1) for judge in absent}
-    unclaimed = list(run.unclaimed)
     for facet in [*FACETS, *sorted({facet for facet, _ in run.cells} - set(FACETS))]:
         for name in sorted(name for of, name in run.cells if of == facet):
             yield _feature(facet, name, run.cells[facet, name], missing)
-        yield from (Feature(of, name, {}, "not_claimed") for of, name in unclaimed if of == facet)
+        yield from (Feature(facet, name, {}, "not_claimed") for name in run.unclaimed.get(facet, []))
 
 
 def _feature(facet: str, name: str, by_property: dict[str, Counter[str]], missing: dict[str, Counter[str]]) -> Feature:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -89,12 +89,26 @@ class Witnessed:
         self.any_loss = any_loss
         self.case, self.spread, self.accounted = case, spread(case), frozenset[str]()
         self.subject = behaviour(ask, case)
+        self.done: dict[Fault, Behaviour] = {}
         for fault in known:
             self.accounted |= self.given_by(fault)
 
+    def of(self, fault: Fault) -> Behaviour:
+        """What a fault does here, asked once."""
+        if fault not in self.done:
+            self.done[fault] = behaviour(asked(fault), self.case)
+        return self.done[fault]
+
+    @cached_property
+    def errors(self) -> dict[str, Any]:
+        """|subject - truth| of every gradient; of a subject that answered."""
+        assert isinstance(self.subject, Answer)
+        truth = self.spread.truth.gradients
+        return {k: np.abs(np.asarray(g, dtype=float) - truth[k]) for k, g in self.subject.gradients.items()}
+
     def given_by(self, fault: Fault) -> set[str]:
         """The subject's wrong gradients that are those of a mistake."""
-        wrong = behaviour(asked(fault), self.case)
+        wrong = self.of(fault)
         if not isinstance(wrong, Answer) or not isinstance(self.subject, Answer):
             return set()
         return {name for name in self.subject.gradients
@@ -117,11 +131,11 @@ class Witnessed:
 
     def agrees(self, fault: Fault) -> bool:
         """Whether the fault does the same."""
-        return self.same(self.rest(self.subject), behaviour(asked(fault), self.case))
+        return self.same(self.rest(self.subject), self.of(fault))
 
     def shows(self, fault: Fault) -> bool:
         """Whether the fault differs from the truth here, clearly."""
-        return not self.same(self.rest(behaviour(asked(fault), self.case)), self.spread.truth)
+        return not self.same(self.rest(self.of(fault)), self.spread.truth)
 
 
 def only(answer: Answer, *names: str) -> Answer:
@@ -201,10 +215,7 @@ def inside(cases: Sequence[Witnessed]) -> list[str]:
 
 def _as_far(case: Witnessed, unit: float) -> bool:
     """Whether the worst error is not far below that precision's rounding."""
-    assert isinstance(case.subject, Answer)
-    truth, s = case.spread.truth.gradients, case.spread.gradients
-    worst = max(float(np.max(np.abs(np.asarray(g, dtype=float) - truth[k]) / s[k], initial=0.0))
-                for k, g in case.subject.gradients.items())
+    worst = max(float(np.max(error / case.spread.gradients[k], initial=0.0)) for k, error in case.errors.items())
     return worst * UNIT[case.case.dtype] > unit / 64
 
 
@@ -214,27 +225,28 @@ def _one_factor(case: Witnessed) -> bool:
     names = list(case.subject.gradients)
     got, true, s = (np.concatenate([np.ravel(np.asarray(by[name], dtype=float)) for name in names])
                     for by in (case.subject.gradients, case.spread.truth.gradients, case.spread.gradients))
+    k = factor(got, true)
+    return k is not None and bool(np.all(np.abs(got - k * true) <= 4 * SLACK * s))
+
+
+def factor(got: Any, true: Any) -> float | None:
+    """The k for which k times the truth is nearest, in least squares; None where there is none. Vectors of any size."""
     size = np.abs(true).max(initial=0.0)
-    if not size or not np.isfinite(got).all():
-        return False
-    k = float((got / size) @ (true / size) / ((true / size) @ (true / size)))
-    return bool(np.all(np.abs(got - k * true) <= 4 * SLACK * s))
+    if not size or not np.isfinite(size) or not np.isfinite(got).all():
+        return None
+    unit = true / size
+    return float((got / size) @ unit / (unit @ unit))
 
 
 def _within(case: Witnessed, unit: float) -> bool:
     if not isinstance(case.subject, Answer) or unit <= UNIT[case.case.dtype]:
         return False
     scale = SLACK * unit / UNIT[case.case.dtype]
-    truth = case.spread.truth.gradients
-    return all(bool(np.all(np.abs(np.asarray(g, dtype=float) - truth[k]) <= scale * case.spread.gradients[k]))
-               for k, g in case.subject.gradients.items())
+    return all(bool(np.all(error <= scale * case.spread.gradients[k])) for k, error in case.errors.items())
 
 
 def _mostly_off(case: Witnessed) -> bool:
-    assert isinstance(case.subject, Answer)
-    truth = case.spread.truth.gradients
-    off = [bool(np.any(np.abs(np.asarray(g, dtype=float) - truth[k]) > SLACK * case.spread.gradients[k]))
-           for k, g in case.subject.gradients.items()]
+    off = [bool(np.any(error > SLACK * case.spread.gradients[k])) for k, error in case.errors.items()]
     return 2 * sum(off) > len(off)
 
 
@@ -286,9 +298,8 @@ def _noise(case: Witnessed) -> bool:
         return False
     truth = case.spread.truth
     allowed = 64 * UNIT[case.case.dtype] * abs(float(truth.loss)) / STEP
-    return all(bool(np.all(np.abs(np.asarray(g, dtype=float) - truth.gradients[k])
-                           <= allowed + 1e-3 * np.abs(truth.gradients[k]).max(initial=0.0)))
-               for k, g in case.subject.gradients.items())
+    return all(bool(np.all(error <= allowed + 1e-3 * np.abs(truth.gradients[k]).max(initial=0.0)))
+               for k, error in case.errors.items())
 
 
 # --- state ------------------------------------------------------------------------------------------------------

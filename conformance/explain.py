@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .diagnosis import variations
+from .diagnosis import factor, variations
 from .judge import Failure, Judge
 from .properties import own_loss
 from .properties.agreement import Disagreement, differing, disagreements, measured
 from .properties.identities import Reply, levels
-from .properties.tolerance import spread
+from .properties.tolerance import Spread, spread
 from .reference import Answer, Case, infer
 from .symptoms import Seen, said
 
@@ -47,11 +47,8 @@ def _outputs(case: Case) -> int:
 def ratio(left: Sequence[Any], right: Sequence[Any], tolerance: Sequence[Any]) -> float | None:
     """k where left = k right for every entry, within the tolerance; None where there is no such number."""
     a, b, t = (np.concatenate([np.ravel(x).astype(float) for x in xs]) for xs in (left, right, tolerance))
-    if not (np.isfinite(a).all() and np.isfinite(b).all()) or not np.any(np.abs(b) > t):
-        return None
-    size = np.abs(b).max()
-    k = float((a / size) @ (b / size) / ((b / size) @ (b / size)))
-    return k if np.all(np.abs(a - k * b) <= (1.0 + abs(k)) * t + 1e-9 * np.abs(a)) else None
+    k = factor(a, b) if np.any(np.abs(b) > t) else None
+    return k if k is not None and np.all(np.abs(a - k * b) <= (1.0 + abs(k)) * t + 1e-9 * np.abs(a)) else None
 
 
 def gradient_ratio(reply: Reply, truth: Answer, names: Iterable[str]) -> float | None:
@@ -99,9 +96,13 @@ class Explainer:
 
     def reply(self, case: Case) -> tuple[Reply, Answer] | None:
         """The subject's answer on a case with its tolerances, and the truth; None where it gives none."""
-        s = spread(case)
+        got = self.answered(case)
+        return (measured(case, *got), got[1].truth) if got else None
+
+    def answered(self, case: Case) -> tuple[Answer, Spread] | None:
+        """The subject's answer on a case and its spread; None where it gives none."""
         try:
-            return measured(case, self.judge.question(case), s), s.truth
+            return self.judge.question(case), spread(case)
         except Exception:
             return None
 
@@ -129,13 +130,9 @@ class Explainer:
 
     def seen(self, case: Case) -> Seen | None:
         """What the symptoms look at; None where there is no answer, or nothing wrong."""
-        s = spread(case)
-        try:
-            answer = self.judge.question(case)
-        except Exception:
-            return None
-        wrong = tuple(d.parameter for d in disagreements(measured(case, answer, s), s.truth))
-        return Seen(case, answer, s, wrong) if wrong else None
+        got = self.answered(case)
+        wrong = tuple(d.parameter for d in disagreements(measured(case, *got), got[1].truth)) if got else ()
+        return Seen(case, *got, wrong) if got and wrong else None
 
     def symptoms(self, case: Case) -> list[str]:
         """What can be said of a wrong gradient that no known mistake matches."""

@@ -48,10 +48,9 @@ class Run:
     folder: str = ""
 
     @property
-    def unclaimed(self) -> Iterator[tuple[str, str]]:
-        """What there is and the subject does not claim: (facet, name)."""
-        for facet, names in self.header.get("unclaimed", {}).items():
-            yield from ((facet, name) for name in names)
+    def unclaimed(self) -> dict[str, list[str]]:
+        """What there is and the subject does not claim: facet -> names."""
+        return {facet: names for facet, names in self.header.get("unclaimed", {}).items() if names}
 
 
 def read(where: str | os.PathLike[str]) -> Run:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .diagnosis import same
+from .diagnosis import factor, same
 from .properties.tolerance import Spread
 from .reference import TABLES, Answer, Case, evaluate
 from .reference.chain import Step
@@ -90,10 +90,7 @@ def ratios(seen: Seen) -> str:
 def constant_ratio(seen: Seen, name: str) -> float:
     """k where the subject's gradient is k times the truth, 0 where there is no such number."""
     got, true = np.ravel(seen.answer.gradients[name]).astype(float), np.ravel(seen.truth[name])
-    size = np.abs(true).max(initial=0.0)
-    if not size or not np.isfinite(got).all():
-        return 0.0
-    k = float((got / size) @ (true / size) / ((true / size) @ (true / size)))
+    k = factor(got, true)
     return k if k and seen.equals(name, k * seen.truth[name]) else 0.0
 
 

@@ -1,17 +1,12 @@
-"""One page that needs nothing else: no network, no script to be read, dark and light, for a screen or a printer.
-
-Its own style and script are the only ones that run in it: the policy in its head names them by their hashes.
-"""
+"""One page that needs nothing else: no network, no script to be read, dark and light, for a screen or a printer."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
-from hashlib import sha256
-from importlib import resources
 
 from ..reading import Run
 from .page import evidence, findings, grid, provenance, verdict
+from .page.document import document, own
 from .page.markup import Markup, join, section, tag
 
 PARTS = {"findings": ("Findings", findings.findings), "matrix": ("Conformance matrix", grid.grid),
@@ -22,27 +17,7 @@ PARTS = {"findings": ("Findings", findings.findings), "matrix": ("Conformance ma
 
 def render(run: Run) -> str:
     """The whole page."""
-    style, script = _own("page.css"), _own("page.js")
-    head = tag("head", tag("meta", charset="utf-8"), _policy(style, script),
-               tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-               tag("meta", name="color-scheme", content="light dark"), tag("link", rel="icon", href="data:,"),
-               tag("title", f"{verdict.word(run)}: {run.report.subject}"), tag("style", style))
-    return f"<!doctype html>\n{tag('html', head, tag('body', *_body(run), tag('script', script)), lang='en')}\n"
-
-
-def _own(name: str) -> Markup:
-    return Markup(resources.files(f"{__package__}.page").joinpath(name).read_text(encoding="utf-8"))
-
-
-def _policy(style: str, script: str) -> Markup:
-    """Nothing is loaded, sent or run but these two."""
-    rules = ["default-src 'none'", f"style-src {_hash(style)}", f"script-src {_hash(script)}", "img-src data:",
-             "base-uri 'none'", "form-action 'none'"]
-    return tag("meta", http_equiv="Content-Security-Policy", content="; ".join(rules))
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+    return document(f"{verdict.word(run)}: {run.report.subject}", _body(run), own("page.css"), own("page.js"))
 
 
 def _body(run: Run) -> Iterator[Markup]:

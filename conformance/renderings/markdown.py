@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from html import escape
 
 from ..coverage import MARKS, WORST, Feature, counted, judges, matrix
 from ..reading import Run
@@ -89,12 +90,9 @@ def sharpness(run: Run) -> Iterator[str]:
 
 def untested(run: Run) -> Iterator[str]:
     """What nothing was said about: not claimed, not available, and the notes."""
-    by_facet: dict[str, list[str]] = {}
-    for facet, name in run.unclaimed:
-        by_facet.setdefault(facet, []).append(name)
     absent = [name for name, by in run.report.counts.items() if by.get("not_available")]
     yield ""
-    yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}" for facet, names in by_facet.items())
+    yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}" for facet, names in run.unclaimed.items())
     yield from (f"- not available: {text(name)}" for name in absent)
     yield from (f"- note: {text(note)}" for note in run.report.notes)
 
@@ -104,18 +102,18 @@ def untested(run: Run) -> Iterator[str]:
 
 def text(value: str) -> str:
     """One line in which nothing is markup: no tags, no links, no table cells, no mentions."""
-    line = " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", line).replace("\\@", "&#64;").replace("://", "&#58;//")
+    return re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", untagged(value)).replace("\\@", "&#64;").replace("://", "&#58;//")
 
 
 def code(value: str) -> str:
     """Inline code, in a table too."""
-    return f"<code>{html(value)}</code>"
+    inside = re.sub(r"([\\`*_\[\]|~@])", lambda match: f"&#{ord(match[0])};", untagged(value))
+    return f"<code>{inside}</code>"
 
 
-def html(value: str) -> str:
-    line = " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~@])", lambda match: f"&#{ord(match[0])};", line)
+def untagged(value: str) -> str:
+    """One line, with its tags shown."""
+    return escape(" ".join(value.split()), quote=False)
 
 
 def fenced(value: str, language: str = "text") -> str:

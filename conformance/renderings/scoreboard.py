@@ -4,11 +4,8 @@ subjects. A cell says in words what the worst outcome was, and how often each; c
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from importlib import resources
 from typing import NamedTuple
 
 from ..coverage import FLOOR, MARKS, Feature, counted, matrix, share
@@ -16,6 +13,7 @@ from ..features import FACETS
 from ..reading import Run
 from ..subjects import SUBJECTS
 from .page import verdict
+from .page.document import document, own
 from .page.grid import SIGNS
 from .page.markup import Markup, join, section, table, tag
 
@@ -63,19 +61,7 @@ class Cell(NamedTuple):
 
 def render(rows: Sequence[Row]) -> str:
     """The whole page."""
-    style = resources.files(f"{__package__}.page").joinpath("page.css").read_text(encoding="utf-8") + STYLE
-    head = tag("head", tag("meta", charset="utf-8"),
-               tag("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
-               tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-               tag("meta", name="color-scheme", content="light dark"), tag("link", rel="icon", href="data:,"),
-               tag("title", "backproof scoreboard"), tag("style", Markup(style)))
-    return f"<!doctype html>\n{tag('html', head, tag('body', *_body(rows)), lang='en')}\n"
-
-
-def _policy(style: str) -> str:
-    """Nothing is loaded, sent or run; this one style is used."""
-    allowed = f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
-    return f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
+    return document("backproof scoreboard", _body(rows), own("page.css") + STYLE)
 
 
 def _body(rows: Sequence[Row]) -> Iterator[Markup]:

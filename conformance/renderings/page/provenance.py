@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,11 +41,8 @@ def _untested(run: Run) -> Iterator[tuple[str, Markup]]:
 
 
 def _unclaimed(run: Run) -> Iterator[tuple[str, Markup]]:
-    names: dict[str, list[Markup]] = defaultdict(list)
-    for facet, name in run.unclaimed:
-        names[facet].append(code(name))
-    for facet, each in names.items():
-        yield f"Not claimed: {facet}", commas(each)
+    for facet, names in run.unclaimed.items():
+        yield f"Not claimed: {facet}", commas([code(name) for name in names])
 
 
 # --- the run -----------------------------------------------------------------------------------------------------
