@@ -51,7 +51,7 @@ class Unsupported(Exception):  # noqa: N818
 
 def load(name: str) -> ModuleType:
     """The oracle's module, with `answer(case) -> Answer`; NotAvailable, or DescriptionError for an unknown name."""
-    from ..reference.description import one_of
+    from ..reference.checks import one_of
 
     oracle = ORACLES[one_of("oracle", name, ORACLES)]
     if oracle.package:

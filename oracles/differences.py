@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, backprop, kinked
+from ..reference import TABLES, Answer, Case, backprop
 from .flat import flatten, stacked, unflatten
 
 STEPS = 0.5 ** np.arange(5, 22, 2)
@@ -69,7 +69,8 @@ def certified(case: Case, rows: Any) -> Any:
 def _same_side(case: Case, trace: backprop.Trace) -> Any:
     here = backprop.forward(case)
     same = np.ones(trace.outputs.raw.shape[0], bool)
-    pairs = [(kinks, x.raw, y) for (_, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(here.tape), strict=True)]
+    pairs = [(there.points, there.argument.raw, at.argument)
+             for there, at in zip(trace.kinks, here.kinks, strict=True)]
     kinks = TABLES.losses[case.network.loss.kind].kinks
     if kinks:
         pairs.append((kinks, trace.outputs.raw - case.targets, here.outputs - case.targets))

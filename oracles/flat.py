@@ -12,7 +12,7 @@ from ..reference.stacked import Stacked
 
 def pieces(case: Case) -> dict[str, Any]:
     """The arrays with a gradient, by name: every parameter, and the inputs where they are real numbers."""
-    inputs = {"inputs": case.inputs} if case.network.input_kind == "real" else {}
+    inputs = {"inputs": case.inputs} if case.network.real else {}
     return {**case.parameters, **inputs}
 
 

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec
-from ..reference.case import DTYPES
-from ..reference.description import REDUCTIONS, mapping, number, one_of, refuse_unknown
+from ..reference import parse
+from ..reference.arrays import DTYPES
+from ..reference.checks import mapping, number, one_of, refuse_unknown
+from ..reference.network import REDUCTIONS
 
 BIAS = ("always", "never", "any")
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index")
@@ -77,7 +79,7 @@ class Head:
 def activation(value: str | Mapping[str, Any]) -> LayerSpec:
     """"tanh", or {"function": "leaky_relu", "slope": 0.1}, as the layer it describes."""
     data = {"function": value} if isinstance(value, str) else dict(mapping("hidden", value))
-    return LayerSpec.from_json("hidden", {"kind": "activation", **data}, TABLES)
+    return parse.layer(TABLES, "hidden", {"kind": "activation", **data})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..oracles.differences import STEPS, certified, extrapolate
 from ..oracles.flat import flatten, moved, unflatten
-from ..reference import ACTIVATIONS, LOSSES, Answer, Case, forward
+from ..reference import LOSSES, Answer, Case, evaluate, forward
 from .claims import Claims
 from .identities import Equation, Reply
 from .measured import Measured
@@ -56,8 +56,7 @@ def _pace(case: Case, direction: Any) -> float:
     step = 2.0**-24
     here, there = forward(case), forward(moved(case, flatten(case) + step * direction))
     moves = [np.abs(there.outputs - here.outputs)]
-    moves += [np.abs(b.saved[0] - a.saved[0]) for a, b in zip(here.tape, there.tape, strict=True)
-              if a.scope.spec.kind == "activation"]
+    moves += [np.abs(b - a) for a, b in zip(here.arguments, there.arguments, strict=True)]
     return max(1.0, *(float(m.max()) / step for m in moves))
 
 
@@ -83,9 +82,7 @@ def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
 
 def smooth(case: Case) -> bool:
     """Whether nothing in the network or its loss has a kink."""
-    kinked = any(ACTIVATIONS[layer.options["function"]].kinks
-                 for layer in case.network.layers if layer.kind == "activation")
-    return not kinked and not LOSSES[case.network.loss.kind].kinks
+    return not forward(case).kinks and not LOSSES[case.network.loss.kind].kinks
 
 
 def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread], rng: Any) -> list[Equation] | None:
@@ -121,5 +118,4 @@ def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case,
 
 
 def _loss(reply: Reply) -> float:
-    from ..reference import evaluate
     return float(evaluate(reply.case.astype("float64")).loss)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, Tables, Trace, backprop, evaluate, forward, kinked
+from ..reference import TABLES, Answer, Case, Tables, Trace, backprop, evaluate, forward
 from .bounded import Bounded
 from .perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
 
@@ -95,11 +95,12 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
 
     "loss" where the loss has a kink there. Within: closer than the slack times s, or crossed by a sample.
     """
-    pairs = [(name, kinks, x, y)
-             for (name, kinks, x), (_, _, y) in zip(kinked(trace.tape), kinked(runs.tape), strict=True)]
+    pairs = [(here.layer, here.points, here.argument, run.argument)
+             for here, run in zip(trace.kinks, runs.kinks, strict=True)]
     loss_kinks = TABLES.losses[wide.network.loss.kind].kinks
     if loss_kinks:
-        pairs.append(("loss", loss_kinks, trace.outputs - wide.targets, runs.outputs - wide.targets))
+        margins = trace.outputs - wide.targets, runs.outputs - wide.targets
+        pairs.append(("loss", loss_kinks, *margins))
     masks = {}
     for name, kinks, x, stack in pairs:
         apart = np.abs(stack.raw - x).max(axis=0)

@@ -1,17 +1,19 @@
-"""What is true, written plainly: network descriptions, layers, losses and their backpropagation, in NumPy alone."""
+"""What is true, written plainly: network descriptions, layers, losses and their backpropagation."""
 
-from .activations import ACTIVATIONS, Activation
-from .backprop import Trace, evaluate, forward, kinked
+from .activations import ACTIVATIONS
+from .backprop import Trace, evaluate, forward
 from .case import Answer, Case, Engine
-from .description import DescriptionError, LayerSpec, LossSpec, Network
-from .layers import LAYERS, Option, Rule, Shapes
-from .losses import LOSSES, Loss
+from .checks import DescriptionError
+from .kinds import Activation, Affine, Loss, Option, Pass, Rule, Shapes, Site, Tables
+from .layers import LAYERS
+from .losses import LOSSES
+from .network import LayerSpec, LossSpec, Network
 from .shapes import infer
-from .tables import TABLES, Tables
+from .tables import TABLES
 
 __all__ = [
     "ACTIVATIONS", "LAYERS", "LOSSES", "TABLES",
-    "Activation", "Answer", "Case", "DescriptionError", "Engine", "LayerSpec", "Loss", "LossSpec", "Network",
-    "Option", "Rule", "Shapes", "Tables", "Trace",
-    "evaluate", "forward", "infer", "kinked",
+    "Activation", "Affine", "Answer", "Case", "DescriptionError", "Engine", "LayerSpec", "Loss",
+    "LossSpec", "Network", "Option", "Pass", "Rule", "Shapes", "Site", "Tables", "Trace",
+    "evaluate", "forward", "infer",
 ]

@@ -9,31 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from .layers.rule import Option
+from .kinds import INFINITY, Activation, Array, Option
 from .numbers import erf, erfc, log1p, magnitude
-
-Array = Any
-INFINITY = float("inf")
-
-
-class Activation(NamedTuple):
-    """f(x, **options), and backward(x, y, dy, **options) = dyᵀ df/dx, for x and y = f(x) of one shape.
-
-    `df(x, y, **options)` is the elementwise derivative, None where f mixes the units of an example (softmax).
-    `kinks` are the points where f has no derivative, `range` the closed interval of its values.
-    """
-
-    f: Callable[..., Array]
-    df: Callable[..., Array] | None
-    backward: Callable[..., Array]
-    kinks: tuple[float, ...] = ()
-    range: tuple[float, float] = (-INFINITY, INFINITY)
-    options: Mapping[str, Option] = {}
-    variants: tuple[Activation, ...] = ()
 
 
 def elementwise(f: Callable[..., Array], df: Callable[..., Array], **more: Any) -> Activation:

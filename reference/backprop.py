@@ -1,56 +1,72 @@
-"""Backpropagation: one forward, the loss, one walk back. Every number type runs these lines."""
+"""Backpropagation: one forward, the loss, one walk back. Every number type runs these lines.
+
+All of it is computed with NumPy's floating-point warnings off. The kernels that BLAS picks for some
+processors read past the end of short rows and raise the "invalid" flag although every number is
+finite and right (numpy#24067, OpenBLAS#1924), and a case that overflows is meant to show it in its
+numbers. Whether a result is NaN or infinite is looked at where it is judged.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import chain
 from .case import Answer, Case
+from .kinds import Array, Kink, Step, Tables, steps
 from .losses import factor
-from .tables import TABLES, Tables
+from .tables import TABLES
+
+unwarned = np.errstate(all="ignore")
 
 
 class Trace(NamedTuple):
-    """One forward pass: the outputs (batch, ...), the tape, and what the summed unreduced loss is multiplied by."""
+    """One forward pass: outputs (batch, ...), the tape, and what the summed loss is multiplied by."""
 
     outputs: Any
-    tape: list[chain.Step]
+    tape: list[Step]
     scale: float
 
+    @property
+    def kinks(self) -> list[Kink]:
+        """Every place where a layer has no derivative, with the argument it met."""
+        return [kink for scope, saved in steps(self.tape) for kink in scope.rule.kinks(scope, saved)]
 
+    @property
+    def arguments(self) -> list[Array]:
+        """What the functions that are not affine were taken of."""
+        return [x for scope, saved in steps(self.tape) for x in scope.rule.arguments(scope, saved)]
+
+
+@unwarned
 def forward(case: Case, tables: Tables = TABLES) -> Trace:
     """Run the network forward."""
     outputs, tape = chain.forward(tables, case.network.layers, "", case.values, case.inputs)
+    return Trace(outputs, tape, scale_of(case, outputs.shape, tables))
+
+
+def scale_of(case: Case, outputs: tuple[int, ...], tables: Tables = TABLES) -> float:
+    """What the sum of the unreduced loss is multiplied by; outputs: their shape (batch, ...)."""
     spec = case.network.loss
-    return Trace(outputs, tape, spec.scale * factor(spec.reduction, tables.losses[spec.kind].per, outputs.shape))
+    return spec.scale * factor(spec.reduction, tables.losses[spec.kind].per, outputs)
 
 
+@unwarned
 def loss(case: Case, trace: Trace, tables: Tables = TABLES) -> Any:
     """The reduced loss of a forward pass."""
     return tables.losses[case.network.loss.kind].L(trace.outputs, case.targets).sum() * trace.scale
 
 
+@unwarned
 def backward(case: Case, trace: Trace, tables: Tables = TABLES) -> dict[str, Any]:
     """The gradient of every parameter, and of the inputs where they are real numbers."""
     dy = tables.losses[case.network.loss.kind].dL(trace.outputs, case.targets) * trace.scale
     dx, gradients = chain.backward(tables, trace.tape, dy)
-    return gradients | {"inputs": dx} if case.network.input_kind == "real" else gradients
+    return gradients | {"inputs": dx} if case.network.real else gradients
 
 
 def evaluate(case: Case, tables: Tables = TABLES) -> Answer:
     """The loss and the gradients: the reference's answer, in the case's own number type."""
     trace = forward(case, tables)
     return Answer(loss(case, trace, tables), backward(case, trace, tables))
-
-
-def kinked(tape: list[chain.Step], tables: Tables = TABLES) -> Iterator[tuple[str, tuple[float, ...], Any]]:
-    """Name, kinks and pre-activations of every activation layer that has kinks, nested ones included."""
-    for step in tape:
-        if step.scope.spec.kind == "parallel":
-            for inner in step.saved[1]:
-                yield from kinked(inner, tables)
-        elif step.scope.spec.kind == "activation":
-            kinks = tables.activations[step.scope.options["function"]].kinks
-            if kinks:
-                yield step.scope.name, kinks, step.saved[0]

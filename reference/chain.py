@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from .description import LayerSpec
-from .layers.rule import Scope, Shape, Shapes
-
-if TYPE_CHECKING:
-    from .tables import Tables
-
-
-class Step(NamedTuple):
-    """One layer's entry on the tape."""
-
-    scope: Scope
-    saved: Any
+from .kinds import Scope, Shape, Shapes, Step, Tables
+from .network import LayerSpec
 
 
 def forward(tables: Tables, layers: Iterable[LayerSpec], prefix: str, values: Mapping[str, Any],
             x: Any) -> tuple[Any, list[Step]]:
-    """The output of the layers and the tape; `values` are all parameters and constants by global name."""
+    """The output of the layers and the tape; `values`: parameters and constants by global name."""
     tape = []
     for i, spec in enumerate(layers):
         scope = Scope(tables, values, f"{prefix}.{i}" if prefix else str(i), spec)
@@ -31,9 +21,9 @@ def forward(tables: Tables, layers: Iterable[LayerSpec], prefix: str, values: Ma
 
 
 def step(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
-    """The chain rule between layers: dL/d(input of layer i) and layer i's gradients from dL/d(its output)."""
+    """The chain rule between layers: from dL/d(output of layer i), that of its input and its gradients."""
     scope, saved = tape[i]
-    return scope.tables.layers[scope.spec.kind].backward(scope, saved, dy)
+    return scope.rule.backward(scope, saved, dy)
 
 
 def backward(tables: Tables, tape: list[Step], dy: Any) -> tuple[Any, dict[str, Any]]:
@@ -52,7 +42,7 @@ def accumulate(gradients: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def _named(scope: Scope, local: Mapping[str, Any]) -> dict[str, Any]:
-    if "branches" in scope.options:
+    if scope.spec.branches:
         return dict(local)
     named = {}
     for name, gradient in local.items():
@@ -72,15 +62,6 @@ def shapes(layers: Iterable[LayerSpec], prefix: str, shape: Shape, tables: Table
         one = tables.layers[spec.kind].shapes(spec, shape, tables, name)
         shape = one.output
         for group, more in zip(total, one[1:], strict=True):
-            nested = "branches" in spec.options
-            group.update(more if nested else {f"{name}.{local}": size for local, size in more.items()})
+            inside = bool(spec.branches)
+            group.update(more if inside else {f"{name}.{k}": size for k, size in more.items()})
     return Shapes(shape, *total)
-
-
-def walk(layers: Iterable[LayerSpec], prefix: str = "") -> Iterator[tuple[str, LayerSpec]]:
-    """Every layer with its name, those inside branches too, in the order of the forward pass."""
-    for i, spec in enumerate(layers):
-        name = f"{prefix}.{i}" if prefix else str(i)
-        yield name, spec
-        for b, branch in enumerate(spec.options.get("branches", ())):
-            yield from walk(branch, f"{name}.{b}")

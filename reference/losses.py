@@ -5,30 +5,10 @@ p: outputs (batch, ..., units); t: targets, values of the same shape or class in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from .activations import INFINITY, UNIT, sigmoid, softmax, softplus
-
-Array = Any
-
-
-class Loss(NamedTuple):
-    """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient, of p's shape.
-
-    `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is defined for,
-    `kinks` the values of p - t where it has no derivative, `variants` other forms that a tolerance must cover.
-    """
-
-    L: Callable[[Array, Array], Array]
-    dL: Callable[[Array, Array], Array]
-    per: str
-    targets: tuple[str, ...]
-    domain: tuple[float, float] = (-INFINITY, INFINITY)
-    kinks: tuple[float, ...] = ()
-    variants: tuple[Loss, ...] = ()
+from .activations import UNIT, sigmoid, softmax, softplus
+from .kinds import Array, Loss
 
 
 def values(p: Array, t: Array) -> Array:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .chain import shapes, walk
-from .description import DescriptionError, LayerSpec, Network
-from .layers.rule import Shape, Shapes
-from .tables import TABLES, Tables
+from .chain import shapes
+from .checks import DescriptionError
+from .kinds import INFINITY, Shape, Shapes, Tables
+from .network import LayerSpec, Network, walk
+from .tables import TABLES
 
 
 def infer(network: Network, tables: Tables = TABLES) -> Shapes:
@@ -17,7 +18,7 @@ def infer(network: Network, tables: Tables = TABLES) -> Shapes:
     where real numbers are wanted, a loss outside its domain.
     """
     result = shapes(network.layers, "", network.input_shape, tables)
-    check_inputs(network.layers, "real" if network.input_kind == "real" else "index", tables)
+    check_inputs(network.layers, "real" if network.real else "index", tables)
     low, high = output_range(network, tables)
     loss = tables.losses[network.loss.kind]
     if low < loss.domain[0] or high > loss.domain[1]:
@@ -33,26 +34,31 @@ def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None
     first = next(iter(layers), None)
     if first is None:
         if kind != "real":
-            raise DescriptionError("network: indices reach the loss: a layer that takes indices must come first")
-    elif "branches" in first.options:
-        for branch in first.options["branches"]:
+            raise DescriptionError("network: indices reach the loss: "
+                                   "a layer that takes indices must come first")
+    elif first.branches:
+        for branch in first.branches:
             check_inputs(branch, kind, tables)
     elif tables.layers[first.kind].takes != kind:
-        raise DescriptionError(f"network: its inputs are {kind}, but its first layer ({first.kind}) takes "
-                               f"{tables.layers[first.kind].takes}")
+        raise DescriptionError(f"network: its inputs are {kind}, but its first layer "
+                               f"({first.kind}) takes {tables.layers[first.kind].takes}")
 
 
 def unshared(layers: Iterable[LayerSpec], parameters: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The parameters less those that belong to another layer; DescriptionError by name for one that does not fit."""
+    """The parameters less those that belong to another layer.
+
+    Raises DescriptionError by name for one that does not fit.
+    """
     kept: dict[str, Shape] = {}
     for name, spec in walk(layers):
-        if "branches" not in spec.options:
-            own = {full: size for full, size in parameters.items() if full.rpartition(".")[0] == name}
+        if not spec.branches:
+            own = {k: size for k, size in parameters.items() if k.rpartition(".")[0] == name}
             kept.update(own if spec.share is None else _left(name, spec, own, kept))
     return kept
 
 
-def _left(name: str, spec: LayerSpec, own: dict[str, Shape], known: dict[str, Shape]) -> dict[str, Shape]:
+def _left(name: str, spec: LayerSpec, own: dict[str, Shape],
+          known: dict[str, Shape]) -> dict[str, Shape]:
     """What a sharing layer keeps for itself."""
     left = {}
     for full, size in own.items():
@@ -60,7 +66,8 @@ def _left(name: str, spec: LayerSpec, own: dict[str, Shape], known: dict[str, Sh
         if owner not in known or (spec.transpose and len(known[owner]) != 2):
             left[full] = size
         elif (known[owner][::-1] if spec.transpose else known[owner]) != size:
-            raise DescriptionError(f"layer {name}: shares {owner} of shape {known[owner]}, but needs {size}")
+            raise DescriptionError(f"layer {name}: shares {owner} of shape {known[owner]}, "
+                                   f"but needs {size}")
     if len(left) == len(own):
         raise DescriptionError(f"layer {name}: shares layer {spec.share!r}, "
                                "which has no parameter of its kind before it")
@@ -69,7 +76,5 @@ def _left(name: str, spec: LayerSpec, own: dict[str, Shape], known: dict[str, Sh
 
 def output_range(network: Network, tables: Tables = TABLES) -> tuple[float, float]:
     """The interval that holds every output: the last activation's range, or all numbers."""
-    last = network.layers[-1] if network.layers else None
-    if last is None or last.kind != "activation":
-        return (-float("inf"), float("inf"))
-    return tables.activations[last.options["function"]].range
+    last = network.layers[-1].function if network.layers else None
+    return (-INFINITY, INFINITY) if last is None else tables.activations[last].range

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from .backprop import evaluate
 from .case import Case, Engine
-from .description import DescriptionError, refuse_unknown
+from .checks import DescriptionError, refuse_unknown
 
 Arrays = Mapping[str, Any]
 Update = Callable[[Arrays, Arrays, Arrays, float], Arrays]
@@ -111,8 +112,6 @@ def train(
     The case's inputs and targets are the examples, `batch_size` of them a batch (None: all). With a reduction of
     "sum" the step grows with the batch, with "mean_over_batch" it does not.
     """
-    from .backprop import evaluate
-
     losses, last = [], None
     for batch in islice(batches(case.batch, batch_size, generator), iterations):
         answer = (engine or evaluate)(replace(case, inputs=case.inputs[batch], targets=case.targets[batch]))

@@ -1,10 +1,8 @@
-"""The layer kinds: one family a file, this dictionary the only registry."""
+"""The layer kinds: a family a file, each with its rows of LAYERS; a new file is found by itself."""
 
-from .activation import ACTIVATION
-from .dense import DENSE
-from .parallel import PARALLEL
-from .rule import Option, Rule, Scope, Shapes
+from ..families import collected
+from ..kinds import Rule
 
-LAYERS: dict[str, Rule] = {"dense": DENSE, "activation": ACTIVATION, "parallel": PARALLEL}
+LAYERS: dict[str, Rule] = collected(__name__, __path__, "LAYERS")
 
-__all__ = ["LAYERS", "Option", "Rule", "Scope", "Shapes"]
+__all__ = ["LAYERS"]

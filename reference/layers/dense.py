@@ -1,18 +1,22 @@
-"""The dense layer: y = x W + b. x: (batch, n), W: (n, m), b: (m,), y: (batch, m).
+"""The dense layer: y = x W + b, one affine site. x: (batch, ..., n), W: (n, m), b: (m,).
 
-The same line serves sequences, x: (batch, time, n): every example and time step is one row.
-Goodfellow, Bengio, Courville, Deep Learning (2016), section 6.5.
+Its forward and backward are those of the site (`reference/sites.py`). A sequence (batch, time, n)
+goes through the same line: every example and time step is one row.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..description import LayerSpec
-from .rule import UNITS, Rule, Scope, Shape, Shapes, flag
+from ..kinds import UNITS, Rule, Scope, Shape, Shapes, Site, Tables, flag
+from ..network import LayerSpec
 
-if TYPE_CHECKING:
-    from ..tables import Tables
+SITE = Site("weight", "bias")
+UNBIASED = Site("weight")
+
+
+def sites(spec: LayerSpec) -> tuple[Site, ...]:
+    return (SITE if spec.options["bias"] else UNBIASED,)
 
 
 def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
@@ -22,17 +26,13 @@ def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
 
 
 def forward(p: Scope, x: Any) -> tuple[Any, Any]:
-    y = x @ p["weight"]
-    return (y + p["bias"] if p.options["bias"] else y), x
+    return p.affine(*sites(p.spec), x), x
 
 
 def backward(p: Scope, x: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
-    """dx = dy Wᵀ, dW = xᵀ dy, db = Σ dy: the bias reaches every row of y, so its gradient is the sum over rows."""
-    rows = dy.reshape(-1, dy.shape[-1])
-    gradients = {"weight": x.reshape(-1, x.shape[-1]).T @ rows}
-    if p.options["bias"]:
-        gradients["bias"] = rows.sum(axis=0)
-    return dy @ p["weight"].T, gradients
+    return p.affine_backward(*sites(p.spec), x, dy)
 
 
-DENSE = Rule(forward, backward, shapes, {"units": UNITS, "bias": flag(True)})
+LAYERS = {
+    "dense": Rule(forward, backward, shapes, {"units": UNITS, "bias": flag(True)}, sites=sites),
+}

@@ -1,4 +1,7 @@
-"""Branches side by side: y = combine(branch_0(x), branch_1(x), ...). An empty branch is the identity: a residual."""
+"""Branches side by side: y = combine(branch_0(x), branch_1(x), ...).
+
+An empty branch is the identity: with "add" it makes the layer residual.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,14 @@ from collections.abc import Callable
 from functools import reduce
 from itertools import pairwise
 from operator import add, mul
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import chain
-from ..description import DescriptionError, LayerSpec
-from .rule import Option, Rule, Scope, Shape, Shapes
-
-if TYPE_CHECKING:
-    from ..tables import Tables
+from ..checks import DescriptionError
+from ..kinds import Option, Parse, Rule, Scope, Shape, Shapes, Tables
+from ..network import LayerSpec
 
 
 def _split(ys: list[Any], dy: Any) -> list[Any]:
@@ -33,22 +34,24 @@ class Combine(NamedTuple):
 COMBINE = {
     "add": Combine(lambda ys: reduce(add, ys), lambda ys, dy: [dy for _ in ys]),
     "concatenate": Combine(lambda ys: np.concatenate(ys, axis=-1), _split),
-    "multiply": Combine(lambda ys: reduce(mul, ys),
-                        lambda ys, dy: [reduce(mul, ys[:i] + ys[i + 1:], dy) for i in range(len(ys))]),
+    "multiply": Combine(
+        lambda ys: reduce(mul, ys),
+        lambda ys, dy: [reduce(mul, ys[:i] + ys[i + 1:], dy) for i in range(len(ys))]),
 }
 
 
-def finish(where: str, options: dict[str, Any], tables: Tables) -> dict[str, Any]:
+def finish(where: str, options: dict[str, Any], parse: Parse) -> dict[str, Any]:
     """Parse the layers inside the branches."""
     branches = tuple(
-        tuple(LayerSpec.from_json(f"{where} {b}.{i}", layer, tables) for i, layer in enumerate(branch))
+        tuple(parse(f"{where} {b}.{i}", layer) for i, layer in enumerate(branch))
         for b, branch in enumerate(options["branches"])
     )
     return {**options, "branches": branches}
 
 
 def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
-    each = [chain.shapes(branch, f"{where}.{b}", shape, tables) for b, branch in enumerate(spec.options["branches"])]
+    each = [chain.shapes(branch, f"{where}.{b}", shape, tables)
+            for b, branch in enumerate(spec.branches)]
     outputs = [one.output for one in each]
     if spec.options["combine"] == "concatenate":
         alike = {output[:-1] for output in outputs}
@@ -64,7 +67,7 @@ def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
 
 def forward(p: Scope, x: Any) -> tuple[Any, Any]:
     runs = [chain.forward(p.tables, branch, f"{p.name}.{b}", p.values, x)
-            for b, branch in enumerate(p.options["branches"])]
+            for b, branch in enumerate(p.spec.branches)]
     ys = [y for y, _ in runs]
     return COMBINE[p.options["combine"]].forward(ys), (ys, [tape for _, tape in runs])
 
@@ -80,10 +83,13 @@ def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
     return dx, gradients
 
 
-PARALLEL = Rule(
-    forward, backward, shapes,
-    {"branches": Option(lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(b, list) for b in v),
-                        "a list of lists of layers"),
-     "combine": Option(lambda v: isinstance(v, str) and v in COMBINE, f"one of {', '.join(COMBINE)}")},
-    finish=finish,
-)
+BRANCHES = Option(lambda v: isinstance(v, list) and len(v) > 0
+                  and all(isinstance(branch, list) for branch in v), "a list of lists of layers")
+LAYERS = {
+    "parallel": Rule(
+        forward, backward, shapes,
+        {"branches": BRANCHES,
+         "combine": Option(lambda v: isinstance(v, str) and v in COMBINE,
+                           f"one of {', '.join(COMBINE)}")},
+        inside=lambda saved: saved[1], finish=finish),
+}

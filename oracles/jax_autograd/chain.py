@@ -1,0 +1,45 @@
+"""Layers one after another in JAX, each by the row of its kind; written apart from PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ...reference.network import LayerSpec
+from .. import known_options, row
+
+Array = Any
+Values = Mapping[str, Array]
+
+
+class Layer(NamedTuple):
+    """A row: the layer, (here, x) -> y, and the options it knows."""
+
+    forward: Callable[[Here, Array], Array]
+    options: tuple[str, ...]
+
+
+class Here(NamedTuple):
+    """One layer at its place: its description and name, all values by global name, and all rows."""
+
+    spec: LayerSpec
+    name: str
+    values: Values
+    rows: Mapping[str, Layer]
+
+    def parameter(self, local: str) -> Array:
+        """The layer's own parameter, or the owner's: matrices transposed where the layer says so."""
+        shared = self.values.get(f"{self.spec.share}.{local}")
+        if shared is None or (self.spec.transpose and shared.ndim != 2):
+            return self.values[f"{self.name}.{local}"]
+        return shared.T if self.spec.transpose else shared
+
+
+def forward(rows: Mapping[str, Layer], layers: Iterable[LayerSpec], prefix: str, values: Values,
+            x: Array) -> Array:
+    """The output of the layers; `values` are parameters and constants by global name."""
+    for i, spec in enumerate(layers):
+        layer = row("jax", "layer kind", spec.kind, rows)
+        known_options("jax", spec.kind, spec.options, layer.options)
+        x = layer.forward(Here(spec, f"{prefix}{i}", values, rows), x)
+    return x

@@ -1,0 +1,43 @@
+"""The losses in JAX: the reductions are sums and means of the unreduced array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ...reference.network import LossSpec
+from .. import row
+
+Array = Any
+
+
+def _one_hot(p: Array, t: Array) -> Array:
+    """Targets as values (batch, ..., classes) of p's dtype."""
+    return jax.nn.one_hot(t, p.shape[-1], dtype=p.dtype) if t.ndim < p.ndim else t
+
+
+# A row is the unreduced array, L(p, t) with p: (batch, ..., units); the reductions are sums and means of it.
+LOSSES: dict[str, Callable[[Array, Array], Array]] = {
+    "squared_error": lambda p, t: jnp.square(p - t),
+    "absolute_error": lambda p, t: jnp.abs(p - t),
+    "cross_entropy": lambda p, t: -jnp.sum(_one_hot(p, t) * jnp.log(p), axis=-1),
+    "softmax_cross_entropy": lambda z, t: -jnp.sum(_one_hot(z, t) * jax.nn.log_softmax(z, axis=-1), axis=-1),
+    "binary_cross_entropy": lambda p, t: -(t * jnp.log(p) + (1 - t) * jnp.log1p(-p)),
+    "sigmoid_cross_entropy": lambda z, t: -(t * jax.nn.log_sigmoid(z) + (1 - t) * jax.nn.log_sigmoid(-z)),
+    "inner_product": jnp.multiply,
+}
+
+REDUCTIONS: dict[str, Callable[[Array], Array]] = {
+    "sum": jnp.sum,
+    "mean": jnp.mean,
+    "mean_over_batch": lambda unreduced: jnp.sum(unreduced) / unreduced.shape[0],
+}
+
+
+def loss_of(spec: LossSpec, p: Array, t: Array) -> Array:
+    """The reduced, scaled loss of outputs p: (batch, ..., units); t: values of that shape, or class indices."""
+    t = t if t.ndim < p.ndim else t.astype(p.dtype)
+    return spec.scale * row("jax", "reduction", spec.reduction, REDUCTIONS)(row("jax", "loss", spec.kind, LOSSES)(p, t))

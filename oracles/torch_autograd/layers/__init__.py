@@ -1,0 +1,6 @@
+"""The layer kinds in PyTorch: a family a file, found by itself."""
+
+from ....reference.families import collected
+from ..chain import Layer
+
+LAYERS: dict[str, Layer] = collected(__name__, __path__, "LAYERS")

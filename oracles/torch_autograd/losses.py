@@ -1,0 +1,51 @@
+"""The losses in PyTorch, reduced as PyTorch reduces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from ...reference.network import LossSpec
+from .. import row
+
+Tensor = Any
+
+
+def _reduced(unreduced: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A loss PyTorch has no function for (or only a clamped one), reduced as PyTorch reduces."""
+    return lambda p, t, reduction: getattr(unreduced(p, t), reduction)()
+
+
+def _rows(p: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """(..., classes) as (rows, classes), where PyTorch looks for the classes; t the same, or its indices as (rows,)."""
+    return p.reshape(-1, p.shape[-1]), (t.reshape(-1) if t.ndim < p.ndim else t.reshape(-1, t.shape[-1]))
+
+
+def _cross_entropy(p: Tensor, t: Tensor, reduction: str) -> Tensor:
+    p, t = _rows(p, t)
+    if t.ndim < p.ndim:
+        return F.nll_loss(torch.log(p), t, reduction=reduction)
+    return getattr(-(t * torch.log(p)).sum(dim=-1), reduction)()
+
+
+# A row is loss(p, t, reduction), with p: (batch, ..., units) and reduction "sum" or "mean" over the unreduced array.
+# F.binary_cross_entropy clamps its logarithms at -100 and its p(1 - p) at 1e-12, so it is not used.
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "squared_error": lambda p, t, reduction: F.mse_loss(p, t, reduction=reduction),
+    "absolute_error": lambda p, t, reduction: F.l1_loss(p, t, reduction=reduction),
+    "cross_entropy": _cross_entropy,
+    "softmax_cross_entropy": lambda z, t, reduction: F.cross_entropy(*_rows(z, t), reduction=reduction),
+    "binary_cross_entropy": _reduced(lambda p, t: -(t * torch.log(p) + (1 - t) * torch.log1p(-p))),
+    "sigmoid_cross_entropy": lambda z, t, reduction: F.binary_cross_entropy_with_logits(z, t, reduction=reduction),
+    "inner_product": _reduced(torch.mul),
+}
+
+
+def loss_of(spec: LossSpec, p: Tensor, t: Tensor) -> Tensor:
+    """The reduced, scaled loss of outputs p: (batch, ..., units); t: values of that shape, or class indices."""
+    t = t if t.ndim < p.ndim else t.to(p.dtype)
+    loss = row("torch", "loss", spec.kind, LOSSES)(p, t, "mean" if spec.reduction == "mean" else "sum")
+    return spec.scale * (loss / p.shape[0] if spec.reduction == "mean_over_batch" else loss)

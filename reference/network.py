@@ -1,0 +1,186 @@
+"""A network as data: frozen, and the same after a trip through JSON (`parse.network` reads it).
+
+    {"format": 1, "input_shape": [3], "input_kind": "real",
+     "layers": [{"kind": "dense", "units": 4, "bias": true},
+                {"kind": "activation", "function": "sigmoid"}],
+     "loss": {"kind": "squared_error", "reduction": "mean_over_batch", "scale": 0.5}}
+
+Parameters are named by layer index: "0.weight", "0.bias"; inside a `parallel` layer "2.0.1.weight"
+is layer 2, branch 0, position 1. A layer with `"share": "0"` uses the parameters of layer 0 (with
+`"transpose": true` its matrices transposed); their gradients are summed under the owner's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from .checks import FORMAT, DescriptionError, Json
+
+REDUCTIONS = ("sum", "mean_over_batch", "mean")
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer: its kind and options; an option `branches` holds the layers inside it, parsed."""
+
+    kind: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    share: str | None = None
+    transpose: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_json(), sort_keys=True))
+
+    @property
+    def branches(self) -> tuple[tuple[LayerSpec, ...], ...]:
+        """The layers inside, branch by branch; none for most kinds."""
+        return tuple(self.options.get("branches", ()))
+
+    @property
+    def units(self) -> int | None:
+        """How many units the layer gives, where that is one of its options."""
+        return self.options.get("units")
+
+    @property
+    def function(self) -> str | None:
+        """The function of a layer that is nothing but a function of its input."""
+        return self.options.get("function") if self.units is None else None
+
+    def but(self, **options: Json) -> LayerSpec:
+        """The layer with some options replaced."""
+        return LayerSpec(self.kind, {**self.options, **options}, self.share, self.transpose)
+
+    def to_json(self) -> dict[str, Json]:
+        data: dict[str, Json] = {"kind": self.kind, **self.options}
+        if self.branches:
+            data["branches"] = [[layer.to_json() for layer in branch] for branch in self.branches]
+        if self.share is not None:
+            data["share"] = self.share
+        if self.transpose:
+            data["transpose"] = True
+        return data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LayerSpec, (self.kind, dict(self.options), self.share, self.transpose)
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """loss = scale * reduction(unreduced loss array)."""
+
+    kind: str
+    reduction: str = "mean_over_batch"
+    scale: float = 1.0
+
+    def to_json(self) -> dict[str, Json]:
+        return {"kind": self.kind, "reduction": self.reduction, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class Network:
+    """inputs -> layers -> loss.
+
+    `input_kind` is "real", or {"index": V} for integers below V, which have no gradient.
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[LayerSpec, ...]
+    loss: LossSpec
+    input_kind: Any = "real"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self.key == other.key
+
+    @cached_property
+    def key(self) -> str:
+        """The canonical JSON text: equal networks have equal keys."""
+        return json.dumps(self.to_json(), sort_keys=True)
+
+    @property
+    def real(self) -> bool:
+        """Whether the inputs are real numbers, and so have a gradient."""
+        return bool(self.input_kind == "real")
+
+    def walk(self) -> Iterator[tuple[str, LayerSpec]]:
+        """Every layer with its name, those inside branches too, in the order of the forward."""
+        return walk(self.layers)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "format": FORMAT,
+            "input_shape": list(self.input_shape),
+            "input_kind": self.input_kind,
+            "layers": [layer.to_json() for layer in self.layers],
+            "loss": self.loss.to_json(),
+        }
+
+    # --- what spares a plain chain of layers with units and functions between them the loop over its layers ---
+
+    def _with_units(self) -> list[tuple[str, LayerSpec]]:
+        """The layers of the chain that have units and parameters of their own."""
+        return [(str(i), spec) for i, spec in enumerate(self.layers)
+                if spec.units is not None and spec.share is None]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Units per level of a chain, the inputs first: [3, 4, 2]."""
+        return [self.input_shape[-1], *(spec.options["units"] for _, spec in self._with_units())]
+
+    @property
+    def _functions(self) -> list[str]:
+        """The activation after each layer with units, "identity" where there is none."""
+        functions: list[str] = []
+        for spec in self.layers:
+            if spec.units is not None:
+                functions.append("identity")
+            elif spec.function is None or not functions or functions[-1] != "identity":
+                raise DescriptionError(f"network: {spec.kind} layers in places of their own: only a "
+                                       "chain of layers with units has sizes and activations")
+            else:
+                functions[-1] = spec.function
+        return functions
+
+    @property
+    def hidden(self) -> list[str]:
+        """The activation after each layer of a chain but the last: ["tanh"]."""
+        return self._functions[:-1]
+
+    @property
+    def head(self) -> tuple[str, str]:
+        """The output activation and the loss: ("identity", "squared_error")."""
+        last = self.layers[-1].function if self.layers else None
+        return last or "identity", self.loss.kind
+
+    def unpack(self, parameters: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+        """The weights (in, units) and the biases (units,) of a chain, in order; None for no bias."""
+        names = [name for name, _ in self._with_units()]
+        return ([parameters[f"{name}.weight"] for name in names],
+                [parameters.get(f"{name}.bias") for name in names])
+
+    def pack(self, weights: list[Any], biases: list[Any] | None = None) -> dict[str, Any]:
+        """The answer's dictionary from one gradient per layer of a chain: `unpack` turned round."""
+        names = [name for name, _ in self._with_units()]
+        packed = {f"{n}.weight": dw for n, dw in zip(names, weights, strict=True)}
+        packed |= {f"{n}.bias": db
+                   for n, db in zip(names, biases or [None] * len(names), strict=True)}
+        return {name: value for name, value in packed.items() if value is not None}
+
+
+def walk(layers: Iterable[LayerSpec], prefix: str = "") -> Iterator[tuple[str, LayerSpec]]:
+    """Every layer with its name, those inside branches too, in the order of the forward pass."""
+    for i, spec in enumerate(layers):
+        name = f"{prefix}.{i}" if prefix else str(i)
+        yield name, spec
+        for b, branch in enumerate(spec.branches):
+            yield from walk(branch, f"{name}.{b}")

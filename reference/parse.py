@@ -1,0 +1,156 @@
+"""From JSON to networks and cases: every name, option, shape and number is checked on the way.
+
+Whatever cannot be raises DescriptionError: one line that says what was received and what is
+allowed. `tables` (default: those of this package) say which kinds exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from .arrays import DTYPES, array_from_json
+from .case import Case
+from .checks import (
+    MOST_AXES,
+    DescriptionError,
+    Json,
+    mapping,
+    number,
+    one_of,
+    refuse_deep,
+    refuse_unknown,
+    size,
+    this_format,
+)
+from .kinds import Shape, Shapes, Tables
+from .network import REDUCTIONS, LayerSpec, LossSpec, Network
+from .shapes import infer
+from .tables import TABLES
+
+# --- networks --------------------------------------------------------------------------------------
+
+
+def network(data: Json, tables: Tables = TABLES) -> Network:
+    """Parse and check a description; DescriptionError names what is unknown and what cannot be."""
+    refuse_deep("network", data)
+    data = mapping("network", data)
+    refuse_unknown("network", data, ("format", "input_shape", "input_kind", "layers", "loss"))
+    this_format("network", data)
+    if not isinstance(data.get("layers"), list):
+        raise DescriptionError(f"network: layers is {data.get('layers')!r}, wanted a list of layers")
+    layers = tuple(layer(tables, f"layer {i}", each) for i, each in enumerate(data["layers"]))
+    shape, kind = _input_shape(data.get("input_shape")), _input_kind(data.get("input_kind", "real"))
+    parsed = Network(shape, layers, loss(data.get("loss"), tables), kind)
+    infer(parsed, tables)
+    return parsed
+
+
+def layer(tables: Tables, where: str, data: Json) -> LayerSpec:
+    """Parse one layer, every option checked against its rule; `where` names it in messages."""
+    data = dict(mapping(where, data))
+    kind = one_of(f"{where}: layer kind", data.pop("kind", None), tables.layers)
+    where = f"{where} ({kind})"
+    share, transpose = data.pop("share", None), data.pop("transpose", False)
+    if not isinstance(share, str | None) or not isinstance(transpose, bool):
+        raise DescriptionError(f"{where}: share is a layer name such as \"0\", "
+                               "transpose is true or false")
+    if transpose and share is None:
+        raise DescriptionError(f"{where}: transpose without share")
+    rule = tables.layers[kind]
+    options = rule.finish(where, rule.parse(where, data, tables), partial(layer, tables))
+    spec = LayerSpec(kind, options, share, transpose)
+    if share is not None and spec.branches:
+        raise DescriptionError(f"{where}: share belongs to the layers inside its branches")
+    return spec
+
+
+def loss(data: Json, tables: Tables) -> LossSpec:
+    """Parse the loss."""
+    data = mapping("loss", data)
+    refuse_unknown("loss", data, ("kind", "reduction", "scale"))
+    kind = one_of("loss kind", data.get("kind"), tables.losses)
+    reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"), REDUCTIONS)
+    return LossSpec(kind, reduction, number("loss scale", data.get("scale", 1.0)))
+
+
+def _input_shape(data: Json) -> tuple[int, ...]:
+    listed = isinstance(data, list | tuple) and 0 < len(data) <= MOST_AXES
+    if not listed or not all(map(size, data)):
+        raise DescriptionError(f"network: input_shape is {data!r}, "
+                               "wanted a list of positive integers such as [3]")
+    return tuple(data)
+
+
+def _input_kind(data: Json) -> Any:
+    indexed = isinstance(data, Mapping) and list(data) == ["index"] and size(data["index"])
+    if data != "real" and not indexed:
+        raise DescriptionError(f"network: input_kind is {data!r}, "
+                               "wanted \"real\" or {\"index\": V}")
+    return data
+
+
+# --- cases -----------------------------------------------------------------------------------------
+
+
+def case(data: Json, tables: Tables = TABLES) -> Case:
+    """Parse a case; DescriptionError names what is unknown, missing or of the wrong shape."""
+    refuse_deep("case", data)
+    data = mapping("case", data)
+    refuse_unknown("case", data, ("format", "network", "dtype", "parameters", "constants", "inputs",
+                                  "targets"))
+    this_format("case", data)
+    parsed = Case(
+        network(data.get("network"), tables),
+        _arrays("parameters", data.get("parameters")),
+        array_from_json("inputs", data.get("inputs")),
+        array_from_json("targets", data.get("targets")),
+        one_of("case: dtype", data.get("dtype"), DTYPES),
+        _arrays("constants", data.get("constants", {})),
+    )
+    _check(parsed, infer(parsed.network, tables), tables)
+    return parsed
+
+
+def _arrays(what: str, data: Json) -> dict[str, Any]:
+    return {name: array_from_json(name, value) for name, value in mapping(what, data).items()}
+
+
+def _check(case: Case, wanted: Shapes, tables: Tables) -> None:
+    states, masks = _each(case, wanted.states), _each(case, wanted.masks)
+    _check_shapes("parameters", case.parameters, {**wanted.parameters, **states})
+    _check_shapes("constants", case.constants, {**wanted.constants, **masks})
+    if case.inputs.ndim < 1 or case.inputs.shape[1:] != case.network.input_shape or not case.batch:
+        raise DescriptionError(f"case: inputs of shape {case.inputs.shape}, "
+                               f"wanted (batch, *{case.network.input_shape})")
+    kinds = tables.losses[case.network.loss.kind].targets
+    indexed = case.targets.dtype == "int64" and "index" in kinds
+    shape = (case.batch, *(wanted.output[:-1] if indexed else wanted.output))
+    if case.targets.shape != shape:
+        raise DescriptionError(f"case: targets of shape {case.targets.shape}, wanted {shape}")
+    below = {} if case.network.real else {"inputs": case.network.input_kind["index"]}
+    below |= {"targets": wanted.output[-1]} if indexed else {}
+    for name, array in {**case.parameters, "inputs": case.inputs, "targets": case.targets}.items():
+        _check_numbers(name, array, case.dtype, below.get(name))
+
+
+def _each(case: Case, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Arrays with one entry for each example."""
+    return {name: (case.batch, *shape) for name, shape in shapes.items()}
+
+
+def _check_shapes(what: str, arrays: Mapping[str, Any], wanted: Mapping[str, Shape]) -> None:
+    shapes = {k: v.shape for k, v in arrays.items()}
+    if shapes != dict(wanted):
+        raise DescriptionError(f"case: {what} of shapes {shapes}, "
+                               f"but the network wants {dict(wanted)}")
+
+
+def _check_numbers(name: str, array: Any, dtype: str, below: int | None) -> None:
+    """Real numbers have the case's dtype, indices are integers from 0 to under `below`."""
+    wanted = dtype if below is None else "int64"
+    if array.dtype != wanted:
+        raise DescriptionError(f"case: {name} has dtype {array.dtype}, wanted {wanted}")
+    if below is not None and not ((array >= 0) & (array < below)).all():
+        raise DescriptionError(f"case: {name} must be integers from 0 to below {below}")
