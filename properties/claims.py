@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec
-from ..reference import parse
+from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec, parse
 from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
 from ..reference.network import REDUCTIONS
+from .structures import PLAIN, STRUCTURES
 
 BIAS = ("always", "never", "any")
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index")
@@ -86,8 +86,10 @@ def activation(value: str | Mapping[str, Any]) -> LayerSpec:
 class Claims:
     """Chains of dense layers: which hidden activations, heads, biases, batches, depths (dense layers) and dtypes.
 
-    same_hidden: one activation for all hidden layers. max_parameters: the largest network to send. explored: nothing
-    was claimed, so the subject may decline. Raises DescriptionError for what cannot be.
+    layers: what networks may be made of and look like, by the names of `properties.structures` ("dense" for plain
+    chains, "parallel", "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
+    max_parameters: the largest network to send. explored: nothing was claimed, so the subject may decline. Raises
+    DescriptionError for what cannot be.
     """
 
     hidden: tuple[str | Mapping[str, Any], ...] = ()
@@ -98,10 +100,13 @@ class Claims:
     depth: Range = (1, None)
     dtypes: tuple[str, ...] = ("float64",)
     max_parameters: int | None = None
+    layers: tuple[str, ...] = (PLAIN,)
     explored: bool = field(default=False)
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "heads", "dtypes"):
+        if self.layers == "all":
+            object.__setattr__(self, "layers", tuple(STRUCTURES))
+        for name in ("hidden", "heads", "dtypes", "layers"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list):
                 raise DescriptionError(f"claims: {name} is {value!r}, wanted a list")
@@ -112,6 +117,10 @@ class Claims:
             raise DescriptionError("claims: heads wants at least one Head(activation, loss)")
         for dtype in self.dtypes:
             one_of("claims: dtype", dtype, DTYPES)
+        for name in self.layers:
+            one_of("claims: layers", name, STRUCTURES)
+        if not self.layers:
+            raise DescriptionError(f"claims: layers is empty; allowed: {', '.join(STRUCTURES)}")
         if not self.dtypes:
             raise DescriptionError(f"claims: dtypes is empty; allowed: {', '.join(DTYPES)}")
         one_of("claims: bias", self.bias, BIAS)

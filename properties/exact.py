@@ -35,9 +35,15 @@ def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[
             return rng.integers(-top, top + 1, shape).astype(dtype)
 
         values = {name: integers(*shape) for name, shape in shapes.parameters.items()}
-        case = Case(network, values, integers(batch, *network.input_shape), integers(batch, *shapes.output), dtype)
+        values |= {name: integers(batch, *shape) for name, shape in shapes.states.items()}
+        inputs = (integers(batch, *network.input_shape) if network.real
+                  else rng.integers(0, network.input_kind["index"], (batch, *network.input_shape)))
+        constants = {name: integers(*shape) for name, shape in shapes.constants.items()}
+        constants |= {name: integers(batch, *shape) % 2 for name, shape in shapes.masks.items()}
+        case = Case(network, values, inputs, integers(batch, *shapes.output), dtype, constants)
         if targets in ("one_hot", "binary"):
-            ones = np.eye(shapes.output[-1])[rng.integers(0, shapes.output[-1], batch)]
+            units = shapes.output[-1]
+            ones = np.eye(units)[rng.integers(0, units, (batch, *shapes.output[:-1]))]
             case = case.but(targets=ones.astype(dtype))
         if certified(case):
             return case
@@ -58,7 +64,7 @@ def certified(case: Case) -> bool:
 
 def conventions(network: Network) -> Iterator[tuple[dict[str, float], Tables]]:
     """Every choice of slopes at the kinks this network has, with the tables that make it."""
-    kinds = sorted({layer.options["function"] for layer in network.layers if layer.kind == "activation"} & set(SLOPES))
+    kinds = sorted({str(spec.function) for _, spec in network.walk()} & set(SLOPES))
     kinds += [network.loss.kind] if network.loss.kind in SLOPES else []
     for slopes in product(*(SLOPES[kind] for kind in kinds)):
         chosen = dict(zip(kinds, slopes, strict=True))

@@ -111,7 +111,7 @@ class Affine(NamedTuple):
     """
 
     y: Callable[[Array, Array, Array | None], Array]
-    dW: Callable[[Pass], Array]  # noqa: N815 - the letters of the textbook
+    dW: Callable[[Pass], Array]
     db: Callable[[Pass], Array]
     dx: Callable[[Pass], Array]
 
@@ -220,9 +220,9 @@ class Rule(NamedTuple):
     `takes`: what the first layer of a network is given, "real" numbers or an "index" (an embedding).
     `sites(spec)`: the places where it is affine. `kinks(p, saved)`: where it has no derivative.
     `arguments(p, saved)`: what its functions that are not affine are taken of: how far a step moves
-    them says how far it may go. `inside(saved)`: the tapes of the layers inside it. `mixes`: whether an example's output depends
-    on other examples of the batch. `finish(where, options, parse)`: the options, once checked, made
-    ready; parse(where, data) reads a layer inside.
+    them says how far it may go. `inside(saved)`: the tapes of the layers inside it. `mixes`: whether
+    an example's output depends on other examples of the batch. `finish(where, options, parse)`: the
+    options, once checked, made ready; parse(where, data) reads a layer inside.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]

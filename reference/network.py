@@ -112,6 +112,11 @@ class Network:
         """Whether the inputs are real numbers, and so have a gradient."""
         return bool(self.input_kind == "real")
 
+    @property
+    def depth(self) -> int:
+        """How many layers with units the longest way through the network has."""
+        return _depth(self.layers)
+
     def walk(self) -> Iterator[tuple[str, LayerSpec]]:
         """Every layer with its name, those inside branches too, in the order of the forward."""
         return walk(self.layers)
@@ -175,6 +180,11 @@ class Network:
         packed |= {f"{n}.bias": db
                    for n, db in zip(names, biases or [None] * len(names), strict=True)}
         return {name: value for name, value in packed.items() if value is not None}
+
+
+def _depth(layers: Iterable[LayerSpec]) -> int:
+    return sum(max(map(_depth, spec.branches), default=int(spec.units is not None))
+               for spec in layers)
 
 
 def walk(layers: Iterable[LayerSpec], prefix: str = "") -> Iterator[tuple[str, LayerSpec]]:

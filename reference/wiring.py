@@ -86,10 +86,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Wiring:
-    """The sites of a network in the order of the forward, and who reads its inputs."""
+    """The sites of a network in the order of the forward, and who reads its inputs.
+
+    `functions`: by layer, what each function of the network is taken of; `output`: the network's.
+    """
 
     places: tuple[Place, ...]
     inputs: tuple[Reader, ...]
+    functions: Mapping[str, Source]
+    output: Source
+
+    def place(self, key: str) -> Place | None:
+        """The place with this key."""
+        return next((place for place in self.places if place.key == key), None)
 
     @property
     def pairs(self) -> list[tuple[Place, Place]]:
@@ -134,14 +143,16 @@ class _Walk:
         self.parameters, self.tables = parameters, tables
         self.places: list[Place] = []
         self.readers: dict[str, list[Reader]] = {}
+        self.functions: dict[str, Source] = {}
 
     def of(self, network: Network) -> Wiring:
-        self.read(self.chain(network.layers, "", Source(INPUTS)), LOSS)
+        output = self.chain(network.layers, "", Source(INPUTS))
+        self.read(output, LOSS)
         uses = [name for place in self.places for name in place.parameters]
         places = [replace(place, readers=tuple(self.readers.get(place.key, ())),
                           alone=place.alone and all(uses.count(p) == 1 for p in place.parameters))
                   for place in self.places]
-        return Wiring(tuple(places), tuple(self.readers.get(INPUTS, ())))
+        return Wiring(tuple(places), tuple(self.readers.get(INPUTS, ())), self.functions, output)
 
     def read(self, source: Source, reader: str) -> None:
         self.readers.setdefault(source.origin, []).append(Reader(reader, source.through))
@@ -153,6 +164,7 @@ class _Walk:
 
     def layer(self, spec: LayerSpec, name: str, source: Source) -> Source:
         if spec.function is not None:
+            self.functions[name] = source
             return source._replace(through=(*source.through, spec.function))
         if spec.branches:
             for b, branch in enumerate(spec.branches):

@@ -1,0 +1,109 @@
+"""Hypothesis strategies for networks and cases, built inside the claims and biased to where mistakes hide.
+
+    from hypothesis import given
+    from backproof import cases
+
+    @given(cases())
+    def test_mine(case): ...
+
+Hypothesis draws the structure (so a failure shrinks to a smaller network); the values come from a
+drawn seed, in a drawn style. What a case must not be (on a kink, overflowing in its dtype) is
+mended, never filtered away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ...reference import LOSSES, Case, Network
+from ..claims import EVERYTHING, Claims, Head
+from ..exact import exact_case
+from ..structure import Choose
+from ..structures import PLAIN
+from .chains import BATCHES, chain, count, head_of, several, within
+from .grown import network_inside
+from .mending import in_dtype, mended
+from .values import TARGETS, Style, build
+
+STYLES = st.builds(
+    Style,
+    gain=st.sampled_from((1.0, 1.0, 0.5, 2.0, 4.0)),
+    bias=st.sampled_from(("random", "random", "equal", "zero")),
+    inputs=st.sampled_from(("normal", "normal", "repeated rows", "zero column", "saturating",
+                            "small", "huge")),
+    scales=st.sampled_from(("alike", "alike", "different", "large outputs")),
+)
+# Small numbers only: into larger ones Hypothesis mixes constants that it finds in whatever modules
+# are loaded, and the same seed would draw other networks beside another program.
+SEEDS = st.lists(st.integers(0, 99), min_size=5, max_size=5)
+
+EXACT_HIDDEN = ("identity", "relu")
+EXACT_LOSSES = ("squared_error", "absolute_error", "inner_product")
+
+
+def chooser(draw: Any) -> Choose:
+    """Hypothesis as the source of choices."""
+    def choose(options: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(options))
+
+    return choose
+
+
+@st.composite
+def networks(draw: Any, claims: Claims = EVERYTHING, *, head: Head | None = None) -> Network:
+    """Networks inside `claims`, with one head or any of them; depth 1 to 12, widths 1 to 8."""
+    choose = chooser(draw)
+    return network_inside(choose, claims, head or head_of(choose, claims))
+
+
+@st.composite
+def cases(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = None,
+          dtype: str | None = None) -> Case:
+    """Cases inside `claims`: network, batch, targets, values in a style; all finite, all smooth."""
+    choose = chooser(draw)
+    head = head_of(choose, claims)
+    chosen = network or draw(networks(claims, head=head))
+    kinds = head.target_kinds if network is None else LOSSES[network.loss.kind].targets
+    batch = choose(within((*BATCHES, *chosen.sizes), claims.batch))
+    targets = choose(kinds)
+    style, seed = draw(STYLES), draw(SEEDS)
+    return build(chosen, batch, targets, style, seed, dtype or choose(claims.dtypes))
+
+
+def exactable(claims: Claims) -> Claims | None:
+    """The part of the claims whose arithmetic can be exact: None where there is none."""
+    heads = tuple(head for head in claims.heads if head.activation in EXACT_HIDDEN
+                  and head.loss in EXACT_LOSSES and math.frexp(head.scale)[0] == 0.5)
+    hidden = tuple(name for name in claims.hidden if name in EXACT_HIDDEN)
+    if not heads or (claims.depth[0] > 1 and not hidden):
+        return None
+    most = 4 if claims.depth[1] is None else min(4, claims.depth[1])
+    depth = (claims.depth[0], max(most, claims.depth[0]))
+    return replace(claims, heads=heads, hidden=hidden, depth=depth)
+
+
+@st.composite
+def exact_cases(draw: Any, claims: Claims = EVERYTHING) -> Case | None:
+    """Integer networks whose float32 arithmetic is exact in any order, kinks included.
+
+    None where the claims hold none, or the network drawn is too large for it.
+    """
+    inside = exactable(claims)
+    if inside is None:
+        return None
+    choose = chooser(draw)
+    head = head_of(choose, inside)
+    network = draw(networks(inside, head=head))
+    kinds = [kind for kind in head.target_kinds if kind != "soft"]
+    batch = choose(within((1, 2, 4, 8), claims.batch))
+    seed, dtype = draw(SEEDS), choose(claims.dtypes)
+    return exact_case(network, batch, choose(kinds), seed, dtype) if kinds else None
+
+
+__all__ = ["PLAIN", "STYLES", "TARGETS", "Style", "build", "cases", "chain", "count",
+           "exact_cases", "exactable", "in_dtype", "mended", "networks", "several"]

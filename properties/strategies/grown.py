@@ -1,0 +1,51 @@
+"""Networks inside the claims: a chain, grown into one of the structures claimed, or left as it is."""
+
+from __future__ import annotations
+
+import math
+
+from ...reference import DescriptionError, Network, infer
+from ..claims import Claims, Head, activation
+from ..structure import Choose, Limits
+from ..structures import PLAIN, STRUCTURES
+from .chains import chain_inside
+
+
+def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
+    """A network inside the claims, with this head: plain as often as all structures together."""
+    network = chain_inside(choose, claims, head)
+    more = [name for name in claims.layers if name != PLAIN]
+    if not more:
+        return network
+    plain = [PLAIN] * (len(more) if PLAIN in claims.layers else 0)
+    for name in chosen(choose, [*plain, *more], more):
+        network = grown(choose, network, name, claims)
+    return network
+
+
+def chosen(choose: Choose, names: list[str], more: list[str]) -> list[str]:
+    """One structure, and now and then a second one."""
+    first = choose(names)
+    return [first] if first == PLAIN or choose((True, True, False)) else [first, choose(more)]
+
+
+def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Network:
+    """The network with one structure more, where it can have it inside the claims."""
+    hidden = tuple(map(activation, claims.hidden))
+    if claims.same_hidden:
+        used = [spec for _, spec in network.walk() if spec in hidden]
+        hidden = tuple(used[:1]) or hidden[:1]
+    most = claims.depth[1]
+    limits = Limits(hidden, None if most is None else most - network.depth)
+    found = STRUCTURES[name].grow(choose, network, limits)
+    return found if found is not None and fits(found, claims) else network
+
+
+def fits(network: Network, claims: Claims) -> bool:
+    """Whether the layers fit each other, with no more parameters than are claimed."""
+    try:
+        shapes = infer(network).parameters.values()
+    except DescriptionError:
+        return False
+    most = claims.max_parameters
+    return most is None or sum(map(math.prod, shapes)) <= most

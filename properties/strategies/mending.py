@@ -1,0 +1,120 @@
+"""What a case must not be is mended, never filtered away: overflowing in its dtype, or on a kink.
+
+At a kink right programs may differ, so a unit whose argument lies within rounding of one is moved:
+by the bias in front of it, by the weights where there is none, by the inputs where they come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...reference import LOSSES, Case, evaluate, forward
+from ...reference.wiring import INPUTS, Source, wired
+from ..tolerance import spread
+
+LOGITS = {"float64": 20.0, "float32": 10.0}
+TRIES = 12
+
+
+def in_dtype(case: Case, dtype: str) -> Case:
+    """The case in `dtype`, its numbers exact in float32 for float32."""
+    return case.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, dtype)
+
+
+def mended(case: Case, rng: Any) -> Case:
+    """The case made valid: finite, and no unit within rounding of a kink.
+
+    Where nothing helps (a relu network without biases whose units are all off sits on its kink
+    exactly), weights and inputs become positive.
+    """
+    case = _tamed(case)
+    for attempt in range(TRIES):
+        unclear = spread(case).unclear
+        if not unclear:
+            return case
+        moved = _positive(case, rng) if 2 * attempt >= TRIES else _nudged(case, unclear, rng)
+        case = _tamed(in_dtype(moved, case.dtype))
+    return case
+
+
+# --- too large -------------------------------------------------------------------------------------
+
+
+def _tamed(case: Case) -> Case:
+    """The case with finite answers, and outputs that are not rounded onto a pole or a kink."""
+    last = wired(case.network).last
+    for _ in range(60):
+        finite = _finite(case)
+        if finite and not _saturated(case):
+            return case
+        shrunk = last.parameters if finite and last is not None else case.parameters
+        case = case.but(parameters={name: case.parameters[name] / 2 for name in shrunk})
+    return case
+
+
+def _finite(case: Case) -> bool:
+    answer = evaluate(case)
+    return bool(np.isfinite(answer.loss)) and all(
+        bool(np.isfinite(g).all()) for g in answer.gradients.values())
+
+
+def _saturated(case: Case) -> bool:
+    """Whether an output activation, rounded to the end of its range, meets a pole or a kink."""
+    loss = LOSSES[case.network.loss.kind]
+    if case.network.layers[-1].function is None or not (loss.domain[1] == 1.0 or loss.kinks):
+        return False
+    return bool(np.abs(forward(case).arguments[-1]).max() > LOGITS[case.dtype])
+
+
+# --- on a kink -------------------------------------------------------------------------------------
+
+
+def _nudged(case: Case, unclear: Mapping[str, Any], rng: Any) -> Case:
+    """What feeds each unclear unit is moved; unclear: by layer, or "loss", a mask of its units."""
+    for layer, mask in unclear.items():
+        wiring = wired(case.network)
+        source = wiring.output if layer == "loss" else wiring.functions.get(layer)
+        case = _moved(case, source, mask, rng)
+    return case
+
+
+def _moved(case: Case, source: Source | None, mask: Any, rng: Any) -> Case:
+    """The case with what `source` gives moved where the mask says so."""
+    place = wired(case.network).place(source.origin) if source is not None else None
+    if place is not None:
+        return _by_parameter(case, place.bias or place.weight, bool(place.bias), mask, rng)
+    if source is not None and source.origin == INPUTS and mask.shape == case.inputs.shape:
+        return case.but(inputs=case.inputs + mask * _steps(case.inputs, True, rng))
+    return case.but(parameters={name: value + _steps(value, value.ndim == 1, rng)
+                                for name, value in case.parameters.items()})
+
+
+def _by_parameter(case: Case, name: str, bias: bool, mask: Any, rng: Any) -> Case:
+    value = case.parameters[name]
+    units = mask.reshape(-1, mask.shape[-1]).any(axis=0)
+    chosen = units if value.shape[-1] == units.size else np.ones(value.shape[-1], bool)
+    return case.but(parameters={name: value + chosen * _steps(value, bias, rng)})
+
+
+def _steps(value: Any, bias: bool, rng: Any) -> Any:
+    """Random steps of the size of the largest entry, at least 1 for a bias."""
+    largest = float(np.abs(value).max(initial=0.0))
+    size = max(largest, 1.0) if bias else largest + 2.0**-10
+    return rng.uniform(0.125, 0.5, value.shape) * size
+
+
+def _positive(case: Case, rng: Any) -> Case:
+    """Positive weights, biases and inputs; for a kink of the loss, small last weights too."""
+    def positive(a: Any) -> Any:
+        return np.abs(a) + rng.uniform(0.01, 0.1, a.shape)
+
+    parameters = {name: positive(value) for name, value in case.parameters.items()}
+    last = wired(case.network).last
+    if last is not None:
+        weight = parameters[last.weight]
+        parameters[last.weight] = weight * rng.uniform(0.1, 0.9, weight.shape)
+    inputs = positive(case.inputs) if case.network.real else case.inputs
+    return case.but(parameters=parameters, inputs=inputs)

@@ -1,0 +1,111 @@
+"""The numbers of a case, drawn from a seed in a style: parameters, inputs, targets, constants.
+
+The networks are drawn apart from their numbers, so that a structure can be asked with several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...reference import Case, Network, Shapes, infer
+from ...reference.wiring import wired
+from .mending import in_dtype, mended
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the values of a case are drawn from its seed."""
+
+    gain: float = 1.0
+    bias: str = "random"
+    inputs: str = "normal"
+    scales: str = "alike"
+
+
+INPUTS: dict[str, Callable[[Any], Any]] = {
+    "normal": lambda x: x,
+    "repeated rows": lambda x: x[np.arange(len(x)) // 2],
+    "zero column": lambda x: x * (np.arange(x.shape[-1]) != x.shape[-1] - 1)
+    if x.shape[-1] > 1 else x,
+    "saturating": lambda x: 12.0 * x,
+    "small": lambda x: x / 64.0,
+    "huge": lambda x: 1024.0 * x,
+}
+
+BIASES: dict[str, Callable[[Any], Any]] = {
+    "random": lambda b: b,
+    "equal": lambda b: np.full_like(b, b.flat[0]),
+    "zero": np.zeros_like,
+}
+
+
+def one_hot(rng: Any, *shape: int) -> Any:
+    """Rows with a single 1 each."""
+    return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
+
+
+def distributions(rng: Any, *shape: int) -> Any:
+    """Rows that sum to 1; for a single unit any probability."""
+    if shape[-1] == 1:
+        return rng.uniform(0.0, 1.0, shape)
+    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+
+# rng, (batch, ..., units) -> targets of that shape, or class indices (batch, ...)
+TARGETS: dict[str, Callable[..., Any]] = {
+    "real": lambda rng, *shape: rng.standard_normal(shape),
+    "one_hot": one_hot,
+    "soft": distributions,
+    "binary": lambda rng, *shape: rng.integers(0, 2, shape).astype(float),
+    "index": lambda rng, *shape: rng.integers(0, shape[-1], shape[:-1]),
+}
+
+
+def build(network: Network, batch: int, targets: str, style: Style, seed: int | Sequence[int],
+          dtype: str = "float64") -> Case:
+    """The case of these choices, the same one every time: finite in its dtype, clear of kinks."""
+    rng, shapes = np.random.default_rng(seed), infer(network)
+    parameters = {**_parameters(network, shapes, style, rng), **_states(shapes, batch, rng)}
+    inputs = _inputs(network, batch, style, rng)
+    wanted = TARGETS[targets](rng, batch, *shapes.output)
+    case = Case(network, parameters, inputs, wanted, "float64", _constants(shapes, batch, rng))
+    return mended(in_dtype(case, dtype), rng)
+
+
+def _parameters(network: Network, shapes: Shapes, style: Style, rng: Any) -> dict[str, Any]:
+    """Vectors in the style of biases; others with a variance of one over what they sum over."""
+    parameters = {}
+    for name, shape in shapes.parameters.items():
+        if len(shape) == 1:
+            parameters[name] = BIASES[style.bias](rng.standard_normal(shape))
+        else:
+            parameters[name] = rng.standard_normal(shape) * (style.gain / math.sqrt(shape[0]))
+            if style.scales == "different":
+                parameters[name] *= 2.0 ** rng.integers(-3, 4)
+    last = wired(network).last
+    if style.scales == "large outputs" and last is not None:
+        parameters[last.weight] *= 2.0**11
+    return parameters
+
+
+def _states(shapes: Shapes, batch: int, rng: Any) -> dict[str, Any]:
+    return {name: rng.standard_normal((batch, *shape)) for name, shape in shapes.states.items()}
+
+
+def _inputs(network: Network, batch: int, style: Style, rng: Any) -> Any:
+    shape = (batch, *network.input_shape)
+    if not network.real:
+        return rng.integers(0, network.input_kind["index"], shape)
+    return INPUTS[style.inputs](rng.standard_normal(shape))
+
+
+def _constants(shapes: Shapes, batch: int, rng: Any) -> dict[str, Any]:
+    """Masks of zeros and ones, and positive numbers for what is one for the network."""
+    masks = {name: rng.integers(0, 2, (batch, *shape)).astype(float)
+             for name, shape in shapes.masks.items()}
+    return masks | {name: rng.uniform(0.5, 2.0, shape) for name, shape in shapes.constants.items()}

@@ -1,0 +1,99 @@
+"""What networks may look like: a plain chain of layers, grown into something else.
+
+A `Structure` is a row of a file in `structures/`: how a drawn chain becomes a network that has it,
+and how a network that has it is told. Every choice is made by `choose(options)`, so that Hypothesis
+or any other source of choices can make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from ..reference import TABLES, LayerSpec, Network
+
+Layers = tuple[LayerSpec, ...]
+
+
+class Choose(Protocol):
+    """One of the options; never asked for one of none."""
+
+    def __call__(self, options: Sequence[Any], /) -> Any: ...
+
+
+class Limits(NamedTuple):
+    """What a structure may use: the activations claimed, and how many levels may be added."""
+
+    hidden: tuple[LayerSpec, ...]
+    levels: int | None = None
+
+    def room(self, levels: int) -> bool:
+        """Whether so many levels may be added."""
+        return self.levels is None or levels <= self.levels
+
+
+class Structure(NamedTuple):
+    """One way in which a network is more than a chain of layers with activations between them.
+
+    grow(choose, network, limits) -> the network with it, or None where it cannot have it;
+    has(network): whether a network has it. `says` is for people.
+    """
+
+    says: str
+    grow: Callable[[Choose, Network, Limits], Network | None]
+    has: Callable[[Network], bool]
+
+
+# --- layers replaced -------------------------------------------------------------------------------
+
+
+def owners(layers: Layers) -> set[int]:
+    """The positions of the layers whose parameters others use, and of those others."""
+    sharing = [(i, spec.share) for i, spec in enumerate(layers) if spec.share is not None]
+    return {i for i, _ in sharing} | {int(share.partition(".")[0]) for _, share in sharing}
+
+
+def spliced(network: Network, start: int, stop: int, new: Layers) -> Network:
+    """The network with layers start to stop replaced by others; shared layers are found again."""
+    shift = len(new) - (stop - start)
+
+    def moved(spec: LayerSpec) -> LayerSpec:
+        head, dot, rest = (spec.share or "").partition(".")
+        if not head or int(head) < stop:
+            return spec
+        return replace(spec, share=f"{int(head) + shift}{dot}{rest}")
+
+    kept = (*network.layers[:start], *new, *map(moved, network.layers[stop:]))
+    return replace(network, layers=kept)
+
+
+class Level(NamedTuple):
+    """One level of a chain: a layer with units at position `at`, and the function after it, if any."""
+
+    at: int
+    spec: LayerSpec
+    after: LayerSpec | None
+    inputs: int
+
+    @property
+    def stop(self) -> int:
+        """The position behind the level."""
+        return self.at + (1 if self.after is None else 2)
+
+
+def levels(network: Network) -> Iterator[Level]:
+    """The levels of a chain that share nothing with others, in order."""
+    shape, taken = network.input_shape, owners(network.layers)
+    for i, spec in enumerate(network.layers):
+        later = network.layers[i + 1] if i + 1 < len(network.layers) else None
+        after = later if later is not None and later.function is not None else None
+        if spec.units is not None and i not in taken:
+            yield Level(i, spec, after, shape[-1])
+        shape = TABLES.layers[spec.kind].shapes(spec, shape, TABLES, str(i)).output
+
+
+def hidden_levels(network: Network) -> list[Level]:
+    """The levels that are not the last one."""
+    last = max((i for i, spec in enumerate(network.layers) if spec.units is not None), default=-1)
+    return [level for level in levels(network) if level.at != last and level.after is not None]

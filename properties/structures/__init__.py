@@ -1,0 +1,7 @@
+"""The structures that networks are drawn with: a family a file, found by itself."""
+
+from ...reference.families import collected
+from ..structure import Structure
+
+STRUCTURES: dict[str, Structure] = collected(__name__, __path__, "STRUCTURES")
+PLAIN = "dense"
