@@ -1,6 +1,7 @@
 """The complex step: dL/dθ = Im L(θ + ih) / h, with no subtraction and so no cancellation.
 
-Calls the reference's *forward* on complex numbers, never its backward. Squire & Trapp, SIAM Review 40, 1998.
+Calls the reference's *forward* on complex numbers, never its backward. Squire & Trapp, SIAM Review
+40, 1998. `along` takes any directions, `answer` every entry by itself.
 """
 
 from __future__ import annotations
@@ -13,26 +14,36 @@ from ..reference import Answer, Case, backprop
 from .flat import flatten, stacked, unflatten
 
 STEP = 1e-30
-CHUNK = 1 << 18
+NUMBERS = 1 << 18  # at most so many in one stacked forward
 
 
 def answer(case: Case) -> Answer:
-    """The gradient of every parameter and of real inputs in float64, by one stacked forward."""
+    """The gradient of every parameter and of real inputs in float64, by stacked forwards."""
     wide = case.astype("float64")
     theta = flatten(wide)
-    size = max(1, CHUNK // theta.size)
-    parts = [_derivatives(wide, theta, range(a, min(a + size, theta.size))) for a in range(0, theta.size, size)]
-    return Answer(backprop.loss(wide, backprop.forward(wide)), unflatten(wide, np.concatenate(parts)))
+    size = max(1, NUMBERS // theta.size)
+    parts = [along(wide, _entries(theta.size, start, start + size))
+             for start in range(0, theta.size, size)]
+    loss = backprop.loss(wide, backprop.forward(wide))
+    return Answer(loss, unflatten(wide, np.concatenate(parts)))
 
 
-def noise(answer: Answer) -> float:
-    """How far its derivatives may be off beside rounding: the step times them must be a number, and sums leave dust."""
-    largest = max(float(np.abs(g).max(initial=0.0)) for g in answer.gradients.values())
+def along(case: Case, directions: Any) -> Any:
+    """The derivatives (K,) of the loss along directions (K, P) over the case's flat numbers."""
+    wide = case.astype("float64")
+    many = stacked(wide, flatten(wide) + 1j * STEP * directions)
+    return backprop.loss(many, backprop.forward(many)).raw.imag / STEP
+
+
+def noise(derivatives: Any) -> float:
+    """How far its derivatives may be off beside rounding.
+
+    The step times them must be a number, and sums leave dust of the largest.
+    """
+    largest = float(np.abs(derivatives).max(initial=0.0))
     return float(np.finfo(float).tiny) / STEP + 2.0**-53 * largest
 
 
-def _derivatives(case: Case, theta: Any, coordinates: range) -> Any:
-    rows = np.tile(theta.astype(complex), (len(coordinates), 1))
-    rows[np.arange(len(coordinates)), coordinates] += 1j * STEP
-    many = stacked(case, rows)
-    return backprop.loss(many, backprop.forward(many)).raw.imag / STEP
+def _entries(count: int, start: int, stop: int) -> Any:
+    """The unit vectors start to stop of so many."""
+    return np.eye(min(stop, count) - start, count, start)
