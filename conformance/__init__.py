@@ -18,14 +18,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .api import verify
-    from .layer_classes import Layer, Layout, layers
-    from .plug import Declined, implementation
+    from .plug.contract import Declined
+    from .plug.implementing import implementation
+    from .plug.layer_classes import Layer, Layout, layers
     from .properties.claims import Claims, Head
     from .properties.strategies import cases, exact_cases, networks
+    from .record.report import Report
     from .reference import Answer, Case, Network
-    from .report import Report
-    from .testing import conformance_tests
+    from .running.api import verify
+    from .testing.conformance import conformance_tests
 
     __version__: str
 

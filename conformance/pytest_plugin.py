@@ -1,31 +1,16 @@
 """The pytest plug-in: the options, and one line for every subject that was verified in this session.
 
-It costs a session that does not use it nothing: it imports the standard library alone, and looks at `backproof.testing`
-only where a test file has imported it. What is done for targets is in `pytest_session`. Under xdist the lines travel as
+It costs a session that does not use it nothing: it imports the standard library alone, and looks at `testing.conformance`
+only where a test file has imported it. What is done for targets is in `testing.collecting`. Under xdist the lines travel as
 report sections.
 """
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from .profiles import PROFILES
-
-SECTION = "Captured backproof call"
-OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
-    "report": (str, "DIR", "where the record goes (default: the cache of pytest); of one target DIR itself, of several "
-               "subjects a folder of it each"),
-    "profile": (str, "NAME", f"how much is asked: {', '.join(PROFILES)}"),
-    "examples": (int, "N", "random networks to ask"),
-    "seconds": (float, "S", "stop asking a subject after so many seconds"),
-    "seed": (int, "S", "the same seed asks the same questions"),
-}
-TARGETS = ("verify this too, one test for every property: file.py:name, package.module:name or a ready-made subject "
-           "(may be given again)")
-IN_FILE = "in this file: targets, a line each; with paths on the command line they are left out"
+from .testing.options import IN_FILE, OPTIONS, TARGETS, by_name, lines
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -42,9 +27,9 @@ def pytest_addoption(parser: Any) -> None:
 def pytest_configure(config: Any) -> None:
     """Load what is there for targets and for workers, where there are such."""
     if _asked(config):
-        from .pytest_session import session
+        from .testing.collecting import start
 
-        session(config)
+        start(config)
 
 
 def _asked(config: Any) -> bool:
@@ -54,14 +39,9 @@ def _asked(config: Any) -> bool:
     return bool(workers or config.option.backproof or config.getini("backproof") or any(given) or by_name(config))
 
 
-def by_name(config: Any) -> bool:
-    """Whether this package's own tests are asked for: `--pyargs backproof`."""
-    return bool(config.getoption("pyargs")) and any(re.match(r"backproof\b", arg) for arg in config.args)
-
-
 def pytest_report_collectionfinish(config: Any) -> str | None:
     """After the collection, where it is known whether there is anything to say."""
-    testing = sys.modules.get("backproof.testing")
+    testing = sys.modules.get("backproof.testing.conformance")
     wanted = testing.wanted() if testing else []
     return f"backproof: verifies {', '.join(wanted)}" if wanted else None
 
@@ -70,10 +50,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The verdicts, after all else."""
     for line in dict.fromkeys(lines(terminalreporter.stats)):
         terminalreporter.write_line(f"backproof: {line}")
-
-
-def lines(stats: dict[str, list[Any]]) -> Iterator[str]:
-    """One for every subject that was verified."""
-    for reports in stats.values():
-        for report in reports:
-            yield from (text for title, text in getattr(report, "sections", ()) if title == SECTION)

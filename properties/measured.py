@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..reference.backprop import unwarned
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -38,9 +40,11 @@ class Measured:
 
     __rmul__ = __mul__
 
+    @unwarned
     def __matmul__(self, matrix: Any) -> Measured:
         return Measured(self.value @ matrix, self.tolerance @ np.abs(matrix))
 
+    @unwarned
     def __rmatmul__(self, matrix: Any) -> Measured:
         return Measured(matrix @ self.value, np.abs(matrix) @ self.tolerance)
 

@@ -221,7 +221,8 @@ class Rule(NamedTuple):
     `sites(spec)`: the places where it is affine. `kinks(p, saved)`: where it has no derivative.
     `arguments(p, saved)`: what its functions that are not affine are taken of: how far a step moves
     them says how far it may go. `inside(saved)`: the tapes of the layers inside it. `mixes`: whether
-    an example's output depends on other examples of the batch. `finish(where, options, parse)`: the
+    an example's output depends on other examples of the batch; `mixes_steps`: whether that of a time
+    step depends on other steps. `finish(where, options, parse)`: the
     options, once checked, made ready; parse(where, data) reads a layer inside.
     """
 
@@ -235,6 +236,7 @@ class Rule(NamedTuple):
     arguments: Callable[[Scope, Any], Iterable[Array]] = lambda p, saved: ()
     inside: Callable[[Any], Iterable[list[Step]]] = lambda saved: ()
     mixes: bool = False
+    mixes_steps: bool = False
     more_options: Callable[[str, Mapping[str, Any], Tables], Mapping[str, Option]] = (
         lambda where, data, tables: {})
     finish: Callable[[str, dict[str, Any], Parse], dict[str, Any]] = (

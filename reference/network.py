@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -112,6 +112,10 @@ class Network:
         """Whether the inputs are real numbers, and so have a gradient."""
         return bool(self.input_kind == "real")
 
+    def having(self, name: str, spec: LayerSpec) -> Network:
+        """The network with another layer in the place of this name."""
+        return replace(self, layers=_having(self.layers, "", name, spec))
+
     @property
     def depth(self) -> int:
         """How many layers with units the longest way through the network has."""
@@ -180,6 +184,21 @@ class Network:
         packed |= {f"{n}.bias": db
                    for n, db in zip(names, biases or [None] * len(names), strict=True)}
         return {name: value for name, value in packed.items() if value is not None}
+
+
+def _having(layers: tuple[LayerSpec, ...], prefix: str, name: str,
+            new: LayerSpec) -> tuple[LayerSpec, ...]:
+    found = []
+    for i, spec in enumerate(layers):
+        here = f"{prefix}.{i}" if prefix else str(i)
+        if here == name:
+            spec = new
+        elif spec.branches:
+            inside = enumerate(spec.branches)
+            spec = spec.but(branches=tuple(_having(branch, f"{here}.{b}", name, new)
+                                           for b, branch in inside))
+        found.append(spec)
+    return tuple(found)
 
 
 def _depth(layers: Iterable[LayerSpec]) -> int:

@@ -14,7 +14,7 @@ import functools
 import math
 
 import numpy as np
-from backproof.plug import implementation
+from backproof.plug.implementing import implementation
 from backproof.properties.claims import Head
 
 # --- what it claims ----------------------------------------------------------------------------------------------

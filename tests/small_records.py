@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-from backproof.plan import Plan
-from backproof.plug import subject_of
-from backproof.record import Recorder
+from backproof.judging.plan import Plan
+from backproof.plug.subject import subject_of
+from backproof.record.writing import Recorder
 from backproof.reference import Case, Network
-from backproof.report import Finding, Report
+from backproof.record.report import Finding, Report
 
 RESOLUTION = {"float64": {"bias": {"digits": 15.5, "smallest_error": 1e-14, "sharp": 100, "comparisons": 100}}}
 
@@ -16,7 +16,7 @@ def case(function="tanh", reduction="mean"):
     """Two dense layers with an activation between them."""
     dense = {"kind": "dense", "units": 1, "bias": True}
     layers = [dense, {"kind": "activation", "function": function}, dense]
-    network = Network.from_json({"format": 1, "input_shape": [1], "layers": layers,
+    network = parse.network({"format": 1, "input_shape": [1], "layers": layers,
                                  "loss": {"kind": "squared_error", "reduction": reduction}})
     one = {"weight": np.ones((1, 1)), "bias": np.ones(1)}
     parameters = {f"{i}.{kind}": value for i in (0, 2) for kind, value in one.items()}

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import backproof
 import pytest
-from backproof import api, cli
-from backproof.api import PlanError
+from backproof.running import api
+from backproof import cli
+from backproof.running.api import PlanError
 from backproof.oracles import ORACLES
-from backproof.plan import Plan
-from backproof.record import RecordError
+from backproof.judging.plan import Plan
+from backproof.record.writing import RecordError
 from backproof.reference import DescriptionError
-from backproof.report import EXITS, Report
-from backproof.subjects import SUBJECTS
-from backproof.targets import TargetError
+from backproof.record.report import EXITS, Report
+from backproof.plug.subjects import SUBJECTS
+from backproof.plug.targets import TargetError
 
 FAST = ["--oracles", "differences,complex_step"]
 MINE = """
@@ -392,7 +393,7 @@ def function(network, parameters, inputs, targets):
 
 
 def test_verify_takes_a_function_a_subject_or_a_text(asked, here):
-    from backproof.plug import subject_of
+    from backproof.plug.subject import subject_of
 
     subject = subject_of(function)
     for target, name in ((function, "function"), (subject, "function"), ("mine.py:right", "mine.py:right")):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from backproof import cli
-from backproof.comparison import KINDS, compare
-from backproof.coverage import FLOOR
-from backproof.reading import read
+from backproof.record.comparison import KINDS, compare
+from backproof.record.coverage import FLOOR
+from backproof.record.reading import read
 from small_records import RESOLUTION, case, finding, record
 
 EXAMPLES = Path(__file__).parent / "examples"

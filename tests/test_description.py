@@ -10,16 +10,16 @@ import pickle
 import numpy as np
 import pytest
 from backproof.reference import (
-    LAYERS,
-    TABLES,
     Case,
     DescriptionError,
+    LAYERS,
     LayerSpec,
     LossSpec,
     Network,
     Option,
     Rule,
     Shapes,
+    TABLES,
     evaluate,
     forward,
     infer,
@@ -77,9 +77,9 @@ DESIGN = """{"format": 1, "input_shape": [3], "input_kind": "real",
     network(dense(5, bias=True), dense(3, bias=True, share="0", transpose=True)),
 ])
 def test_network_round_trip(data):
-    parsed = Network.from_json(data)
+    parsed = parse.network(data)
     assert parsed.to_json() == data
-    again = Network.from_json(trip(parsed.to_json()))
+    again = parse.network(trip(parsed.to_json()))
     assert again == parsed
     assert len({again, parsed}) == 1
     assert pickle.loads(pickle.dumps(parsed)) == parsed
@@ -92,23 +92,23 @@ def test_defaults_are_filled_in():
     data = {"format": 1, "input_shape": [3], "layers": layers, "loss": {"kind": "squared_error"}}
     loss = {"kind": "squared_error", "reduction": "mean_over_batch", "scale": 1.0}
     filled = network(dense(2, bias=True), activation("leaky_relu", slope=0.01), loss=loss)
-    assert Network.from_json(data).to_json() == filled
+    assert parse.network(data).to_json() == filled
 
 
 def test_a_network_is_frozen_and_equal_by_content():
-    one = Network.from_json(network())
+    one = parse.network(network())
     with pytest.raises(AttributeError):
         one.input_shape = (4,)
     with pytest.raises(TypeError):
         one.layers[0].options["units"] = 5
-    assert one != Network.from_json(network(loss=SQUARED | {"scale": 1.0}))
+    assert one != parse.network(network(loss=SQUARED | {"scale": 1.0}))
     assert one == Network((3,), one.layers, LossSpec("squared_error", "sum", 0.5))
     assert one.layers[1] == LayerSpec("activation", {"function": "tanh"})
 
 
 def test_what_spares_the_layer_loop():
     layers = dense(4), activation("tanh"), dense(5, bias=False), dense(2), activation("softmax")
-    net = Network.from_json(network(*layers))
+    net = parse.network(network(*layers))
     assert (net.sizes, net.hidden, net.head) == ([3, 4, 5, 2], ["tanh", "identity"], ("softmax", "squared_error"))
     parameters = {name: np.ones(shape) for name, shape in infer(net).parameters.items()}
     weights, biases = net.unpack(parameters)
@@ -179,7 +179,7 @@ def test_what_spares_the_layer_loop():
 ])
 def test_refused_by_name(data, message):
     with pytest.raises(DescriptionError, match=message):
-        Network.from_json(data)
+        parse.network(data)
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_null_reads_as_nan():
 
 
 def case_json(dtype="float64", **more):
-    data = Case(Network.from_json(network()), {
+    data = Case(parse.network(network()), {
         "0.weight": np.full((3, 4), 0.1), "0.bias": np.array([math.nan, math.inf, -0.0, 1e-310]),
         "2.weight": np.ones((4, 2)), "2.bias": np.zeros(2),
     }, np.full((5, 3), 1 / 3), np.zeros((5, 2)))
@@ -230,9 +230,9 @@ def case_json(dtype="float64", **more):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_case_round_trip(dtype):
     data = case_json(dtype)
-    case = Case.from_json(trip(data))
+    case = parse.case(trip(data))
     assert case.to_json() == data
-    assert case.id == Case.from_json(trip(data)).id != Case.from_json(case_json(dtype, targets=data["inputs"] | {
+    assert case.id == parse.case(trip(data)).id != parse.case(case_json(dtype, targets=data["inputs"] | {
         "shape": [5, 2], "data": [1] * 10})).id
     assert {a.dtype for a in (*case.parameters.values(), case.inputs, case.targets)} == {np.dtype(dtype)}
     assert np.signbit(case.parameters["0.bias"]).tolist() == [False, False, True, False]
@@ -242,7 +242,7 @@ def test_case_round_trip(dtype):
 def test_index_targets_and_float32():
     targets = {"dtype": "int64", "shape": [5], "data": [0, 1, 1, 0, 1]}
     data = case_json("float32", network=network(loss=CLASSES), targets=targets)
-    case = Case.from_json(trip(data))
+    case = parse.case(trip(data))
     assert case.targets.dtype == case.astype("float64").targets.dtype == np.int64
     assert case.astype("float64").astype("float32").id == case.id
 
@@ -308,7 +308,7 @@ def with_parameters(**changed):
 ])
 def test_cases_refused_by_name(data, message):
     with pytest.raises(DescriptionError, match=message):
-        Case.from_json(trip(data))
+        parse.case(trip(data))
 
 
 # --- the sketch: what comes fits the description and the tables -------------------------------------------------------
@@ -473,13 +473,13 @@ SKETCHES = {
 @pytest.mark.parametrize("name", SKETCHES)
 def test_sketch_json_and_shapes(name):
     data, shapes = SKETCHES[name]
-    parsed = Network.from_json(trip(data), SKETCH)
+    parsed = parse.network(trip(data), SKETCH)
     assert parsed.to_json() == data
-    assert Network.from_json(trip(parsed.to_json()), SKETCH) == parsed
+    assert parse.network(trip(parsed.to_json()), SKETCH) == parsed
     assert infer(parsed, SKETCH) == shapes
     if name != "a layer shared by two branches":
         with pytest.raises(DescriptionError, match="layer kind: unknown"):
-            Network.from_json(data)
+            parse.network(data)
 
 
 def sketch_case(name, batch=3):
@@ -491,18 +491,18 @@ def sketch_case(name, batch=3):
     indexed = data["input_kind"] != "real"
     inputs = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *data["input_shape"]))
     targets = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *shapes.output))
-    return Case(Network.from_json(data, SKETCH), draw, inputs, targets, constants=masks)
+    return Case(parse.network(data, SKETCH), draw, inputs, targets, constants=masks)
 
 
 @pytest.mark.parametrize("name", SKETCHES)
 def test_sketch_cases_survive_json(name):
     case = sketch_case(name)
-    again = Case.from_json(trip(case.to_json()), SKETCH)
+    again = parse.case(trip(case.to_json()), SKETCH)
     assert again.id == case.id
     assert again.constants.keys() == case.constants.keys()
     missing = case.to_json() | {"constants": {"9.mask": array(3, 5)}}
     with pytest.raises(DescriptionError, match="constants of shapes"):
-        Case.from_json(missing, SKETCH)
+        parse.case(missing, SKETCH)
 
 
 @pytest.mark.parametrize("name", SKETCHES)
@@ -534,4 +534,4 @@ def test_sketch_gradients(name):
 ])
 def test_sketch_refused_by_name(data, message):
     with pytest.raises(DescriptionError, match=message):
-        Network.from_json(data, SKETCH)
+        parse.network(data, SKETCH)

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 from backproof import cli
-from backproof.expectations import ExpectationError, as_expected, by_id, load, parsed, surprises
-from backproof.report import Finding
+from backproof.record.expectations import (
+    ExpectationError,
+    as_expected,
+    by_id,
+    load,
+    parsed,
+    surprises,
+)
+from backproof.record.report import Finding
 from small_records import finding, record, report
 
 EXAMPLES = Path(__file__).parent / "examples"

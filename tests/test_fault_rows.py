@@ -15,7 +15,7 @@ from backproof.faults import FAULTS, state
 from backproof.faults.activations import FAULTS as ACTIVATION_FAULTS
 from backproof.faults.bias import FAULTS as BIAS_FAULTS
 from backproof.faults.core import Look
-from backproof.plan import drawn
+from backproof.judging.plan import drawn
 from backproof.properties.claims import Head, activation
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.tolerance import SLACK

@@ -13,15 +13,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from backproof.api import judge, plan_of
-from backproof.plug import subject_of
+from backproof.running.api import judge, plan_of
+from backproof.plug.subject import subject_of
 from backproof.properties.strategies import Style, build
-from backproof.reading import read
-from backproof.record import RecordError, to_text
+from backproof.record.reading import read
+from backproof.record.writing import RecordError, to_text
 from backproof.reference import DescriptionError, Network
 from backproof.renderings import RENDERINGS, render
-from backproof.replay import read_case, replay
-from backproof.subjects import load as ready_made
+from backproof.record.cases import read_case
+from backproof.running.replay import replay
+from backproof.plug.subjects import load as ready_made
 
 RECORDS, CASES = 600, 400
 KILLS = int(os.environ.get("BACKPROOF_KILLS", "4"))
@@ -67,7 +68,7 @@ def originals(tmp_path_factory):
     subject = subject.__class__(subject.name, claims, subject.engine)
     assert judge(subject, plan_of(examples=3, oracles="torch"), folder, quiet=True).findings
     [case] = (folder / "cases").iterdir()
-    network = Network.from_json({"format": 1, "input_shape": [2], "loss": {"kind": "softmax_cross_entropy"}, "layers": [
+    network = parse.network({"format": 1, "input_shape": [2], "loss": {"kind": "softmax_cross_entropy"}, "layers": [
         {"kind": "dense", "units": 2}, {"kind": "activation", "function": "leaky_relu", "slope": 0.1},
         {"kind": "dense", "units": 2}]})
     other = build(network, 3, "one_hot", Style(), 0, "float64")

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backproof.plan import Plan
-from backproof.plug import implementation, subject_of
-from backproof.reading import read
-from backproof.record import Recorder
+from backproof.judging.plan import Plan
+from backproof.plug.implementing import implementation
+from backproof.plug.subject import subject_of
+from backproof.record.reading import read
+from backproof.record.writing import Recorder
 from backproof.reference import Case, Network, infer
 from backproof.renderings import render
 from backproof.renderings.page.drawing import drawing, wrong_in
 from backproof.renderings.page.markup import tag
 from backproof.renderings.page.scatter import thinned
-from backproof.report import Finding, Report
+from backproof.record.report import Finding, Report
 
 REQUIRED = os.environ.get("BACKPROOF_BROWSER") == "required"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -32,7 +33,7 @@ DENSE, TANH = {"kind": "dense", "units": 2, "bias": True}, {"kind": "activation"
 
 def a_case(*layers, inputs=3):
     layers = list(layers) or [DENSE, TANH, DENSE]
-    network = Network.from_json({"format": 1, "input_shape": [inputs], "layers": layers,
+    network = parse.network({"format": 1, "input_shape": [inputs], "layers": layers,
                                  "loss": {"kind": "squared_error"}})
     shapes = infer(network)
     parameters = {name: np.ones(shape) for name, shape in shapes.parameters.items()}

@@ -16,7 +16,7 @@ SIGMOID = {"kind": "activation", "function": "sigmoid"}
 
 def network(inputs, *layers, reduction="sum", scale=0.5):
     loss = {"kind": "squared_error", "reduction": reduction, "scale": scale}
-    return Network.from_json({"format": 1, "input_shape": [inputs], "layers": list(layers), "loss": loss})
+    return parse.network({"format": 1, "input_shape": [inputs], "layers": list(layers), "loss": loss})
 
 
 def case_of(net, parameters, inputs, targets):

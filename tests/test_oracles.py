@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 import torch
 from backproof import oracles
-from backproof.oracles import ORACLES, NotAvailable, Unsupported, available, load
+from backproof.oracles import NotAvailable, ORACLES, Unsupported, available, load
 from backproof.reference import (
     ACTIVATIONS,
-    LOSSES,
-    TABLES,
     Answer,
     Case,
     DescriptionError,
+    LOSSES,
     LayerSpec,
     LossSpec,
     Network,
+    TABLES,
     evaluate,
     infer,
 )
-from backproof.reference.description import REDUCTIONS
+from backproof.reference.network import REDUCTIONS
 
 OTHERS = ("torch", "jax")
 ALL = (*OTHERS, "arbiter")
@@ -65,7 +65,7 @@ def targets_of(kind, rng, shape):
 
 def case_of(layers, loss="squared_error", kind="real", reduction="sum", scale=1.0, shape=(3,), batch=4, seed=0):
     """A case with seeded values."""
-    network = Network.from_json({
+    network = parse.network({
         "format": 1, "input_shape": list(shape), "input_kind": "real", "layers": layers,
         "loss": {"kind": loss, "reduction": reduction, "scale": scale},
     })

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backproof.layer_classes import Layer, Layout, Say, layers
-from backproof.plug import BrokenContract, Declined, Subject, claims_of, implementation, subject_of
-from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.plug.layer_classes import Layer, Layout, Say, layers
+from backproof.plug.contract import BrokenContract, Declined
+from backproof.plug.subject import Subject, subject_of
+from backproof.plug.implementing import claims_of, implementation
+from backproof.properties.claims import Claims, EVERYTHING, Head
 from backproof.reference import Case, DescriptionError, Network, evaluate
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -19,7 +21,7 @@ BATCH = 4
 
 def network(activation="tanh", loss="squared_error", reduction="mean", bias=True, **options):
     """3 -> 2 -> 3, one hidden activation."""
-    return Network.from_json({
+    return parse.network({
         "format": 1, "input_shape": [3], "layers": [
             {"kind": "dense", "units": 2, "bias": bias}, {"kind": "activation", "function": activation, **options},
             {"kind": "dense", "units": 3, "bias": bias}],

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
-from backproof import testing
-from backproof.profiles import PROFILES
-from backproof.pytest_session import Session, Settings
-from backproof.report import Finding, Report
-from backproof.sharing import locked, once
+from backproof.testing.conformance import conformance as testing
+from backproof.running.profiles import PROFILES
+from backproof.testing.session import Session, Settings
+from backproof.record.report import Finding, Report
+from backproof.testing.sharing import locked, once
 
 pytest_plugins = "pytester"
 

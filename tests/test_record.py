@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from backproof.plan import Plan
-from backproof.plug import subject_of
-from backproof.progress import Progress
-from backproof.record import Recorder, RecordError, environment, plain, to_text, write_whole
+from backproof.judging.plan import Plan
+from backproof.plug.subject import subject_of
+from backproof.running.progress import Progress
+from backproof.record.writing import RecordError, Recorder, environment, plain, to_text, write_whole
 from backproof.reference import Case, Network
-from backproof.report import Finding, Report
+from backproof.record.report import Finding, Report
 
 
 def a_case(value=1.0):
     layer = {"kind": "dense", "units": 1, "bias": True}
-    network = Network.from_json({"format": 1, "input_shape": [1], "layers": [layer], "loss": {"kind": "squared_error"}})
+    network = parse.network({"format": 1, "input_shape": [1], "layers": [layer], "loss": {"kind": "squared_error"}})
     parameters = {"0.weight": np.array([[value]]), "0.bias": np.array([0.1])}
     return Case(network, parameters, np.array([[1.0 / 3.0]]), np.array([[1e-310]]))
 
@@ -84,7 +84,7 @@ def test_a_case_comes_back_bit_for_bit(tmp_path):
     case = a_case()
     with Recorder(tmp_path) as recorder:
         assert recorder.case(case) == case.id
-        again = Case.from_json(strict((tmp_path / "cases" / f"{case.id}.json").read_text("utf-8")))
+        again = parse.case(strict((tmp_path / "cases" / f"{case.id}.json").read_text("utf-8")))
     assert again.id == case.id
     assert again.targets.tobytes() == case.targets.tobytes()
     assert again.inputs.tobytes() == case.inputs.tobytes()

@@ -9,8 +9,8 @@ from backproof.properties.claims import Claims, Head, activation
 from backproof.properties.exact import certified, exact_case
 from backproof.properties.strategies import Style, build, chain
 from backproof.properties.tolerance import spread
-from backproof.reduce import KINDS, bits, inside, reduce, size
-from backproof.reference import ACTIVATIONS, LOSSES, Case, Network, evaluate, infer
+from backproof.naming.reduce import KINDS, bits, inside, reduce, size
+from backproof.reference import ACTIVATIONS, Case, LOSSES, Network, evaluate, infer
 
 SMOOTH = Claims(hidden=("sigmoid", "relu", "tanh", "identity"), depth=(1, 12))
 CLASSES = (3, 6, 5)
@@ -99,7 +99,7 @@ def reduced(case, fails, claims=SMOOTH, **options):
     assert fails(result)
     assert size(result) == accepted[-1]
     assert inside(result, claims)
-    assert Case.from_json(result.to_json()).id == result.id
+    assert parse.case(result.to_json()).id == result.id
     if "valid" not in options:
         assert spread(result).finite
         assert not spread(result).unclear
@@ -347,7 +347,7 @@ def test_bits():
 
 
 def test_candidates_are_the_same_in_the_same_order():
-    from backproof.reduce import Best
+    from backproof.naming.reduce import Best
 
     def order():
         return [c.id for kind in KINDS for c in kind(Best(a_case((3, 2, 2))), SMOOTH)]
@@ -356,7 +356,7 @@ def test_candidates_are_the_same_in_the_same_order():
 
 
 def test_of_other_networks_only_the_numbers_change():
-    net = Network.from_json({
+    net = parse.network({
         "format": 1, "input_shape": [2], "layers": [
             {"kind": "parallel", "branches": [[{"kind": "dense", "units": 2, "bias": True}], []], "combine": "add"}],
         "loss": {"kind": "squared_error"}})

@@ -8,7 +8,17 @@ from functools import partial
 
 import numpy as np
 import pytest
-from backproof.reference import ACTIVATIONS, LAYERS, LOSSES, TABLES, Case, Network, evaluate, forward, infer
+from backproof.reference import (
+    ACTIVATIONS,
+    Case,
+    LAYERS,
+    LOSSES,
+    Network,
+    TABLES,
+    evaluate,
+    forward,
+    infer,
+)
 from backproof.reference.activations import elementwise
 from backproof.reference.losses import factor
 from flint import arb, ctx
@@ -273,7 +283,7 @@ def parallel(combine, *branches):
 
 def case_of(layers, inputs=(3,), loss="squared_error", kind="real", reduction="mean_over_batch", scale=0.5, batch=4):
     """A case of normal numbers in float64; biases are not zero."""
-    network = Network.from_json({"format": 1, "input_shape": list(inputs), "layers": layers,
+    network = parse.network({"format": 1, "input_shape": list(inputs), "layers": layers,
                                  "loss": {"kind": loss, "reduction": reduction, "scale": scale}})
     rng, shapes = np.random.default_rng(0), infer(network)
     parameters = {name: rng.normal(size=shape) for name, shape in shapes.parameters.items()}

@@ -6,15 +6,15 @@ from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
-from backproof.coverage import FLOOR, matrix, share, status
-from backproof.plan import Plan
-from backproof.plug import subject_of
-from backproof.reading import read
-from backproof.record import Recorder
+from backproof.record.coverage import FLOOR, matrix, share, status
+from backproof.judging.plan import Plan
+from backproof.plug.subject import subject_of
+from backproof.record.reading import read
+from backproof.record.writing import Recorder
 from backproof.reference import Case, Network
 from backproof.renderings import RENDERINGS, render, replay_line
 from backproof.renderings.markdown import MOST
-from backproof.report import VERDICTS, Finding, Report
+from backproof.record.report import Finding, Report, VERDICTS
 
 LAYER = {"kind": "dense", "units": 1, "bias": True}
 LESSON = {"symptom": "too small", "wrong": "db = delta.mean(axis=0)", "right": "db = delta.sum(axis=0)", "seen": "here"}
@@ -25,7 +25,7 @@ HOSTILE = ("<script>alert(1)</script>|`x`\n# a heading\n::error::x [link](javasc
 def a_case(value=1.0):
     import numpy as np
 
-    network = Network.from_json({"format": 1, "input_shape": [1], "layers": [LAYER], "loss": {"kind": "squared_error"}})
+    network = parse.network({"format": 1, "input_shape": [1], "layers": [LAYER], "loss": {"kind": "squared_error"}})
     return Case(network, {"0.weight": np.array([[value]]), "0.bias": np.array([0.0])}, np.array([[1.0]]),
                 np.array([[0.0]]))
 

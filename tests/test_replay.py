@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backproof import cli
-from backproof.as_pytest import as_test
-from backproof.plan import Plan
-from backproof.plug import Declined, subject_of
+from backproof.running.as_pytest import as_test
+from backproof.judging.plan import Plan
+from backproof.plug.contract import Declined
+from backproof.plug.subject import subject_of
 from backproof.properties.strategies import Style, build
-from backproof.record import Recorder, RecordError, to_text
+from backproof.record.writing import RecordError, Recorder, to_text
 from backproof.reference import Case, Network
-from backproof.replay import read_case, replay
-from backproof.subjects import load as ready_made
-from backproof.targets import TargetError, load
+from backproof.record.cases import read_case
+from backproof.running.replay import replay
+from backproof.plug.subjects import load as ready_made
+from backproof.plug.targets import TargetError, load
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 MLP = """
@@ -92,7 +94,7 @@ def a_network(sizes=(2, 3, 1), function="tanh", **loss):
     layers = []
     for units in sizes[1:]:
         layers += [{"kind": "dense", "units": units}, {"kind": "activation", "function": function}]
-    return Network.from_json({"format": 1, "input_shape": [sizes[0]], "layers": layers[:-1],
+    return parse.network({"format": 1, "input_shape": [sizes[0]], "layers": layers[:-1],
                               "loss": {"kind": "squared_error", **loss}})
 
 
@@ -265,7 +267,7 @@ def test_what_is_not_claimed_is_an_error(capsys, monkeypatch):
     assert replay(a_case(), subject).status == "FAILED"
     assert "does not claim sigmoid" in replay(a_case(function="sigmoid"), subject).text
     assert "does not claim float32" in replay(a_case(dtype="float32"), subject).text
-    branches = Network.from_json({"format": 1, "input_shape": [2], "loss": {"kind": "squared_error"}, "layers": [
+    branches = parse.network({"format": 1, "input_shape": [2], "loss": {"kind": "squared_error"}, "layers": [
         {"kind": "parallel", "branches": [[{"kind": "dense", "units": 2}], []], "combine": "add"}]})
     answer = replay(build_parallel(branches), subject)
     assert (answer.status, answer.text.count("\n")) == ("ERROR", 0)

@@ -9,18 +9,19 @@ from itertools import count
 import numpy as np
 import pytest
 from backproof import oracles
-from backproof import run as run_module
-from backproof.judge import Failure
-from backproof.plan import Plan
-from backproof.plug import Declined, Subject, subject_of
-from backproof.properties.claims import EVERYTHING, Claims, Head
-from backproof.record import Recorder
-from backproof.reference import ACTIVATIONS, TABLES, Answer, evaluate
-from backproof.report import EXITS, OUTCOMES
-from backproof.run import run
+from backproof.running import run as run_module
+from backproof.judging.judge import Failure
+from backproof.judging.plan import Plan
+from backproof.plug.contract import Declined
+from backproof.plug.subject import Subject, subject_of
+from backproof.properties.claims import Claims, EVERYTHING, Head
+from backproof.record.writing import Recorder
+from backproof.reference import ACTIVATIONS, Answer, TABLES, evaluate
+from backproof.record.report import EXITS, OUTCOMES
+from backproof.running.run import run
 from wrong_engines import CLAIMED, SQUARED, WRONG, verified
 
-from backproof import judge as judge_module  # isort: skip
+from backproof.judging import judge as judge_module  # isort: skip
 
 BOTH = replace(CLAIMED, dtypes=("float64", "float32"))
 MEAN = replace(CLAIMED, heads=(replace(SQUARED, reduction="mean"),))

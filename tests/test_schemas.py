@@ -4,9 +4,9 @@ import json
 
 import pytest
 from backproof import Head, implementation, verify
-from backproof.reading import read
-from backproof.record import RecordError
-from backproof.schemas import SCHEMAS, schema
+from backproof.record.reading import read
+from backproof.record.writing import RecordError
+from backproof.record.schemas import SCHEMAS, schema
 from jsonschema import Draft202012Validator
 
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}

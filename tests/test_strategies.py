@@ -6,11 +6,19 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from backproof.plan import drawn
-from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.judging.plan import drawn
+from backproof.properties.claims import Claims, EVERYTHING, Head
 from backproof.properties.exact import certified, conventions, exact_case, on_kink
 from backproof.properties.identities import levels
-from backproof.properties.strategies import TARGETS, Style, build, cases, chain, exact_cases, networks
+from backproof.properties.strategies import (
+    Style,
+    TARGETS,
+    build,
+    cases,
+    chain,
+    exact_cases,
+    networks,
+)
 from backproof.properties.tolerance import spread
 from backproof.reference import Case, LayerSpec, LossSpec, Network, evaluate, forward, infer
 from backproof.reference.backprop import loss as loss_of
@@ -52,7 +60,7 @@ def test_cases_stay_inside_the_claims(claims):
     def check(case):
         assert inside(case, claims) == []
         assert {k: v.shape for k, v in case.parameters.items()} == infer(case.network).parameters
-        assert Case.from_json(case.to_json()).id == case.id
+        assert parse.case(case.to_json()).id == case.id
 
     check()
 

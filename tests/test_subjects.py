@@ -6,10 +6,19 @@ import sys
 
 import numpy as np
 import pytest
-from backproof.plug import Declined, subject_of
+from backproof.plug.contract import Declined
+from backproof.plug.subject import subject_of
 from backproof.properties.claims import activation
-from backproof.reference import Case, DescriptionError, LayerSpec, LossSpec, Network, evaluate, infer
-from backproof.subjects import SUBJECTS, Row, load
+from backproof.reference import (
+    Case,
+    DescriptionError,
+    LayerSpec,
+    LossSpec,
+    Network,
+    evaluate,
+    infer,
+)
+from backproof.plug.subjects import Row, SUBJECTS, load
 
 TARGETS = {
     "real": lambda rng, n, m: rng.normal(size=(n, m)),

@@ -5,10 +5,10 @@ import sys
 import time
 
 import pytest
-from backproof import targets, watch
-from backproof.plug import Subject
-from backproof.targets import TargetError, load, split
-from backproof.watch import TookTooLong, limit
+from backproof.plug.contract import limits as watch, targets
+from backproof.plug.subject import Subject
+from backproof.plug.targets import TargetError, load, split
+from backproof.plug.limits import TookTooLong, limit
 
 GOOD = """
 from backproof import Head, implementation

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from backproof import conformance_tests, testing
-from backproof.api import PlanError
+from backproof import conformance_tests
+from backproof.testing.conformance import conformance as testing
+from backproof.running.api import PlanError
 from backproof.reference import DescriptionError
-from backproof.report import Finding, Report
+from backproof.record.report import Finding, Report
 
 pytest_plugins = "pytester"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import targets
+from ..plug.contract import targets
 from ..reference import TABLES, DescriptionError
 from . import activations, bias, losses, precision, propagation, rare, state
 from .core import Fault, Faults, table_of

@@ -15,7 +15,18 @@ import numpy as np
 
 from ..properties.identities import Level, levels
 from ..properties.tolerance import SLACK, Spread, spread
-from ..reference import TABLES, Activation, Answer, Case, DescriptionError, Engine, Loss, Rule, Tables, evaluate
+from ..reference import (
+    TABLES,
+    Activation,
+    Answer,
+    Case,
+    DescriptionError,
+    Engine,
+    Loss,
+    Rule,
+    Tables,
+    evaluate,
+)
 from ..reference.backprop import Trace, forward
 from ..reference.chain import Step
 

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ..reading import Run
-    from ..report import Finding
+    from ..record.reading import Run
+    from ..record.report import Finding
 
 
 class Rendering(NamedTuple):

@@ -5,7 +5,7 @@ https://docs.github.com/actions: `::error file={},line={},title={}::{message}`; 
 
 from __future__ import annotations
 
-from ..reading import Run
+from ..record.reading import Run
 
 MOST = 10
 LEVELS = {"conforms": "notice", "does_not_conform": "error", "not_judged": "error", "incomplete": "warning"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ..coverage import share
-from ..reading import Run
+from ..record.coverage import share
+from ..record.reading import Run
 
 COLORS = {"conforms": "brightgreen", "does_not_conform": "red", "not_judged": "lightgrey", "incomplete": "lightgrey"}
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 
-from ..comparison import KINDS, Change, Compared, words
-from ..reading import Run
+from ..record.comparison import KINDS, Change, Compared, words
+from ..record.reading import Run
 
 
 def text(compared: Compared) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..reading import Run
+from ..record.reading import Run
 from .page import evidence, findings, grid, provenance, verdict
 from .page.document import document, own
 from .page.markup import Markup, join, section, tag

@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from xml.etree import ElementTree as Xml
 
-from ..coverage import counted
-from ..reading import Run
-from ..report import Finding
+from ..record.coverage import counted
+from ..record.reading import Run
+from ..record.report import Finding
 from . import replay_line
 
 # what XML 1.0 may not hold

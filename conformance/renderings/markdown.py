@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from ..coverage import MARKS, WORST, Feature, counted, judges, matrix
-from ..reading import Run
-from ..report import Finding
+from ..record.coverage import MARKS, WORST, Feature, counted, judges, matrix
+from ..record.reading import Run
+from ..record.report import Finding
 from . import replay_line
 
 MOST = 1_000_000

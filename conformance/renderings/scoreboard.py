@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..coverage import FLOOR, MARKS, Feature, counted, matrix, share
-from ..features import FACETS
-from ..reading import Run
-from ..subjects import SUBJECTS
+from ..plug.subjects import SUBJECTS
+from ..record.coverage import FLOOR, MARKS, Feature, counted, matrix, share
+from ..record.features import FACETS
+from ..record.reading import Run
 from .page import verdict
 from .page.document import document, own
 from .page.grid import SIGNS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..reading import Run
-from ..record import to_text
+from ..record.reading import Run
+from ..record.writing import to_text
 
 
 def render(run: Run) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..reading import Run
-from ..reference.description import visible
+from ..record.reading import Run
+from ..reference.checks import visible
 
 
 def render(run: Run) -> str:

@@ -22,19 +22,19 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from backproof.judge import VALUE_PROPERTIES, Judge  # noqa: E402
+from backproof.judging.judge import Judge, VALUE_PROPERTIES  # noqa: E402
 from backproof.oracles import load as oracle  # noqa: E402
-from backproof.plan import Plan, drawn  # noqa: E402
-from backproof.plug import Subject, subject_of  # noqa: E402
+from backproof.judging.plan import Plan, drawn  # noqa: E402
+from backproof.plug.subject import Subject, subject_of  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
 from backproof.properties.identities import PROPERTIES  # noqa: E402
 from backproof.properties.strategies import Style, build, cases  # noqa: E402
 from backproof.properties.tolerance import SLACK, bounds, spread  # noqa: E402
-from backproof.record import Recorder  # noqa: E402
+from backproof.record.writing import Recorder  # noqa: E402
 from backproof.reference import Case, Network, evaluate  # noqa: E402
 from backproof.renderings import RENDERINGS  # noqa: E402
-from backproof.report import Finding, Report  # noqa: E402
-from backproof.subjects import load as subject  # noqa: E402
+from backproof.record.report import Finding, Report  # noqa: E402
+from backproof.plug.subjects import load as subject  # noqa: E402
 
 Row = tuple[str, str, str]
 DTYPES = ("float64", "float32")
@@ -127,7 +127,7 @@ def errors(count: int) -> Iterator[Row]:
 
 def mlp(depth: int, activation: str = "tanh", width: int = 16) -> Network:
     hidden = [{"kind": "dense", "units": width}, {"kind": "activation", "function": activation}] * (depth - 1)
-    return Network.from_json({"format": 1, "input_shape": [width], "layers": [*hidden, {"kind": "dense", "units": 2}],
+    return parse.network({"format": 1, "input_shape": [width], "layers": [*hidden, {"kind": "dense", "units": 2}],
                               "loss": {"kind": "squared_error"}})
 
 
@@ -216,7 +216,7 @@ def others(count: int) -> Iterator[Row]:
 def first_finding(count: int) -> Iterator[Row]:
     """Seconds from the start of a run, imports done, to its first finding, for every fault of the second one."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from backproof.run import run
+    from backproof.running.run import run
     from second_implementation import PLANTED, planted
 
     for name in ("torch", "jax", "arbiter"):

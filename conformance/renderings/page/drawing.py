@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ...reference import Case, infer
-from ...reference.description import DescriptionError, LayerSpec, LossSpec, Network, visible
-from ...report import Finding
+from ...record.report import Finding
+from ...reference import infer, parse
+from ...reference.checks import DescriptionError, visible
+from ...reference.network import LayerSpec, LossSpec, Network
 from .markup import Markup, code, commas, tag
 
 CIRCLES = 6          # units drawn in one layer
@@ -44,7 +45,7 @@ def drawing(finding: Finding, example: Any) -> Markup:
     if example is None:
         return tag("p", "The record has no case for this finding: there is no network to draw.", class_="quiet")
     try:
-        case = Case.from_json(example)
+        case = parse.case(example)
         columns = _columns(case.network)
     except (DescriptionError, RecursionError) as error:
         return tag("p", f"The network cannot be drawn: {error}", class_="quiet")

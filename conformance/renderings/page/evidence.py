@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from ...coverage import judge_of
-from ...reading import Run
-from ...report import OUTCOMES
+from ...record.coverage import judge_of
+from ...record.reading import Run
+from ...record.report import OUTCOMES
 from .grid import SIGNS
 from .markup import Markup, code, hidden, html, join, number, real, table, tag
 from .scatter import Point, scatter, thinned, within
@@ -105,7 +105,7 @@ def _property(name: str, by: Mapping[str, int], used: list[str]) -> list[object]
 
 
 def _says(name: str) -> str:
-    from ...judge import VALUE_PROPERTIES
+    from ...judging.judge import VALUE_PROPERTIES
     from ...properties.identities import PROPERTIES
 
     return PROPERTIES[name].says if name in PROPERTIES else VALUE_PROPERTIES.get(name, "")

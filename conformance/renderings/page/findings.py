@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...reading import Run
-from ...report import Finding
+from ...record.reading import Run
+from ...record.report import Finding
 from .. import replay_line
 from .drawing import drawing
 from .markup import Markup, code, commas, join, number, table, tag

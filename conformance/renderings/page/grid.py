@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ...coverage import FLOOR, MARKS, Feature, counted, judges, matrix, share, status
-from ...reading import Run
+from ...record.coverage import FLOOR, MARKS, Feature, counted, judges, matrix, share, status
+from ...record.reading import Run
 from .markup import Markup, hidden, join, tag
 
 SIGNS = {"passed": "✓", "failed": "✗", "errored": "!", "declined": "◇", "not_claimed": "·", "inconclusive": "?",

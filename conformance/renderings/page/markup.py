@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ...reference.description import visible
+from ...reference.checks import visible
 
 LONGEST = 2000
 VOID = {"meta", "link", "input", "br"}

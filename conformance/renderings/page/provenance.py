@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...coverage import FLOOR, matrix
-from ...reading import Run
+from ...record.coverage import FLOOR, matrix
+from ...record.reading import Run
 from .markup import Markup, code, commas, html, join, table, tag
 
 SKIPPED = {"not_available": "Oracles that were not there",

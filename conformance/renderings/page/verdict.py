@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...reading import Run
-from ...report import OUTCOMES
+from ...record.reading import Run
+from ...record.report import OUTCOMES
 from .markup import Markup, tag
 
 MARKS = {"conforms": "✓", "does_not_conform": "✗", "not_judged": "?", "incomplete": "!"}

@@ -1,0 +1,92 @@
+"""The command line: a file a command. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from . import compare, expect, explain, listing, matrix, replay, report, scoreboard, verify
+from .terminal import UsageError, say, survive
+
+HELP = """\
+backproof tells you whether your backpropagation is right and, where it is not, which mistake you made.
+
+  python -m backproof verify my_file.py:backprop       your function, on random networks
+  python -m backproof verify scikit-learn-classifier   a ready-made subject
+  python -m backproof list subjects                    what there is
+
+A function to verify, in my_file.py:
+
+  from backproof import Head, implementation
+
+  @implementation(hidden=["sigmoid", "tanh"], heads=[Head("identity", "squared_error")])
+  def backprop(network, parameters, inputs, targets):
+      W, b = network.unpack(parameters)       # weights (in, units) and biases (units,), layer by layer
+      ...
+      return loss, network.pack(dW, db)
+"""
+COMMANDS = {
+    "verify": ("verify one implementation", verify),
+    "list": ("list what there is", listing),
+    "explain": ("what a mistake or a property is", explain),
+    "matrix": ("which judge kills which known mistake", matrix),
+    "report": ("show a record: text, markdown, html, junit, json, badge", report),
+    "replay": ("ask one case again: FIXED, FAILED or ERROR; or print it as a test", replay),
+    "expect": ("compare a record with the file of known failures", expect),
+    "compare": ("compare two records: what got worse, what got better", compare),
+    "scoreboard": ("several records on one page: subjects before features", scoreboard),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors left to `main`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; try `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; SystemExit(0) after --help and --version."""
+    for stream in (sys.stdout, sys.stderr):
+        survive(stream)
+    try:
+        options = parser().parse_args(argv)
+        return int(options.command(options))
+    except UsageError as error:
+        print(f"backproof: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("backproof: interrupted", file=sys.stderr)
+        return 3
+    finally:
+        say()
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = _parser(Parser, prog="backproof", description=HELP, epilog=verify.EPILOG)
+    top.add_argument("--version", action=Version, help="print the version")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (says, module) in COMMANDS.items():
+        module.add(_parser(commands.add_parser, name=name, help=says, description=module.DESCRIPTION,
+                           epilog=getattr(module, "EPILOG", None)))
+    return top
+
+
+def _parser(make: Callable[..., Parser], **more: Any) -> Parser:
+    return make(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **more)
+
+
+class Version(argparse.Action):
+    """--version, looked up only when it is asked for."""
+
+    def __init__(self, option_strings: list[str], dest: str, **more: Any):
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from .. import __version__
+
+        say(f"backproof {__version__}")
+        parser.exit()

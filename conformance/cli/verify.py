@@ -1,0 +1,63 @@
+"""`backproof verify TARGET`: ask one implementation, and judge its answers."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..running.profiles import listed
+from . import report
+from .terminal import UsageError, say
+
+DESCRIPTION = """\
+Verify one implementation: ask it for the gradients of random networks and judge the answers.
+
+  python -m backproof verify my_file.py:backprop
+  python -m backproof verify package.module:name --examples 1000 --seconds 120
+  python -m backproof verify scikit-learn-regressor --require torch,jax --report out
+
+TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`. A file is imported as
+`python file.py` would import it: put training under `if __name__ == '__main__'`.
+"""
+EPILOG = """\
+exit status:
+  0  conforms: every check passed, and there were enough of them to tell
+  1  does not conform: the mistakes are listed, each with the smallest case that shows it
+  2  not judged: the target cannot be imported or called, or an option cannot be
+  3  incomplete: interrupted, or too few checks to say "conforms"
+"""
+
+
+def add(command: Any) -> None:
+    option = command.add_argument
+    option("target", metavar="TARGET", help="file.py:name, package.module:name or a ready-made subject")
+    option("--examples", type=int, metavar="N", help="random networks to ask (default 300)")
+    option("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
+    option("--profile", default="default", metavar="NAME", help=f"how much is asked: {listed()}")
+    option("--seed", type=int, default=0, metavar="S", help="the same seed asks the same questions (default 0)")
+    option("--oracles", metavar="LIST", help="witnesses, with commas: torch,jax,differences (default: all there are)")
+    option("--require", metavar="LIST", default=(), help="witnesses that must be there: where one is not, exit 2")
+    option("--report", metavar="DIR", help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
+    option("--format", metavar="LIST", help="show the record at once, with commas: html,junit (see `report`)")
+    option("--expected", metavar="FILE", help="known failures, see `expect`: exit 0 where the run has these and no other")
+    command.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report, return its exit; UsageError for what cannot be verified as asked."""
+    from ..plug.targets import TargetError
+    from ..record.expectations import ExpectationError, as_expected, load
+    from ..record.writing import RecordError
+    from ..running.api import PlanError, judge, plan_of, subject_for
+
+    formats = report.chosen(options.format, options.report)
+    try:
+        known = load(options.expected) if options.expected else None
+        plan = plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require,
+                       profile=options.profile)
+        found = judge(subject_for(options.target), plan, options.report, quiet=False)
+    except (ExpectationError, PlanError, RecordError, TargetError) as error:
+        raise UsageError(str(error)) from error
+    said, status = ([], found.exit) if known is None else as_expected(known, found, options.expected)
+    say(found.text(), *said, *report.rendered(options.report, formats))
+    return status

@@ -1,0 +1,1 @@
+"""How a verdict is made: which networks are asked, how answers are judged, what is tallied."""

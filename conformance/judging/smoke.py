@@ -1,0 +1,114 @@
+"""The first question: one smallest case, then the reported reductions fitted.
+
+"Your adapter is broken" is not "your gradient is wrong": what answers no smallest case is not judged.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..plug.contract import BrokenContract, Declined
+from ..plug.subject import Subject
+from ..properties.claims import Claims, Head, activation
+from ..properties.measured import apart
+from ..properties.strategies import Style, build, chain, several
+from ..properties.tolerance import SLACK, spread
+from ..reference import Answer, Case, LossSpec
+from .judge import last_line, question
+
+FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
+FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))  # few batches or outputs may be claimed: vary both
+
+
+class NotJudged(Exception):  # noqa: N818
+    """The adapter is broken, not the gradient."""
+
+
+def smoke(subject: Subject) -> tuple[Claims, list[str]]:
+    """One smallest case, then the reported reductions fitted; NotJudged where the adapter does not answer it."""
+    heads, notes, first = [], [], None
+    for head in subject.claims.heads:
+        try:
+            fitted, note = _fitted(subject, head)
+        except Exception as error:
+            first = first or error
+            heads.append(head)
+            continue
+        heads.append(fitted)
+        notes += [note] if note and not (subject.claims.explored and "fits none" in note) else []
+    if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
+        raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}")
+    if first is not None and not _answers_any(subject):
+        raise NotJudged(f"your adapter is broken, its gradient was not judged: {_message(first)}")
+    return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, BrokenContract) else last_line(error)
+
+
+def _answers_any(subject: Subject) -> bool:
+    """Whether the smallest case of some head gets an answer; one of the wrong shape is a finding, no broken adapter."""
+    for head in subject.claims.heads:
+        try:
+            question(subject.engine, smallest(subject.claims, head, 1))
+        except BrokenContract as error:
+            if error.kind not in ("return", "none"):
+                return True
+            continue
+        except Exception:
+            continue
+        return True
+    return False
+
+
+def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
+    """The smallest network of the claims: 1x1 dense, where they allow it."""
+    head = several(head)
+    depth, least = claims.depth[0], max(head.outputs[0], outputs)
+    high = head.outputs[1]
+    sizes = [1] * depth + [least if high is None else min(least, high)]
+    hidden = [activation(claims.hidden[0])] * (depth - 1) if depth > 1 else []
+    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head)
+    most = claims.batch[1]
+    size = max(batch, claims.batch[0])
+    return build(network, size if most is None else min(size, most), head.target_kinds[0], Style(), 0, claims.dtypes[0])
+
+
+def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
+    """The head with "reported" replaced by the reduction and scale that its losses show."""
+    case = smallest(subject.claims, head, 1)
+    question(subject.engine, case)
+    if head.reduction != "reported":
+        return head, ""
+    answers = []
+    for batch, outputs in FIT_SIZES:
+        case = smallest(subject.claims, head, batch, outputs)
+        with suppress(Exception):  # what it does not answer is judged later
+            answers.append((case, question(subject.engine, case)))
+    scores = {fit: _score(answers, fit) for fit in FITS}
+    reduction, scale = max(FITS, key=lambda fit: scores[fit])
+    words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
+    how = "from the loss reported" if scores[reduction, scale][0] else "taken, since the loss reported fits none"
+    note = f"reduction of {head.activation} + {head.loss}, {how}: {words}"
+    return replace(head, reduction=reduction, scale=scale), note
+
+
+def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[bool, int, int]:
+    """How well a reduction and scale fit: all the losses, else how many gradients, else how many losses."""
+    losses, gradients = 0, 0
+    for case, answer in answers:
+        network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
+        s = spread(case.but(network=network))
+        losses += _near(float(answer.loss), s.truth.loss, s.loss)
+        gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k]) for k, g in answer.gradients.items())
+    return bool(answers) and losses == len(answers), gradients, losses
+
+
+def _near(got: Any, wanted: Any, s: Any) -> bool:
+    error, _ = apart(got, wanted)
+    return bool(np.all(error <= SLACK * s + 1e-6 * np.abs(wanted)))

@@ -1,0 +1,198 @@
+"""The kill matrix: every fault before every judge, as a table and a picture. Shown by `python -m backproof matrix`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from html import escape
+from itertools import islice
+from pathlib import Path
+
+from ..faults import FAULTS, Fault, Faults, load
+from ..faults.core import Look
+from ..judging.judge import Judge
+from ..judging.plan import drawn
+from ..naming.diagnosis import asked
+from ..oracles import ORACLES, available
+from ..plug.subject import Subject
+from ..plug.undisturbed import undisturbed
+from ..properties.claims import EVERYTHING, Claims
+from ..properties.identities import PROPERTIES
+from ..properties.strategies import cases
+from ..reference import Case
+from ..reference.checks import one_of
+from ..reference.network import REDUCTIONS
+
+# Judges that share no code. The reference, the arbiter, differences and the complex step are one.
+JUDGES: dict[str, tuple[str, ...]] = {
+    "contract": ("contract", "untouched_arguments", "answers"),
+    "reference": ("reference", "loss_value", "arbiter", "differences", "complex_step", "exact_integers"),
+    "torch": ("torch",),
+    "jax": ("jax",),
+    "own loss": ("own_loss", "line_integral"),
+    **{family: tuple(n for n, p in PROPERTIES.items() if p.family == family)
+       for family in dict.fromkeys(p.family for p in PROPERTIES.values())},
+}
+NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
+
+
+def claims() -> Claims:
+    """Everything the reference has, with each reduction stated."""
+    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
+    return replace(EVERYTHING, heads=heads, explored=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: kills by judge, on how many networks, networks until the first kill seed by seed, and its share.
+
+    share: of the networks that are drawn, on how many it is visible.
+    """
+
+    fault: str
+    kills: Mapping[str, int]
+    networks: int
+    until: tuple[int, ...]
+    share: float
+
+    @property
+    def judges(self) -> list[str]:
+        """Who killed it."""
+        return [judge for judge in JUDGES if self.kills.get(judge)]
+
+
+def subject(name: str, fault: Fault) -> Subject:
+    """The fault as a subject, behind the contract."""
+    return Subject(name, claims(), asked(fault), fresh=lambda: asked(fault))
+
+
+@lru_cache(maxsize=64)
+def _networks(seed: int, count: int) -> list[Case]:
+    return list(islice(drawn(cases(claims()), seed), count))
+
+
+def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
+    """By judge, on how many networks it failed the fault."""
+    names = [n for n in available() if n in ORACLES]
+    judge = Judge(subject(name, fault), claims(), names, lambda **_: None, 0)
+    for i, case in enumerate(_networks(0, networks)):
+        judge.network(case)
+        if i % 4 == 0:
+            judge.many("jax", [case])
+    failed = {n: by.get("failed", 0) + by.get("errored", 0) for n, by in judge.tally.counts.items()}
+    return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in JUDGES.items()}
+
+
+def until_killed(name: str, fault: Fault, seed: int) -> int:
+    """Networks until the first failure, LONGEST + 1 where there is none."""
+    judge = Judge(subject(name, fault), claims(), ["torch"], lambda **_: None, seed)
+    for i, case in enumerate(islice(drawn(cases(claims()), 100 + seed), LONGEST), 1):
+        judge.network(case)
+        if judge.tally.failing:
+            return i
+    return LONGEST + 1
+
+
+def share(fault: Fault) -> float:
+    """Of the networks that are drawn, on how many the fault is visible."""
+    return sum(bool(fault.visible(look)) for look in _looks()) / SHARE
+
+
+@cache
+def _looks() -> list[Look]:
+    return [Look(case) for case in _networks(0, SHARE)]
+
+
+@cache
+def _table(more: str) -> Faults:
+    """The fault table and a module's own, loaded in each process: functions do not travel."""
+    return {**FAULTS, **(load(more) if more else {})}
+
+
+def _row(job: tuple[str, str, int, int]) -> Row:
+    name, more, networks, seeds = job
+    fault = _table(more)[name]
+    with undisturbed():
+        return Row(name, judged(name, fault, networks), networks,
+                   tuple(until_killed(name, fault, seed) for seed in range(seeds)), share(fault))
+
+
+def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
+           listen: Callable[[Row], None] = lambda row: None, more: str = "") -> list[Row]:
+    """A row for every fault (or the named ones), in the order of the table; more: a module with further faults.
+
+    Raises DescriptionError for an unknown name, and for a module `faults.load` refuses.
+    """
+    table = _table(more)
+    jobs = [(one_of("fault", name, table), more, networks, seeds) for name in (names or table)]
+    rows = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for row in pool.map(_row, jobs):
+            listen(row)
+            rows.append(row)
+    return rows
+
+
+# --- the table and the picture ----------------------------------------------------------------------------------
+
+
+def markdown(rows: Sequence[Row]) -> Iterator[str]:
+    """The matrix as a Markdown table, and networks until the first kill beside it."""
+    yield f"| fault | {' | '.join(JUDGES)} | judges | networks until the first kill: median, worst | visible on |"
+    yield f"| --- |{' ---: |' * len(JUDGES)} ---: | ---: | ---: |"
+    for row in rows:
+        cells = " | ".join(str(row.kills.get(judge) or "") for judge in JUDGES)
+        median = statistics.median(row.until) if row.until else float("nan")
+        until = f"{median:g}, {max(row.until, default=0)}"
+        yield f"| {row.fault} | {cells} | {len(row.judges)} | {until} | {row.share:.1%} |"
+
+
+CELL, LEFT, TOP = 16, 290, 110
+
+
+def svg(rows: Sequence[Row]) -> str:
+    """The matrix as a picture: a row a fault, a column a judge, darker the more often it killed."""
+    width, height = LEFT + CELL * len(JUDGES) + 10, TOP + CELL * len(rows) + 10
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" '
+             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+             'font-family="sans-serif" font-size="11"><title>Which judge kills which fault</title>',
+             f'<rect width="{width}" height="{height}" fill="#fff"/>']
+    for j, judge in enumerate(JUDGES):
+        x = LEFT + CELL * j + 11
+        parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">{escape(judge)}</text>')
+    for i, row in enumerate(rows):
+        y = TOP + CELL * i
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">{escape(row.fault)}</text>')
+        parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(JUDGES)]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _cell(x: int, y: int, row: Row, judge: str) -> str:
+    kills = row.kills.get(judge, 0)
+    shade = 0.0 if not kills else 0.25 + 0.75 * min(1.0, kills / row.networks)
+    said = f"{row.fault} before {judge}: {kills} kills" if kills else f"{row.fault} before {judge}: survives"
+    return (f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="#8b1a1a" fill-opacity="{shade:.2f}" '
+            f'stroke="#ccc"><title>{escape(said)}</title></rect>')
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """kill-matrix.md and kill-matrix.svg in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kill-matrix.md").write_text("\n".join([*_head(rows), *markdown(rows), ""]), encoding="utf-8")
+    (folder / "kill-matrix.svg").write_text(svg(rows), encoding="utf-8")
+
+
+def _head(rows: Sequence[Row]) -> Iterator[str]:
+    alone = [row.fault for row in rows if len(row.judges) < 2]
+    yield "# The kill matrix\n"
+    yield (f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on "
+           f"{rows[0].networks if rows else 0} networks.")
+    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter,"
+    yield "differences and the complex step count as one. The last column is the share of the drawn networks on"
+    yield f"which the fault is visible, of {SHARE}.\n"
+    yield "![kill matrix](kill-matrix.svg)\n"
+    yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"

@@ -1,0 +1,117 @@
+"""`backproof explain NAME`: what a mistake is, or what a property says, with an example in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from ..faults import FAULTS
+from ..faults.core import Fault
+from ..judging.judge import VALUE_PROPERTIES
+from ..judging.plan import drawn
+from ..naming.diagnosis import Witnessed, asked, behaviour
+from ..naming.explain import describe
+from ..naming.reduce import reduce
+from ..properties.agreement import differing, measured
+from ..properties.identities import PROPERTIES
+from ..properties.strategies import cases
+from ..properties.tolerance import spread
+from ..reference import Answer, Case, evaluate
+from ..reference.checks import one_of
+from .matrix import claims
+
+# A mistake that breaks each property that asks for no second answer.
+EXAMPLES = {"contract": "bias-keepdims", "untouched_arguments": "inputs-changed-in-place", "answers": "bias-keepdims",
+            "loss_value": "loss-through-argmax"}
+USUAL = "bias-averaged-over-batch"
+DRAWS = 200
+SECONDS = 2.0
+
+
+def teach(name: str) -> str:
+    """The text for a fault or a property; DescriptionError for a name that is neither."""
+    one_of("explain", name, {**FAULTS, **VALUE_PROPERTIES, **PROPERTIES})
+    return "\n".join(_fault(name, FAULTS[name]) if name in FAULTS else _property(name))
+
+
+def _property(name: str) -> Iterator[str]:
+    yield f"{name} (a property)"
+    if name in PROPERTIES:
+        yield f"  says:   {PROPERTIES[name].says}"
+        yield f"  source: {PROPERTIES[name].source}"
+        broken = _breakers(name)
+        for fault, (parameter, left, right) in list(broken.items())[:1]:
+            yield f"  wrong:  with {fault}, {parameter}: one side {left:.6g}, the other {right:.6g}"
+            yield "  right:  both sides are the same number"
+        yield f"  broken by, among others: {', '.join(broken)}" if broken else "  broken by: no fault tried here"
+    else:
+        fault = EXAMPLES.get(name, USUAL)
+        yield f"  says:   {VALUE_PROPERTIES[name]}"
+        yield f"  broken by, among others: {fault}"
+        yield from _example(FAULTS[fault])
+        yield "  source: the definition of the gradient; `reference/` is the declared one"
+
+
+def _breakers(name: str) -> dict[str, tuple[str, float, float]]:
+    """A few faults that break an identity, tried now: which equation, and its two sides."""
+    found: dict[str, tuple[str, float, float]] = {}
+    rng = np.random.default_rng(0)
+    asks = [a for case in islice(drawn(cases(claims()), 5), 40) if (a := PROPERTIES[name].ask(case, claims(), rng))]
+    for fault, row in FAULTS.items():
+        engine = asked(row)
+        for questions in asks[:8]:
+            answers = [behaviour(engine, case) for case in questions]
+            if all(isinstance(answer, Answer) for answer in answers):
+                replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True)
+                           if isinstance(a, Answer)]
+                wrong = next(filter(None, (differing(*e) for e in PROPERTIES[name].judge(replies))), None)
+                if wrong:
+                    found[fault] = (wrong.parameter, wrong.got, wrong.wanted)
+                    break
+        if len(found) == 4:
+            break
+    return found
+
+
+def _fault(name: str, fault: Fault) -> Iterator[str]:
+    yield f"{name} (a mistake; {fault.family})"
+    yield f"  symptom: {fault.symptom}"
+    yield f"  wrong:   {fault.wrong}"
+    yield f"  right:   {fault.right}"
+    yield from _example(fault)
+    yield f"  seen in: {fault.seen}"
+
+
+def _example(fault: Fault) -> Iterator[str]:
+    """Two lines of numbers on the smallest network found that shows it."""
+    case = shown(fault)
+    if case is None:
+        return
+    seen, true = behaviour(asked(fault), case), evaluate(case)
+    yield f"  example: {describe(case)}"
+    if not isinstance(seen, Answer):
+        yield f"           {seen[0]}: {seen[1]}"
+        return
+    pairs = {"loss": (seen.loss, true.loss), **{k: (g, true.gradients[k]) for k, g in seen.gradients.items()}}
+    for where, (wrong, right) in pairs.items():
+        if not np.allclose(wrong, right, rtol=1e-12, atol=0.0):
+            yield f"           wrong: {where} = {_short(wrong)}"
+            yield f"           right: {where} = {_short(right)}"
+            return
+
+
+def _short(array: object) -> str:
+    text = np.array2string(np.asarray(array), precision=6, separator=", ", threshold=6).replace("\n", "")
+    return " ".join(text.split())
+
+
+def shown(fault: Fault) -> Case | None:
+    """The smallest float64 case found on which the fault shows; None where no drawn case does, or it needs memory."""
+    def shows(case: Case) -> bool:
+        return Witnessed(evaluate, case).shows(fault)
+
+    drawn_cases = islice(drawn(cases(claims(), dtype="float64"), 11), DRAWS)
+    first = next((case for case in drawn_cases if shows(case)), None)
+    return None if first is None else reduce(first, shows, claims(), SECONDS)

@@ -1,0 +1,209 @@
+"""The contract that an answer is held to: a loss, and an array for every parameter.
+
+A subject gets writable copies. Whatever it may not do (a changed argument, a missing gradient, a wrong
+shape, a narrower dtype) is a `BrokenContract` with a name. Whether a number is *right* is not decided
+here: NaN and infinity stay in the Answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..reference import Answer, Case
+
+Array = Any
+Shape = tuple[int, ...]
+KINDS = ("return", "missing", "unknown", "none", "shape", "narrower_dtype", "not_a_number", "mutated")
+
+
+class Declined(Exception):  # noqa: N818 - an answer, not an error
+    """Raised by a subject for what it does not do; the message says what."""
+
+
+class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, not an error of ours
+    """A reply that is no answer, or a changed argument. `kind`: one of KINDS; `where`: the parameter it is about."""
+
+    def __init__(self, kind: str, message: str, where: str = ""):
+        super().__init__(message)
+        self.kind, self.message, self.where = kind, message, where
+
+
+# --- arguments stay as they were ---------------------------------------------------------------------------------
+
+
+def check_untouched(asked: Case, given: Case, parameters: Mapping[str, Array]) -> None:
+    """BrokenContract("mutated") where the arrays handed over, or the dictionary of parameters, have changed."""
+    for name in (*asked.parameters, *parameters):
+        where = f"parameters[{name!r}]"
+        if name not in asked.parameters or name not in parameters:
+            raise _mutated(where, "was added" if name in parameters else "was removed", name)
+        if parameters[name] is not given.parameters[name]:
+            raise _mutated(where, "was replaced", name)
+        _check_same(where, asked.parameters[name], parameters[name], name)
+    _check_same("inputs", asked.inputs, given.inputs, "inputs")
+    _check_same("targets", asked.targets, given.targets, "targets")
+
+
+def _check_same(where: str, asked: Array, now: Array, name: str) -> None:
+    if asked.shape != now.shape or asked.dtype != now.dtype or asked.tobytes() != now.tobytes():
+        raise _mutated(where, "was changed in place", name)
+
+
+def _mutated(where: str, what: str, name: str) -> BrokenContract:
+    return BrokenContract("mutated", f"{where} {what}: a gradient leaves its arguments alone; work on a copy", name)
+
+
+# --- what a reply must be ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Read:
+    """One value on its way from a reply into an Answer."""
+
+    where: str
+    dtype: np.dtype[Any]
+    notes: set[str] = field(default_factory=set)
+
+    def array(self, value: Any) -> Array:
+        """A fresh float array of the value's shape; BrokenContract for None, no numbers, or a narrower dtype."""
+        if value is None:
+            raise BrokenContract("none", f"{self.where} is None; an array of numbers is wanted", self.where)
+        array = self._as_numbers(self._as_array(value))
+        if self._size(array) < self.dtype.itemsize:
+            message = f"{self.where} is {array.dtype} in a {self.dtype} case: digits are lost"
+            raise BrokenContract("narrower_dtype", message, self.where)
+        self._note(value, array)
+        return np.array(array, dtype=array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
+
+    def _size(self, array: Array) -> int:
+        return int(array.dtype.itemsize if array.dtype.kind == "f" else self.dtype.itemsize)
+
+    def _as_array(self, value: Any) -> Array:
+        try:
+            return np.asarray(value)
+        except ValueError as error:
+            raise BrokenContract("shape", f"{self.where} is ragged, no array: {error}", self.where) from error
+        except Exception as error:
+            raise BrokenContract("return", f"{self.where} cannot be read as an array: {error}", self.where) from error
+
+    def _as_numbers(self, array: Array) -> Array:
+        if array.dtype == object:
+            array = self._of_objects(array)
+        if array.dtype.kind not in "fiub":
+            raise BrokenContract("return", f"{self.where} has dtype {array.dtype}; real numbers are wanted", self.where)
+        return array
+
+    def _of_objects(self, array: Array) -> Array:
+        for index, entry in np.ndenumerate(array):
+            if entry is None:
+                raise BrokenContract("none", f"{self.where} holds None at {index}", self.where)
+        self.notes.add(f"{self.where}: an object array")
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise BrokenContract("return", f"{self.where} holds what is no number: {error}", self.where) from error
+
+    def _note(self, value: Any, array: Array) -> None:
+        odd = {
+            "a list": isinstance(value, list | tuple),
+            f"integers ({array.dtype})": array.dtype.kind in "iub",
+            f"a wider dtype ({array.dtype} for {self.dtype})":
+                hasattr(value, "dtype") and self._size(array) > self.dtype.itemsize,
+        }
+        self.notes |= {f"{self.where}: {what}" for what, is_so in odd.items() if is_so}
+
+
+def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:
+    """The Answer in a reply (loss, gradients), in its own arrays, and the notes; BrokenContract where there is none."""
+    loss, gradients = _pair(reply)
+    wanted = {name: np.shape(value) for name, value in case.parameters.items()}
+    if case.network.input_kind == "real" and gradients.get("inputs") is not None:
+        wanted["inputs"] = np.shape(case.inputs)
+    _check_keys(gradients, wanted)
+    notes: set[str] = set()
+    arrays = {name: _gradient(case, name, gradients[name], shape, notes) for name, shape in wanted.items()}
+    return Answer(_loss(case, loss, notes), arrays), notes
+
+
+def _pair(reply: Any) -> tuple[Any, Mapping[str, Any]]:
+    if not isinstance(reply, tuple | list) or len(reply) != 2:
+        why = _RETURN.get(type(reply), "")
+        raise BrokenContract("return", f"returned {_kind_of(reply)}; (loss, gradients) is wanted{why}")
+    if not isinstance(reply[1], Mapping):
+        raise BrokenContract("return", f"returned (loss, {_kind_of(reply[1])}); the gradients are a dictionary: "
+                             "{\"0.weight\": dW, \"0.bias\": db, ...}, or network.pack(dW, db)")
+    return reply[0], reply[1]
+
+
+_RETURN = {type(None): ": is the return statement missing?", dict: ": put the loss before the dictionary"}
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _check_keys(gradients: Mapping[str, Any], wanted: Mapping[str, Shape]) -> None:
+    allowed = {**wanted, "inputs": ()}
+    for name in wanted:
+        if name not in gradients:
+            raise BrokenContract("missing", f"no gradient for {name!r}; received: {_names(gradients)}", name)
+    for name in gradients:
+        if name not in allowed:
+            message = f"a gradient for {name!r}, which the network does not have; it has: {_names(wanted)}"
+            raise BrokenContract("unknown", message, str(name))
+
+
+def _names(names: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, names)) or "nothing"
+
+
+def _gradient(case: Case, name: str, value: Any, wanted: Shape, notes: set[str]) -> Array:
+    array = Read(name, np.dtype(case.dtype), notes).array(value)
+    check_shape(name, array.shape, wanted, case.batch)
+    return array
+
+
+def _loss(case: Case, value: Any, notes: set[str]) -> Array:
+    array = Read("loss", np.dtype(case.dtype), notes).array(value)
+    if array.size != 1:
+        raise BrokenContract("shape", f"loss of shape {array.shape} where one number is wanted: not reduced?", "loss")
+    if array.shape:
+        notes.add(f"loss: an array of shape {array.shape}")
+    return array.reshape(())
+
+
+# --- shapes ------------------------------------------------------------------------------------------------------
+
+
+def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | None = None) -> None:
+    """BrokenContract("shape"), with the likely reason, where got is not wanted. name: the parameter's."""
+    if tuple(got) != tuple(wanted):
+        reasons = " or ".join(text for seen, text in SHAPES if seen(tuple(got), tuple(wanted), batch))
+        message = f"{where} of shape {tuple(got)} where {tuple(wanted)} is wanted" + (reasons and f": {reasons}?")
+        raise BrokenContract("shape", message, where if name is None else name)
+
+
+def _unsummed(got: Shape, wanted: Shape, n: int) -> bool:
+    if len(wanted) == 2 and 1 in wanted and got != wanted[::-1]:
+        return got in ((n, wanted[1]), (wanted[0], n))
+    return got in ((n, *wanted), (*wanted, n))
+
+
+def _flat(got: Shape, wanted: Shape) -> bool:
+    return got != () and len(got) < len(wanted) and got == tuple(size for size in wanted if size != 1)
+
+
+SHAPES: tuple[tuple[Callable[[Shape, Shape, int], bool], str], ...] = (
+    (lambda got, wanted, n: got == (1, *wanted), "keepdims left in"),
+    (_unsummed, "not summed over the batch"),
+    (lambda got, wanted, n: len(wanted) > 1 and got == wanted[::-1], "transposed"),
+    (lambda got, wanted, n: got == () and wanted != (), "summed over the units too"),
+    (lambda got, wanted, n: _flat(got, wanted), "an axis of length 1 was lost"),
+    (lambda got, wanted, n: got == (*wanted, 1) and n != 1, "a column where a vector is wanted"),
+)

@@ -1,0 +1,99 @@
+"""What is verified: a subject is an engine and what is known about it; a function makes one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..properties.claims import Claims
+from ..reference import Answer, Case, Engine
+from .contract import check_untouched, read
+from .implementing import called, claims_of
+
+Array = Any
+Backprop = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The engine under verification, and what is known about it.
+
+    made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh: gives a new engine
+    with fresh state, where that can be had. source: file:line, where known. door: how it was plugged in.
+    target: the text it was loaded from, where it was.
+    """
+
+    name: str
+    claims: Claims
+    engine: Engine
+    made_of: frozenset[str] = frozenset()
+    fresh: Callable[[], Engine] | None = None
+    source: str = ""
+    door: str = "function"
+    target: str = ""
+
+
+def subject_of(
+    target: Any, name: str | None = None, *, made_of: Sequence[str] = (), stateless: bool = False
+) -> Subject:
+    """The subject a function makes, with its claims; a Subject as it is. stateless: a new wrapper is a fresh engine.
+
+    Raises DescriptionError where the target is not callable.
+    """
+    if isinstance(target, Subject):
+        return target
+    name = name or getattr(called(target), "__qualname__", None) or type(target).__name__
+    fresh = functools.partial(Wrapped, target) if stateless else None
+    door = getattr(target, "__backproof_door__", "function")
+    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh, source_of(target), door)
+
+
+def source_of(target: Any) -> str:
+    """file:line of a function, of a class, or of an object's class; "" where there is none."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    target = getattr(target, "__backproof_source__", None) or inspect.unwrap(target)
+    if not (inspect.isroutine(target) or inspect.isclass(target)):
+        target = type(target)
+    try:
+        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+    except (TypeError, OSError):
+        return ""
+
+
+class Wrapped:
+    """The engine of a plugged-in function. `notes`: what was odd about its answers but no failure.
+
+    Calling it raises BrokenContract, and whatever the function raises.
+    """
+
+    def __init__(self, target: Backprop):
+        self.target, self.notes = target, set[str]()
+        self._seen: dict[str, weakref.ref[Any]] = {}
+
+    def __call__(self, case: Case) -> Answer:
+        mine = case.copy()
+        parameters = dict(mine.parameters)
+        reply = self.target(case.network, parameters, mine.inputs, mine.targets)
+        check_untouched(case, mine, parameters)
+        answer, notes = read(case, reply)
+        self.notes |= notes | self._buffers(reply[1])
+        return answer
+
+    def _buffers(self, gradients: Mapping[str, Any]) -> set[str]:
+        """A note for every array that shares memory with the last answer's: harmless here, where answers are copied."""
+        arrays = {name: value for name, value in gradients.items() if isinstance(value, np.ndarray)}
+        last = {name: seen() for name, seen in self._seen.items()}
+        self._seen = {name: weakref.ref(value) for name, value in arrays.items()}
+        shared = [name for name, value in arrays.items() if _shared(value, last.get(name))]
+        return {f"{name}: the same memory as in the answer before" for name in shared}
+
+
+def _shared(one: Array, other: Array) -> bool:
+    return other is not None and np.may_share_memory(one, other)

@@ -1,0 +1,18 @@
+"""The reference as its own subject: what it says about itself must conform, under everything it can do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...properties.claims import EVERYTHING, Head
+from ...reference import evaluate
+from ...reference.network import REDUCTIONS
+from ..subject import Subject, source_of
+
+HEADS: tuple[Head, ...] = tuple(replace(head, reduction=name) for head in EVERYTHING.heads for name in REDUCTIONS)
+CLAIMS = replace(EVERYTHING, heads=HEADS, explored=False)
+
+
+def subject() -> Subject:
+    """`reference.evaluate`: every activation, every head with each reduction, both dtypes."""
+    return Subject("reference", CLAIMS, evaluate, frozenset({"reference"}), lambda: evaluate, source_of(evaluate))

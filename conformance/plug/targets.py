@@ -1,0 +1,255 @@
+"""From the text of a target to a Subject: a ready-made name, `file.py:name` or `package.module:name`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .limits import TookTooLong, limit
+from .subjects import SUBJECTS
+
+if TYPE_CHECKING:
+    from .subject import Subject
+
+SECONDS = 10.0
+SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
+GUARD = "put training under `if __name__ == '__main__'`"
+FORMS = "a subject of `backproof list subjects`, file.py:name or package.module:name"
+
+
+class TargetError(ValueError):
+    """What was asked for cannot be had; the message is one line."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))
+
+
+def load(text: str) -> Subject:
+    """The Subject of a target, which knows its text; TargetError where there is none."""
+    return replace(_loaded(text), target=text)
+
+
+def _loaded(text: str) -> Subject:
+    if text in SUBJECTS:
+        return _ready_made(text)
+    where, name = split(text)
+    if not is_file(where):
+        return _subject(_module(where, text, name), where, name)
+    module = _file(Path(where))
+    if not name:
+        raise TargetError(f"{where}: which function? {_choices(where, module)}")
+    return _subject(module, Path(where).name, name)
+
+
+def split(text: str) -> tuple[str, str]:
+    """Where and name, at the last colon that an identifier path follows: the colon of C:\\dir\\file.py is none."""
+    where, colon, name = text.rpartition(":")
+    drive = len(where) == 1 and where.isalpha() and name.endswith(".py")
+    if not colon or drive or not all(part.isidentifier() for part in name.split(".")):
+        return text.removesuffix(":"), ""
+    return where, name
+
+
+def is_file(where: str) -> bool:
+    """Whether the text is meant as a path."""
+    return where.endswith((".py", ".ipynb")) or "/" in where or "\\" in where
+
+
+# --- ready-made --------------------------------------------------------------------------------------------------
+
+
+def _ready_made(name: str) -> Subject:
+    from ..reference import DescriptionError
+    from .subjects import load as load_subject
+
+    try:
+        return load_subject(name)
+    except DescriptionError as error:
+        raise TargetError(str(error)) from error
+    except Exception as error:
+        raise TargetError(f"subject {name} cannot be loaded: {_said(error)}") from error
+
+
+# --- modules -----------------------------------------------------------------------------------------------------
+
+
+def _module(where: str, text: str, name: str) -> ModuleType:
+    if not name:
+        raise TargetError(f"unknown subject {text!r}{_close(text, SUBJECTS)}; wanted {FORMS}")
+    if not all(part.isidentifier() for part in where.split(".")):
+        raise TargetError(f"{text!r} is no target; wanted {FORMS}")
+    if os.getcwd() not in map(os.path.abspath, sys.path):
+        sys.path.insert(0, os.getcwd())
+    with _importing(where, None):
+        return importlib.import_module(where)
+
+
+def _file(path: Path) -> ModuleType:
+    """The file as a module, imported as `python file.py` would: its directory stays at the front of sys.path."""
+    if not path.is_file() or path.suffix != ".py":
+        raise TargetError(_no_file(path))
+    path = path.resolve()
+    if str(path.parent) not in sys.path[:1]:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(_free_name(path), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with _importing(path.name, path, spec.name):
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    return module
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a directory; wanted {FORMS}"
+    if path.exists():
+        return f"{path} is no Python file; wanted {FORMS}"
+    there = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    return f"no file {path}{_close(path.name, there)}"
+
+
+def _free_name(path: Path) -> str:
+    """The file's stem, unless that is the name of another module."""
+    stem = path.stem
+    try:
+        known = sys.modules[stem].__spec__ if stem in sys.modules else importlib.util.find_spec(stem)
+    except (ImportError, ValueError):
+        known = None
+    taken = stem in sys.modules if known is None else known.origin is None or not _same(known.origin, path)
+    return f"_backproof_target_{stem}" if taken or not stem.isidentifier() else stem
+
+
+def _same(origin: str, path: Path) -> bool:
+    return os.path.exists(origin) and os.path.samefile(origin, path)
+
+
+# --- importing ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
+    """Whatever an import does becomes a TargetError; argv is what the file would see as a program."""
+    argv, sys.argv = sys.argv, [str(path)] if path else sys.argv[:1]
+    try:
+        with limit(SECONDS, where):
+            yield
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
+        raise TargetError(_why(where, path, error)) from error
+    finally:
+        sys.argv = argv
+
+
+def _why(where: str, path: Path | None, error: BaseException) -> str:
+    at = _at(where, path, error)
+    if isinstance(error, TookTooLong):
+        return f"{at}: the import still runs after {error.seconds:.0f} s{_line_of(path, error)}: {GUARD}"
+    if isinstance(error, SystemExit):
+        return f"{at}: the import ends the program with sys.exit({error.code!r}): {GUARD}"
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{where}.".startswith(f"{error.name}."):
+        return f"no module {where!r}" + (f": no {error.name!r}" if error.name != where else "")
+    hint = "; for a file in a package: package.module:name" if "relative import" in str(error) else ""
+    return f"{at}: {_said(error)}{hint}"
+
+
+def _said(error: BaseException) -> str:
+    """Type and message, on one line."""
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:300] + '...' if len(text) > 300 else text}".removesuffix(": ")
+
+
+def _at(where: str, path: Path | None, error: BaseException) -> str:
+    """file:line of a syntax error, or of the last line of the user's own that ran; `where` if there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{os.path.basename(error.filename)}:{error.lineno or 1}"
+    frame = _frame(path, error)
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}" if frame else where
+
+
+def _frame(path: Path | None, error: BaseException) -> traceback.FrameSummary | None:
+    """The last frame in the file's folder; for a module, the last that is no machinery of imports."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_theirs(f.filename)]
+    mine = [f for f in frames if path and f.filename.startswith(str(path.parent)) and "site-packages" not in f.filename]
+    return next(reversed(mine or frames), None)
+
+
+def _is_theirs(filename: str) -> bool:
+    machinery = (os.path.dirname(__file__), os.path.dirname(importlib.__file__), "<frozen importlib")
+    return not filename.startswith(machinery)
+
+
+def _line_of(path: Path | None, error: BaseException) -> str:
+    frame = _frame(path, error)
+    line = linecache.getline(frame.filename, frame.lineno or 0).strip() if frame else ""
+    return f" at `{line}`" if line else ""
+
+
+# --- names in a module -------------------------------------------------------------------------------------------
+
+
+def _subject(module: ModuleType, where: str, name: str) -> Subject:
+    from ..reference import DescriptionError
+    from .subject import Subject as SubjectType
+    from .subject import subject_of
+
+    target = _look_up(module, where, name)
+    if isinstance(target, SubjectType):
+        return target
+    if inspect.isclass(target) or not callable(target):
+        what = "a class" if inspect.isclass(target) else f"not callable, but of type {type(target).__name__}"
+        raise TargetError(f"{where}:{name} is {what}; wanted {SIGNATURE}, or layers(...) over classes")
+    try:
+        return subject_of(target, f"{where}:{name}")
+    except DescriptionError as error:
+        raise TargetError(f"{where}:{name}: {error}") from error
+
+
+def _look_up(module: ModuleType, where: str, name: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise TargetError(f"no {part!r} in {where}{_close(part, dir(found))}; {_choices(where, module)}") from None
+        except Exception as error:
+            raise TargetError(f"{where}:{name}: {_said(error)}") from error
+    return found
+
+
+def _choices(where: str, module: ModuleType) -> str:
+    """The functions that are claimed to be implementations; where none is, the module's own functions."""
+    claimed = [n for n, value in vars(module).items() if _is_claimed(value)]
+    names = claimed or [n for n, value in vars(module).items() if _is_own(n, value, module)]
+    shown = [f"{where}:{n}" for n in names[:10]] + ["..."] * (len(names) > 10)
+    return f"there is {', '.join(shown)}" if shown else f"there is no function in {where}"
+
+
+def _is_claimed(value: Any) -> bool:
+    from .implementing import claims_of
+
+    return callable(value) and not claims_of(value).explored
+
+
+def _is_own(name: str, value: Any, module: ModuleType) -> bool:
+    own = getattr(value, "__module__", None) == module.__name__
+    return own and not name.startswith("_") and callable(value) and not inspect.isclass(value)
+
+
+def _close(word: str, names: Any) -> str:
+    found = difflib.get_close_matches(word, [n for n in names if not n.startswith("_")], 3)
+    return f" (did you mean {' or '.join(found)}?)" if found else ""

@@ -1,0 +1,17 @@
+"""What the process around a run may have switched on does not reach into it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A verdict depends on no `np.seterr(all="raise")`, -W error or filterwarnings of the process around it."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,318 @@
+"""A record read back: the report, what each judge said of each feature, and how near every answer came.
+
+From `report.jsonl` alone. A record without its last line, or cut in the middle of one, is of a run that did not end: it
+is read as far as it goes, and is incomplete. Anything else that is no record is a RecordError of one line. Nothing in a
+record is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..reference.checks import DEEP, LARGEST, deeper, visible
+from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
+from .writing import RecordError
+
+Json = Any
+NAME = "report.jsonl"
+POINTS = 20_000
+DEEPEST = "nested too deeply"
+LESSONS = ("symptom", "wrong", "right", "seen")
+
+
+@dataclass
+class Run:
+    """One record.
+
+    header: its first line. report: the verdict and all that the run found out; without a footer what the results say,
+    and "incomplete". cells: (facet, name) -> property -> outcome -> how many. points: of the first answer on each
+    network, (parameter, dtype, error, tolerance, largest entry). examples: case id -> the case as JSON.
+    folder: where the record is, from the current folder; "" where it is elsewhere.
+    """
+
+    header: Mapping[str, Json]
+    report: Report
+    complete: bool
+    cells: dict[tuple[str, str], dict[str, Counter[str]]] = field(default_factory=dict)
+    points: list[tuple[str, str, float, float, float]] = field(default_factory=list)
+    examples: dict[str, Json] = field(default_factory=dict)
+    results: int = 0
+    folder: str = ""
+
+    @property
+    def unclaimed(self) -> dict[str, list[str]]:
+        """What there is and the subject does not claim: facet -> names."""
+        return {facet: names for facet, names in self.header.get("unclaimed", {}).items() if names}
+
+
+def read(where: str | os.PathLike[str]) -> Run:
+    """The record of a directory, or of a report.jsonl; RecordError, in one line, where there is none."""
+    path = Path(where)
+    path = path / NAME if path.is_dir() else path
+    try:
+        with open(regular(path), encoding="utf-8", errors="strict") as lines:
+            run = _Reader(path.name, path.stem).run(lines)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: is not UTF-8 text") from error
+    folder = path.resolve().parent
+    run.folder = folder.relative_to(Path.cwd()).as_posix() if folder.is_relative_to(Path.cwd()) else ""
+    return run
+
+
+def regular(path: Path) -> Path:
+    """The path, where it is a file that ends; RecordError for a pipe or a device, OSError where it is not there."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise RecordError(f"{path}: is a directory" if path.is_dir() else f"{path}: is no ordinary file")
+    return path
+
+
+class _Reader:
+    """The lines of one record, taken in one after another."""
+
+    def __init__(self, name: str, stem: str):
+        self.name, self.number = name, 0
+        self.header: Mapping[str, Json] | None = None
+        self.footer: Mapping[str, Json] | None = None
+        self.features: dict[int, Mapping[str, Json]] = {}
+        self.findings: list[Finding] = []
+        self.examples: dict[str, Json] = {}
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.by_features: dict[tuple[int | None, str], Counter[str]] = defaultdict(Counter)
+        self.points: list[tuple[str, str, float, float, float]] = []
+        self.networks = self.results = 0
+
+    def run(self, lines: Iterator[str] | Any) -> Run:
+        takes: dict[str, Callable[[Mapping[str, Json]], None]] = {
+            "header": self._header, "features": self._features, "result": self._result, "finding": self._finding,
+            "footer": self._footer}
+        for line in lines:
+            self.number += 1
+            data = self._json(line)
+            if data is None:
+                break
+            kind = data.get("type")
+            if not isinstance(kind, str) or kind not in takes:
+                raise self._error(f"type is {_short(kind)}, wanted one of {', '.join(takes)}")
+            if (self.header is None) != (kind == "header"):
+                raise self._error("the header is the first line, and no other")
+            if self.footer is not None:
+                raise self._error("there is something after the footer")
+            takes[kind](data)
+        if self.header is None:
+            raise RecordError(f"{self.name}: is empty: no header, no record")
+        return self._whole(self.header)
+
+    def _json(self, line: str) -> Mapping[str, Json] | None:
+        """The line; None for one that was cut off: the last, without its end."""
+        try:
+            data = json.loads(line, parse_constant=no_constant)
+        except (ValueError, RecursionError) as error:
+            if not line.endswith("\n"):
+                return None
+            why = DEEPEST if isinstance(error, RecursionError) else "is not JSON"
+            raise self._error(why) from error
+        if line.count("[") + line.count("{") > DEEP and deeper(data, DEEP):
+            raise self._error(DEEPEST)
+        if not isinstance(data, dict):
+            raise self._error(f"is {_short(data)}, wanted an object")
+        return _mended(data) if "\\ud" in line or "\\uD" in line else data
+
+    def _error(self, why: str) -> RecordError:
+        return RecordError(visible(f"{self.name}:{self.number}: {why}"))
+
+    def _get(self, data: Mapping[str, Json], key: str, kind: type | tuple[type, ...], missing: Json = None) -> Json:
+        value = data.get(key, missing)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._error(f"{key} is {_short(value)}, wanted {_word(kind)}")
+        return value
+
+    def _number(self, data: Mapping[str, Json], key: str) -> float:
+        if not _is_number(data.get(key)):
+            raise self._error(f"{key} is {_short(data.get(key))}, wanted a number")
+        return float(data[key])
+
+    # --- the lines ------------------------------------------------------------------------------------------
+
+    def _header(self, data: Mapping[str, Json]) -> None:
+        if data.get("schema") != SCHEMA:
+            raise self._error(f"schema is {_short(data.get('schema'))}, this backproof reads {SCHEMA}")
+        for key, kind in {"subject": str, "seed": int, "environment": dict}.items():
+            self._get(data, key, kind)
+        for key in ("plan", "claims"):
+            self._get(data, key, dict, {})
+        for name, value in data["environment"].items():
+            self._get({name: value}, name, str)
+        for facet, names in self._get(data, "unclaimed", dict, {}).items():
+            self._names(facet, names)
+        for key in ("door", "source", "started"):
+            self._get(data, key, str, "")
+        self.header = data
+
+    def _names(self, what: str, value: Json) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self._error(f"{what} is {_short(value)}, wanted a list of names")
+        return value
+
+    def _features(self, data: Mapping[str, Json]) -> None:
+        number = self._get(data, "id", int)
+        named = {key: value for key, value in data.items() if key not in ("type", "id")}
+        self.features[number] = {key: self._names(key, value) for key, value in named.items()}
+
+    def _result(self, data: Mapping[str, Json]) -> None:
+        name, outcome = self._get(data, "property", str), data.get("outcome")
+        if outcome not in OUTCOMES:
+            raise self._error(f"outcome is {_short(outcome)}, wanted one of {', '.join(OUTCOMES)}")
+        number = data.get("features")
+        if number is not None and (not isinstance(number, int) or number not in self.features):
+            raise self._error(f"features is {_short(number)}, which no line before has said")
+        self.results += 1
+        self.networks = max(self.networks, self._get(data, "network", int, 0))
+        self.counts[name][outcome] += 1
+        self.by_features[number, name][outcome] += 1
+        for parameter, values in self._get(data, "agreement", dict, {}).items():
+            self._point(parameter, number, values)
+
+    def _point(self, parameter: str, number: int | None, values: Json) -> None:
+        if not isinstance(values, list) or len(values) != 3 or not all(_is_number(v) for v in values):
+            raise self._error(f"agreement of {_short(parameter)} is {_short(values)}, wanted three numbers")
+        if len(self.points) < POINTS:
+            dtype = (self.features.get(number or 0, {}).get("dtype") or ["float64"])[0]
+            error, tolerance, size = map(float, values)
+            self.points.append((parameter, dtype, error, tolerance, size))
+
+    def _finding(self, data: Mapping[str, Json]) -> None:
+        finding = Finding(**{key: self._field(data, key, kind) for key, kind in FINDING.items()})
+        self.findings.append(finding)
+        if isinstance(data.get("example"), dict):
+            self.examples[finding.case] = data["example"]
+
+    def _field(self, data: Mapping[str, Json], key: str, kind: str) -> Json:
+        value = data.get(key, "" if key == "kinds" else None)
+        if kind == "number":
+            return self._number(data, key)
+        if kind == "names":
+            return tuple(self._names(key, value))
+        if kind == "where":
+            if not isinstance(value, list) or not all(type(each) is int for each in value):
+                raise self._error(f"{key} is {_short(value)}, wanted a list of whole numbers")
+            return tuple(value)
+        if kind == "texts":
+            return self._lesson(data, self._get(data, key, dict, {}))
+        return self._get({key: value}, key, str)
+
+    def _lesson(self, data: Mapping[str, Json], texts: Mapping[str, Json]) -> dict[str, str]:
+        if texts and not data.get("faults"):
+            raise self._error("there is a lesson, but faults is empty")
+        return {each: self._get(texts, each, str) for each in LESSONS} if texts else {}
+
+    def _footer(self, data: Mapping[str, Json]) -> None:
+        if data.get("verdict") not in VERDICTS:
+            raise self._error(f"verdict is {_short(data.get('verdict'))}, wanted one of {', '.join(VERDICTS)}")
+        for key, kind in {"reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}.items():
+            self._get(data, key, kind)
+        self._names("notes", data.get("notes"))
+        if data.get("first_failure") is not None:
+            self._get(data, "first_failure", int)
+        if data["findings"] != len(self.findings):
+            raise self._error(f"findings is {data['findings']}, but there are lines for {len(self.findings)}")
+        self._counts(data["counts"])
+        self.footer = {**data, "seconds": self._finite(data, "seconds"),
+                       "resolution": self._resolution(data["resolution"])}
+
+    def _finite(self, data: Mapping[str, Json], key: str) -> float:
+        if not math.isfinite(number := self._number(data, key)):
+            raise self._error(f"{key} is {_short(data[key])}, wanted a finite number")
+        return number
+
+    def _resolution(self, data: Mapping[str, Json]) -> dict[str, dict[str, dict[str, float]]]:
+        """By dtype and kind of parameter; a smallest error may be infinite, the rest may not."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for dtype, kinds in data.items():
+            for kind, figures in self._get({dtype: kinds}, dtype, dict).items():
+                self._get({kind: figures}, kind, dict)
+                counted = {key: self._get(figures, key, int) for key in ("sharp", "comparisons")}
+                found.setdefault(dtype, {})[kind] = {"digits": self._finite(figures, "digits"), "smallest_error":
+                                                     self._number(figures, "smallest_error"), **counted}
+        return found
+
+    def _counts(self, data: Mapping[str, Json]) -> None:
+        """The footer's counts are those of the results: else lines are missing."""
+        said = {name: {o: n for o, n in self._get({name: by}, name, dict).items() if n} for name, by in data.items()}
+        seen = {name: dict(by) for name, by in self.counts.items()}
+        if {k: v for k, v in said.items() if v} != seen:
+            raise self._error("its counts are not those of the results above: lines are missing, or were changed")
+
+    # --- the whole ------------------------------------------------------------------------------------------
+
+    def _whole(self, header: Mapping[str, Json]) -> Run:
+        report = Report(header["subject"], "incomplete", header["environment"], header["seed"])
+        report.counts = {name: dict(by) for name, by in self.counts.items()}
+        report.networks, report.findings = self.networks, self.findings
+        if self.footer is None:
+            report.reason = self._missing(header)
+        else:
+            for key in FOOTED:
+                setattr(report, key, self.footer.get(key, getattr(report, key)))
+        return Run(header, report, self.footer is not None, self._cells(header), self.points, self.examples,
+                   self.results)
+
+    def _missing(self, header: Mapping[str, Json]) -> str:
+        planned = header.get("plan", {}).get("examples")
+        of = f" of {planned}" if type(planned) is int else ""
+        bad = sum(by["failed"] + by["errored"] for by in self.counts.values())
+        seen = f"; {bad} checks had failed" if bad else ""
+        return f"the record has no last line: the run ended after network {self.networks}{of}{seen}"
+
+    def _cells(self, header: Mapping[str, Json]) -> dict[tuple[str, str], dict[str, Counter[str]]]:
+        cells: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for (number, name), outcomes in self.by_features.items():
+            facets = {} if number is None else {**self.features[number], "door": [header.get("door") or "function"]}
+            for facet, names in facets.items():
+                for each in names:
+                    cells[facet, each][name].update(outcomes)
+        return {key: dict(by) for key, by in cells.items()}
+
+
+FINDING = {f.name: {"where": "where", "also": "names", "faults": "names", "lesson": "texts"}.get(
+    f.name, "number" if f.name in ("got", "wanted", "error", "tolerance") else "text") for f in fields(Finding)}
+FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
+
+
+def _mended(value: Json) -> Json:
+    """Halves of surrogate pairs, which no file can hold, as their escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    return [_mended(each) for each in value] if isinstance(value, list) else value
+
+
+def no_constant(word: str) -> Json:
+    raise ValueError(word)
+
+
+def _is_number(value: Json) -> bool:
+    """A number, or one of the texts that stand for those JSON does not have."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return isinstance(value, float) or abs(value) <= LARGEST
+    return isinstance(value, str) and value in ("nan", "inf", "-inf")
+
+
+def _word(kind: type | tuple[type, ...]) -> str:
+    words = {str: "a text", int: "a whole number", dict: "an object", float: "a number"}
+    return " or ".join(words[each] for each in (kind if isinstance(kind, tuple) else (kind,)))
+
+
+def _short(value: Json) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,192 @@
+"""The record of a run: `report.jsonl` as it goes, `cases/<id>.json`, and `report.json` at the end.
+
+    {"type": "header", "schema": 1, "subject": ..., "plan": ..., "seed": ..., "environment": ..., "started": ...}
+    {"type": "features", "id": 0, "layer": ["dense"], "activation": ["tanh"], "loss": [...], "dtype": ["float64"]}
+    {"type": "result", "property": "torch", "outcome": "passed", "network": 1, "batch": 4, "features": 0}
+    {"type": "finding", ..., "example": the reduced case}
+    {"type": "footer", "verdict": ...}
+
+Schemas of a line, of the summary and of a case are in `schemas/`.
+
+Without its footer a record is of a run that did not end. Strict JSON: numbers that are not finite are strings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from .report import SCHEMA, Report
+
+if TYPE_CHECKING:
+    from ..plug.subject import Subject
+    from ..reference import Case
+
+HEADED = ("schema", "subject", "environment", "seed")
+PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn", "autograd", "micrograd")
+
+
+class RecordError(ValueError):
+    """The record cannot be written where it was asked for."""
+
+
+def environment() -> dict[str, str]:
+    """What the run ran on: Python, platform, processors and versions; no paths and no names of machines."""
+    here = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processors": str(os.cpu_count() or "unknown"),
+    }
+    return here | {name: version for name in PACKAGES if (version := _version(name))}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def here(text: str) -> str:
+    """file:line or file:name below the folder the run was started in, the file's name alone elsewhere.
+
+    No path of a machine goes into a record. What names no file stays as it is.
+    """
+    file, _, rest = text.rpartition(":")
+    if not Path(file).is_absolute():
+        return text
+    path, folder = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name}:{rest}"
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON: NumPy numbers and arrays, tuples, sets, dataclasses; NaN and infinity as text."""
+    if isinstance(value, float):
+        return float(value) if abs(value) < float("inf") else str(float(value))
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
+    return _object(value)
+
+
+def _object(value: Any) -> Any:
+    for method in ("to_json", "tolist"):
+        if hasattr(value, method):
+            return plain(getattr(value, method)())
+    return plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def to_text(value: Any, indent: int | None = None) -> str:
+    """`plain(value)` as JSON text."""
+    return json.dumps(plain(value), allow_nan=False, indent=indent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file is there with all of the text, or as it was before."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+class Recorder:
+    """Writes a record under a directory, which is made; without one it writes nothing. Close it, or use `with`.
+
+    Every method raises RecordError where the disk does not let it.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None):
+        self.directory = None if directory is None else Path(directory)
+        self.lines: TextIO | None = None
+        self.known: set[str] = set()
+        self.cases: dict[str, Case] = {}
+        self.features: dict[str, int] = {}
+        if self.directory is not None:
+            self._try(self._open, self.directory)
+
+    def _open(self, directory: Path) -> None:
+        if directory.exists() and not directory.is_dir():
+            raise RecordError(f"report: {directory} is a file, wanted a directory")
+        (directory / "cases").mkdir(parents=True, exist_ok=True)
+        (directory / "report.json").unlink(missing_ok=True)
+        self.lines = open(directory / "report.jsonl", "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+
+    def _try(self, do: Any, *arguments: Any) -> None:
+        try:
+            do(*arguments)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise RecordError(f"report: {self.directory} cannot be written: {why}") from error
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the writing; a record without a footer stays incomplete."""
+        if self.lines is not None:
+            self._try(self.lines.close)
+
+    def header(self, subject: Subject, plan: Any) -> None:
+        """The first line: who is asked what, with which versions."""
+        if self.lines is not None:
+            from .features import unclaimed
+
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
+                       target=here(subject.target), source=here(subject.source), claims=subject.claims,
+                       unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed, environment=environment(),
+                       started=started)
+
+    def result(self, case: Case | None = None, **fields: Any) -> None:
+        """One line, on the disk when this returns; of a case, its batch and what it exercises."""
+        if self.lines is not None:
+            about = {} if case is None else {"batch": case.batch, "features": self._features(case)}
+            self._line(type="result", **fields, **about)
+
+    def _features(self, case: Case) -> int:
+        """The number of what the case exercises; a line says it the first time."""
+        from .features import features
+
+        found = features(case)
+        key = repr(found)
+        if key not in self.features:
+            self.features[key] = len(self.features)
+            self._line(type="features", id=self.features[key], **found)
+        return self.features[key]
+
+    def case(self, case: Case) -> str:
+        """The case's id; its file is written the first time."""
+        if self.directory is not None and case.id not in self.known:
+            self.known.add(case.id)
+            self.cases[case.id] = case
+            self._try(write_whole, self.directory / "cases" / f"{case.id}.json", to_text(case))
+        return case.id
+
+    def footer(self, report: Report) -> None:
+        """A line for each finding, the last line, and the summary `report.json`."""
+        if self.directory is not None:
+            for finding in report.findings:
+                self._line(type="finding", **finding.to_json(), example=self.cases.get(finding.case))
+            rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
+            self._line(type="footer", **rest | {"findings": len(report.findings)})
+            self._try(write_whole, self.directory / "report.json", to_text(report, indent=1))
+
+    def _line(self, **fields: Any) -> None:
+        self._try(self._write, to_text(fields) + "\n")
+
+    def _write(self, text: str) -> None:
+        if self.lines is not None:
+            self.lines.write(text)
+            self.lines.flush()

@@ -1,0 +1,138 @@
+"""`verify`: check what was asked for, open the record, run, close the record."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..oracles import ORACLES, NotAvailable
+from ..oracles import load as load_oracle
+from ..record.report import Report
+from ..record.writing import Recorder
+from .profiles import PROFILES
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..judging.plan import Plan
+    from ..plug.subject import Subject
+
+Names = str | Sequence[str]
+EXAMPLES, SECONDS, _ = PROFILES["default"]
+SEED = 0
+
+
+class PlanError(ValueError):
+    """An option that cannot be; the message names it, in one line."""
+
+
+def verify(
+    target: Callable[..., Any] | Subject | str,
+    *,
+    examples: int | None = None,
+    seconds: float | None = None,
+    seed: int = SEED,
+    oracles: Names | None = None,
+    require: Names = (),
+    stop_after: int | None = None,
+    profile: str = "default",
+    report: str | os.PathLike[str] | None = None,
+    quiet: bool = True,
+) -> Report:
+    """Verify a function, a Subject, or a target's text ("my_file.py:backprop", "scikit-learn-regressor").
+
+    examples and seconds: how many networks, and how long, whichever is first (default: those of the profile, "quick",
+    "default" or "thorough"). oracles: which witnesses (default: all that are there). require: those whose absence is an
+    error. stop_after: end once so many networks have failed. report: a directory for the record; the cases of the last
+    run in it are asked first. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
+    DescriptionError for what is not callable.
+    """
+    plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile)
+    return judge(subject_for(target), plan, report, quiet)
+
+
+def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
+    """The Subject of a function, a text, or a Subject; TargetError or DescriptionError where there is none."""
+    from ..plug.subject import subject_of
+    from ..plug.targets import load
+
+    return load(target) if isinstance(target, str) else subject_of(target)
+
+
+def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
+    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+    from .past import remembered
+    from .run import run
+
+    check_there(plan.require)
+    first, left_out = remembered(directory)
+    plan = replace(plan, first=(*plan.first, *first))
+    with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
+        recorder.header(subject, plan)
+        listen(0, plan.examples, 0, 0.0)
+        report = run(subject, plan, recorder, listen, None if quiet else listen.announce)
+        report.notes += left_out
+        recorder.footer(report)
+    return report
+
+
+def check_there(names: Sequence[str]) -> None:
+    """PlanError for the first oracle that cannot be loaded."""
+    for name in names:
+        try:
+            load_oracle(name)
+        except NotAvailable as error:
+            raise PlanError(f"required: {error}") from error
+
+
+def plan_of(
+    examples: int | None = None,
+    seconds: float | None = None,
+    seed: int = SEED,
+    oracles: Names | None = None,
+    require: Names = (),
+    stop_after: int | None = None,
+    profile: str = "default",
+) -> Plan:
+    """The Plan; PlanError for what cannot be, before anything is loaded."""
+    if profile not in PROFILES:
+        raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
+    examples = PROFILES[profile].examples if examples is None else examples
+    seconds = PROFILES[profile].seconds if seconds is None else seconds
+    chosen = None if oracles is None else names_of("oracles", oracles)
+    required = names_of("require", require)
+    for name in required:
+        if chosen is not None and name not in chosen:
+            raise PlanError(f"require: {name} is not among oracles {', '.join(chosen)}")
+    whole("examples", examples, 1)
+    whole("seed", seed, 0)
+    positive("seconds", seconds)
+    if stop_after is not None:
+        whole("stop_after", stop_after, 1)
+    from ..judging.plan import Plan
+
+    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required,
+                stop_after=stop_after)
+
+
+def whole(what: str, value: Any, least: int) -> None:
+    """PlanError unless the value is a whole number, `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise PlanError(f"{what}: wanted a whole number, {least} or more; received {value!r}")
+
+
+def positive(what: str, value: Any) -> None:
+    """PlanError unless the value is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise PlanError(f"{what}: wanted a number above 0; received {value!r}")
+
+
+def names_of(what: str, names: Names) -> tuple[str, ...]:
+    """Oracle names from a sequence, or a text with commas; PlanError for one that is unknown, or an empty text."""
+    found = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if name not in ORACLES:
+            raise PlanError(f"{what}: unknown oracle {name!r}; there is {', '.join(ORACLES)}")
+    return tuple(dict.fromkeys(found))

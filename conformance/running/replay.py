@@ -1,0 +1,224 @@
+"""One case asked again: is the mistake it showed fixed?
+
+FIXED: the contract is kept, every gradient within its tolerance, the loss the declared one, each time it was asked.
+FAILED: with what a finding says. ERROR: the subject raised or hung, or nothing can be decided. A case file is data:
+it is read, checked against its own name, and never executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..judging.judge import Judge, family
+from ..naming.explain import describe, numbers
+from ..naming.findings import Finder
+from ..naming.reduce import holds
+from ..plug.limits import TookTooLong, limit
+from ..plug.subject import Subject
+from ..plug.subjects import SUBJECTS
+from ..plug.targets import TargetError, is_file, load, split
+from ..plug.undisturbed import undisturbed
+from ..properties import exact, own_loss
+from ..properties.claims import Claims, activation
+from ..properties.identities import PROPERTIES, Reply
+from ..record.reading import NAME, no_constant, regular
+from ..record.writing import RecordError
+from ..reference import Case, DescriptionError
+from ..reference.checks import visible
+
+EXITS = {"FIXED": 0, "FAILED": 1, "ERROR": 2}
+SECONDS = 120.0
+ROUNDS = 2
+WITNESSES = ("torch", "jax")
+STATE = [name for name in PROPERTIES if family(name) == "state"]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """FIXED, FAILED or ERROR, and why."""
+
+    status: str
+    text: str
+
+    @property
+    def exit(self) -> int:
+        """0 FIXED, 1 FAILED, 2 ERROR."""
+        return EXITS[self.status]
+
+
+# --- the target the record names --------------------------------------------------------------------------------
+
+
+def recorded_target(case: str | os.PathLike[str]) -> str:
+    """The target that the record beside the case names; RecordError where its word is not enough to run anything.
+
+    A record may come from anywhere. So it is followed to a ready-made subject, or below the current folder to a file
+    that speaks of backproof, and to nothing else.
+    """
+    path = Path(case).parent.parent / NAME
+    header = _header(path)
+    texts = {key: str(header[key]) for key in ("target", "subject", "source") if isinstance(header.get(key), str)}
+    subject = texts.get("target") or texts.get("subject", "")
+    if subject in SUBJECTS:
+        return subject
+    where, name = split(subject)
+    for file in _files(where, texts.get("source", "")) if name else ():
+        if _below(file) and "backproof" in file.read_text("utf-8", "replace"):
+            return f"{file.as_posix()}:{name}" if is_file(where) else subject
+    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found below this folder; "
+                      "name the TARGET")
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The first line of a record."""
+    try:
+        with open(regular(path), encoding="utf-8") as lines:
+            header = json.loads(lines.readline(2**20), parse_constant=no_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: no record beside the case says what to ask; name the TARGET") from error
+    return header if isinstance(header, dict) else {}
+
+
+def _files(where: str, source: str) -> list[Path]:
+    """Where a file of that name, or a module, may be, from this folder."""
+    if not is_file(where):
+        return [Path(*where.split(".")).with_suffix(".py"), Path(*where.split("."), "__init__.py")]
+    said = Path(source.rpartition(":")[0])
+    return [said, Path(where)] if said.name == Path(where).name else [Path(where)]
+
+
+def _below(file: Path) -> bool:
+    try:
+        return not file.is_absolute() and file.resolve().is_relative_to(Path.cwd()) and file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def load_recorded(text: str) -> Subject:
+    """The subject of `recorded_target`: only what claims to be an implementation; TargetError for anything else."""
+    subject = load(text)
+    if text not in SUBJECTS and subject.claims.explored:
+        raise TargetError(f"{text}, which the record names, claims nothing: name the TARGET if it is to be run")
+    return subject
+
+
+# --- asking -----------------------------------------------------------------------------------------------------
+
+
+class Asked(Finder):
+    """Findings on the case at hand, which is small already."""
+
+    def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
+        return case
+
+
+def replay(case: Case, subject: Subject) -> Replay:
+    """Ask one subject one case, several times and with another between; whatever it does becomes a Replay."""
+    head = f"{subject.name} on case {case.id}"
+    try:
+        with undisturbed(), limit(SECONDS, f"not done within {SECONDS:g} s"):
+            judge = Judge(subject, _claims(subject, case), WITNESSES, lambda **_: None, 0)
+            status, text = _judged(judge, case)
+    except (DescriptionError, TookTooLong) as error:
+        status, text = "ERROR", str(error)
+    return Replay(status, f"{status}: {head}{text if text.startswith(chr(10)) else f': {text}'}")
+
+
+def _claims(subject: Subject, case: Case) -> Claims:
+    """The claims with the one head that the case has, its reduction as it was fitted; DescriptionError without one."""
+    loss, pair = case.network.loss, case.network.head
+    heads = [replace(head, reduction=loss.reduction, scale=loss.scale) for head in subject.claims.heads
+             if (head.activation, head.loss) == pair]
+    hidden = {str(activation(each).options["function"]) for each in subject.claims.hidden} | {"identity"}
+    lacking = [" + ".join(pair)] if not heads else []
+    lacking += sorted({*case.network.hidden} - hidden) + sorted({case.dtype} - {*subject.claims.dtypes})
+    if lacking:
+        raise DescriptionError(f"the subject does not claim {lacking[0]}")
+    return replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
+
+
+def _judged(judge: Judge, case: Case) -> tuple[str, str]:
+    reply = _ask(judge, case)
+    trouble = [f.message for (of, kind), found in judge.tally.failures.items() for f in found
+               if of == "answers" and kind != "declined"]
+    if trouble:
+        return "ERROR", trouble[0]
+    if judge.tally.failures:
+        found = [finding.text for finding in Asked(judge, lambda asked: asked.id).findings()]
+        return "FAILED", "".join(map(_told, found or _failures(judge)))
+    return _undecided(judge, reply) or ("FIXED", _fixed(judge, case, reply))
+
+
+def _ask(judge: Judge, case: Case) -> Reply | None:
+    """Everything there is to ask about the case; None where it has no answer, or no one right answer."""
+    s = judge.spread(case)
+    if s.finite and s.unclear and _exact(case):
+        judge.exact(case)
+        return None
+    reply = judge.ask(case)
+    for _ in range(ROUNDS if reply else 0):
+        for name in STATE:
+            asked = PROPERTIES[name].ask(case, judge.claims, judge.rng)
+            if reply and asked is not None:
+                judge.identity(name, reply, asked)
+    if reply and case.dtype == "float64" and not judge.clipped(case):
+        _along_lines(judge, reply)
+    return reply
+
+
+def _exact(case: Case) -> bool:
+    """Whether the arithmetic is exact, so that what happens at a kink is a convention and no rounding."""
+    arrays = (*case.parameters.values(), case.inputs, case.targets)
+    return all((each * 16 == np.rint(each * 16)).all() for each in arrays) and holds(exact.certified, case)
+
+
+def _along_lines(judge: Judge, reply: Reply) -> None:
+    """Loss and gradient against each other."""
+    try:
+        judge.equations("own_loss", own_loss.directional(reply, judge.question, judge.rng), reply)
+        judge.equations("line_integral", own_loss.line_integral(reply, judge.question, judge.spread, judge.rng), reply)
+    except Exception as error:
+        judge.refused(reply.case, error)
+
+
+def _failures(judge: Judge) -> list[str]:
+    """What failed, where it makes no finding: a wrong loss beside a gradient that nothing decides."""
+    failures = [failure for found in judge.tally.failures.values() for failure in found]
+    return [f"{f.property.replace('_', ' ')}: {f.message or numbers(f.disagreements[0])}" for f in failures]
+
+
+def _told(text: str) -> str:
+    return f"\n\n{text}".replace("\n", "\n  ").replace("\n  \n", "\n\n")
+
+
+def _undecided(judge: Judge, reply: Reply | None) -> tuple[str, str] | None:
+    """ERROR and why, where nothing is wrong and nothing was found right either."""
+    notes = [note for note in judge.tally.notes if note.startswith(("declined", "inconclusive"))]
+    passed = judge.tally.counts["reference"]["passed"] or judge.tally.counts["exact_integers"]["passed"]
+    if notes or not passed:
+        return "ERROR", notes[0] if notes else _unclear(judge, reply)
+    return None
+
+
+def _unclear(judge: Judge, reply: Reply | None) -> str:
+    if reply is None:
+        return ("the case has no one right answer: a unit is on a kink, or numbers are not finite in its dtype"
+                if not judge.tally.counts["exact_integers"] else "no slope at the kink explains the answer")
+    return "between the tolerances: neither right nor wrong"
+
+
+def _fixed(judge: Judge, case: Case, reply: Reply | None) -> str:
+    """What was found right."""
+    gradients = f"{len(reply.gradients)} gradients are right" if reply else "an integer network comes out exact"
+    clipped = judge.clipped(case)
+    loss = "the loss is clipped here and was not checked" if clipped else "the loss is the declared one"
+    asked = judge.tally.counts["answers"]["passed"]
+    times = f"\n  asked {asked} times, with other questions between" if asked > 1 else ""
+    return f"\n  the contract is kept, {gradients}, {loss}{times}\n  {describe(case)}"

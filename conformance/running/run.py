@@ -1,0 +1,159 @@
+"""The run: smoke, then networks inside the claims until the plan is done, then findings and the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain as chained
+from itertools import islice
+from typing import Any
+
+from .. import oracles
+from ..judging.judge import Judge
+from ..judging.plan import Plan, drawn
+from ..judging.smoke import NotJudged, smoke
+from ..judging.verdict import decide, resolution
+from ..naming.findings import Finder
+from ..plug.limits import Interrupts
+from ..plug.subject import Subject
+from ..properties.claims import Claims
+from ..properties.strategies import cases, exact_cases, mended
+from ..record.report import Report
+from ..record.writing import Recorder, environment
+from ..reference import Case
+from ..reference.checks import DescriptionError
+from . import past
+
+JAX_STRUCTURES = 40
+JAX_DRAWS = 4
+Listen = Callable[[int, int, int, float], None]
+
+
+def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
+        announce: Callable[[str], None] | None = None) -> Report:
+    """Verify a subject; the report is complete whatever the subject does, and after Ctrl-C up to there.
+
+    listen hears of every network, announce of the first finding, as soon as there is one.
+
+    Raises oracles.NotAvailable where a required oracle is absent.
+    """
+    started = time.monotonic()
+    report = Report(subject.name, "not_judged", environment(), plan.seed)
+    try:
+        names = _oracles(plan)
+        absent = _absent(names)
+        claims, notes = smoke(subject)
+        report.notes += notes
+    except NotJudged as error:
+        report.reason = f"smoke: {error}"
+        return _closed(report, started)
+    except KeyboardInterrupt:
+        report.verdict, report.reason = "incomplete", "interrupted before the first network"
+        return _closed(report, started)
+    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed)
+    for name in absent:
+        judge.tally.counts[name]["not_available"] += 1
+        recorder.result(property=name, outcome="not_available", network=0)
+    first = past.covered(plan.first, claims)
+    report.notes += past.notes(len(first), len(plan.first) - len(first))
+    with Interrupts() as interrupts:
+        _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
+        try:
+            report.findings = Finder(judge, recorder.case).findings()
+        except KeyboardInterrupt:
+            interrupts.seen = True
+    _summarise(report, judge)
+    decide(report, judge, interrupts.seen)
+    return _closed(report, started)
+
+
+def _closed(report: Report, started: float) -> Report:
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _oracles(plan: Plan) -> list[str]:
+    """The oracles to ask, every required one loaded."""
+    names = list(oracles.ORACLES) if plan.oracles is None else list(plan.oracles)
+    for name in (*names, *plan.require):
+        if name not in oracles.ORACLES:
+            raise DescriptionError(f"unknown oracle {name!r}; allowed: {', '.join(oracles.ORACLES)}")
+    for name in plan.require:
+        oracles.load(name)
+    return list(dict.fromkeys([*names, *plan.require]))
+
+
+def _absent(names: list[str]) -> list[str]:
+    missing = []
+    for name in names:
+        try:
+            oracles.load(name)
+        except oracles.NotAvailable:
+            missing.append(name)
+    return missing
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------
+
+
+def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float,
+              interrupts: Interrupts) -> None:
+    """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
+    announced, total = False, len(plan.first) + plan.examples
+    judge.deadline = started + plan.seconds
+    try:
+        exact = drawn(exact_cases(judge.claims), plan.seed + 1)
+        for i, case in enumerate(_cases(judge.claims, plan)):
+            interrupts.check()
+            if time.monotonic() - started > plan.seconds:
+                judge.tally.notes[f"time limit: {i} of {total} networks in {plan.seconds:g} s"] = None
+                break
+            judge.network(case)
+            if i < len(plan.first) and past.is_exact(judge.claims, case):
+                judge.exact(case)
+            if i % 4 == 0:
+                judge.exact(next(exact))
+            if i < JAX_STRUCTURES and "jax" in judge.names:
+                judge.many("jax", [case, *_revalued(case, judge.rng)])
+            found = len({family for family, _ in judge.tally.failures})
+            listen(i + 1, total, found, time.monotonic() - started)
+            if found and announce and not announced:
+                announced = True
+                for finding in Finder(judge, lambda case: case.id).findings()[:1]:
+                    announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
+            if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
+                note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {total} asked"
+                judge.tally.notes[note] = None
+                break
+    except KeyboardInterrupt:
+        interrupts.seen = True
+
+
+def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
+    """The cases to ask first, then those that are drawn."""
+    return chained(plan.first, islice(drawn(cases(claims), plan.seed), plan.examples))
+
+
+def _revalued(case: Case, rng: Any) -> list[Case]:
+    """The same structure with other values."""
+    def other() -> Case:
+        scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype) for n, v in case.parameters.items()}
+        return mended(case.but(parameters=scaled), rng)
+    return [other() for _ in range(JAX_DRAWS - 1)]
+
+
+# --- the end ---
+
+
+def _summarise(report: Report, judge: Judge) -> None:
+    tally = judge.tally
+    report.networks, report.first_failure = tally.networks, tally.first
+    report.counts = {name: dict(by) for name, by in tally.counts.items()}
+    report.resolution = resolution(tally)
+    report.notes += list(tally.notes)
+    answers = getattr(judge.engine, "notes", None)
+    report.notes += [f"answers: {', '.join(sorted(answers))}"] if answers else []
+    report.notes += [f"convention: slope of {kind} at its kink is {min(slopes):g}"
+                     for kind, slopes in tally.slopes.items() if len(slopes) == 1]
+    report.notes += list(dict.fromkeys(tally.divergences))[:5]

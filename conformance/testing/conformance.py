@@ -1,0 +1,70 @@
+"""In a test suite: one pytest test per property, all of them reading one run.
+
+    from backproof import conformance_tests
+    from my_package import backprop
+
+    test_mine = conformance_tests(backprop)
+
+A mistake is one failure with its explanation; what else it breaks fails with a line that points there. A property that
+was not asked is skipped with the reason: a skip is never a pass. The item "verdict" fails unless the verdict is
+"conforms".
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..plug.subject import subject_of
+from ..running.api import plan_of
+from .asked import Asked, Target, property_names
+from .outcome import judged, show
+from .session import shown
+
+_WANTED: dict[str, None] = {}
+
+
+def conformance_tests(target: Target, **options: Any) -> Callable[..., None]:
+    """A parametrised test function; assign it to a name that starts with `test`.
+
+    target and options are those of `verify`, whose run is made by the first test that is run. Raises PlanError for an
+    option that cannot be, and DescriptionError for a target that is not callable. An option that is not given here is
+    that of the session: `pytest --backproof-examples 30`.
+    """
+    name = target if isinstance(target, str) else subject_of(target).name
+    plan_of(**{key: value for key, value in options.items() if key not in ("report", "quiet")})
+    _WANTED[name] = None
+
+    @pytest.mark.parametrize("name", names := property_names(), ids=names)
+    def test(name: str, request: pytest.FixtureRequest) -> None:
+        item = request.node
+        asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]", _typed(target, item.config))
+        show(name, asked, judged(asked, item))
+
+    test.__doc__ = f"backproof: {name}"
+    return _placed(test)
+
+
+def wanted() -> list[str]:
+    """The subjects of this session, for the plug-in."""
+    return list(_WANTED)
+
+
+def _placed(test: Callable[..., None]) -> Callable[..., None]:
+    """The test at the line that asked for it, which is where pytest says it is."""
+    frame = sys._getframe(2)
+    test.__code__ = test.__code__.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
+    return test
+
+
+def _typed(target: Target, config: Any) -> str:
+    """file.py:name of a function of a file's own."""
+    name = getattr(target, "__qualname__", "")
+    if isinstance(target, str) or not inspect.isfunction(target) or "<" in name:
+        return target if isinstance(target, str) else ""
+    return f"{shown(Path(inspect.getfile(target)), config)}:{name}"

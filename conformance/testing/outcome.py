@@ -1,0 +1,126 @@
+"""The one run behind many tests, and what each of them makes of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from ..record.report import Finding, Report
+from ..running.api import verify
+from .asked import VERDICT, Asked, Outcome, Target, property_names
+from .session import Session, folder, session, shown
+from .sharing import once
+
+_DONE: dict[tuple[Any, str], tuple[Target, Outcome]] = {}
+
+
+def judged(asked: Asked, item: Any) -> Outcome:
+    """The one run of this session, or what it raised; the item that makes it carries the summary for the terminal."""
+    target = asked.target
+    key = (target if isinstance(target, str) else id(target), repr(sorted(asked.options.items())))
+    if key not in _DONE:
+        outcome, made = _run(asked, item)
+        _DONE[key] = (target, outcome)
+        if made:
+            item.add_report_section("call", "backproof", summary(asked, outcome))
+    return _DONE[key][1]
+
+
+def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
+    """The outcome, and whether this process made it."""
+    here = session(item.config)
+    name = asked.name or item.nodeid.partition("[")[0]
+    options = {**here.settings.options, **asked.options}
+    record = options.setdefault("report", here.record(name))
+    try:
+        report, made = _shared(here, name, lambda: verify(asked.target, **options))
+    except Exception as error:
+        return Outcome(error), True
+    return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made
+
+
+def _shared(here: Session, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:
+    return once(here.shared, folder(name), make) if here.shared else (make(), True)
+
+
+def summary(asked: Asked, outcome: Outcome) -> str:
+    """One line for the end of the session."""
+    report = outcome.report
+    if isinstance(report, Exception):
+        return f"{asked.name or asked.target}: not judged"
+    why = f" ({report.reason})" if report.reason else ""
+    where = f"; report in {outcome.record}" if outcome.record else ""
+    return (f"{asked.name or report.subject}: {report.verdict.replace('_', ' ')}{why}; {report.networks} networks, "
+            f"{report.total('passed')} checks passed, {report.total('failed') + report.total('errored')} failed, "
+            f"{report.seconds:.1f} s{where}")
+
+
+def show(name: str, asked: Asked, outcome: Outcome) -> None:
+    """Pass, skip or fail the item of one property."""
+    report = outcome.report
+    if isinstance(report, Exception):
+        _not_judged(name, asked, report)
+    elif name == VERDICT:
+        _verdict(asked, report, outcome.record)
+    elif report.verdict == "not_judged":
+        _fail(f"not judged: see {asked.test(VERDICT)}")
+    else:
+        _property(name, asked, report, outcome.record)
+
+
+def _not_judged(name: str, asked: Asked, error: Exception) -> None:
+    """A target or an option that cannot be is one line; an error of ours keeps its traceback."""
+    if name != VERDICT:
+        _fail(f"not judged: see {asked.test(VERDICT)}")
+    if not isinstance(error, ValueError):
+        raise error
+    _fail(f"not judged: {error}")
+
+
+def _verdict(asked: Asked, report: Report, record: str) -> None:
+    if report.verdict in ("incomplete", "not_judged"):
+        _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
+    homeless = [f for f in report.findings if f.property not in property_names()]
+    if homeless:
+        _fail(_told(homeless, asked, record))
+    if report.exit:
+        _fail(f"{report.verdict.replace('_', ' ')}: see {_pointers(asked, report.findings)}")
+
+
+def _property(name: str, asked: Asked, report: Report, record: str) -> None:
+    mine = [f for f in report.findings if f.property == name]
+    if mine:
+        _fail(_told(mine, asked, record))
+    counts = report.counts.get(name, {})
+    failed = counts.get("failed", 0) + counts.get("errored", 0)
+    causes = [f for f in report.findings if name in f.also]
+    if failed or causes:
+        _fail(f"{failed} of {sum(counts.values())} checks failed: see {_pointers(asked, causes or report.findings)}")
+    if not counts.get("passed") or counts.get("inconclusive"):
+        _skip(", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n) or "not exercised")
+
+
+def _told(findings: list[Finding], asked: Asked, record: str) -> str:
+    return "\n\n".join("\n".join([f.text, f"case {f.case}", *_replay(f, asked, record)]) for f in findings)
+
+
+def _replay(finding: Finding, asked: Asked, record: str) -> list[str]:
+    """The command that asks the case again, where there is a record."""
+    words = [f"{record}/cases/{finding.case}.json", asked.typed]
+    return [f"replay: python -m backproof replay {shlex.join(filter(None, words))}"] if record else []
+
+
+def _pointers(asked: Asked, findings: list[Finding]) -> str:
+    return ", ".join(dict.fromkeys(asked.test(f.property) for f in findings)) or asked.test(VERDICT)
+
+
+def _fail(message: str) -> NoReturn:
+    pytest.fail(message, pytrace=False)
+
+
+def _skip(reason: str) -> NoReturn:
+    pytest.skip(reason)

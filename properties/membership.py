@@ -1,0 +1,113 @@
+"""Whether a case could have been drawn inside some claims: nothing else may be asked of a subject."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..reference import Case, LayerSpec, Network, infer
+from .claims import Claims, Head, Range, activation
+from .strategies.chains import several
+from .structures import PLAIN, STRUCTURES
+
+
+def covers(claims: Claims, case: Case) -> bool:
+    """Whether the case is a question inside the claims, with finite numbers."""
+    network = case.network
+    return (
+        case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
+        and within(network.depth, claims.depth) and within(parameters(case), (0, claims.max_parameters))
+        and structured(claims, network) and biased(claims, network) and activated(claims, network)
+        and any(headed(head, case) for head in claims.heads)
+    )
+
+
+def within(value: int, limits: Range) -> bool:
+    return limits[0] <= value and (limits[1] is None or value <= limits[1])
+
+
+def parameters(case: Case) -> int:
+    """How many parameters the network has, initial states left out."""
+    return sum(math.prod(shape) for shape in infer(case.network).parameters.values())
+
+
+def finite(case: Case) -> bool:
+    arrays = (*case.parameters.values(), *case.constants.values(), case.inputs, case.targets)
+    return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def structures_of(network: Network) -> list[str]:
+    """The structures a network has, by name; a plain chain has the plain one only."""
+    return [name for name, row in STRUCTURES.items() if row.has(network)]
+
+
+def structured(claims: Claims, network: Network) -> bool:
+    more = set(structures_of(network)) - {PLAIN}
+    return more <= set(claims.layers) and (bool(more) or PLAIN in claims.layers)
+
+
+def biased(claims: Claims, network: Network) -> bool:
+    given = [bool(spec.options["bias"]) for _, spec in network.walk() if "bias" in spec.options]
+    return {"always": all(given), "never": not any(given), "any": True}[claims.bias]
+
+
+def output_activation(network: Network) -> LayerSpec | None:
+    """The function that gives the network's output, None where its last layer is none."""
+    return network.layers[-1] if network.layers and network.layers[-1].function else None
+
+
+def hidden_activations(network: Network) -> list[LayerSpec]:
+    """All functions but the one that gives the output."""
+    found = [spec for _, spec in network.walk() if spec.function is not None]
+    return found[:-1] if output_activation(network) is not None else found
+
+
+def activated(claims: Claims, network: Network) -> bool:
+    hidden, claimed = hidden_activations(network), list(map(activation, claims.hidden))
+    if claims.same_hidden and any(spec != hidden[0] for spec in hidden):
+        return False
+    return all(spec in claimed for spec in hidden)
+
+
+def headed(head: Head, case: Case) -> bool:
+    """Whether output activation, loss, reduction, scale, outputs and targets are the head's."""
+    network, outputs = case.network, infer(case.network).output[-1]
+    last = output_activation(network) or activation("identity")
+    reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
+    wanted = (activation(head.activation), head.loss, reduction, head.scale)
+    loss = network.loss
+    return (wanted == (last, loss.kind, loss.reduction, loss.scale)
+            and within(outputs, several(head).outputs)
+            and any(KINDS[kind](case.targets, outputs) for kind in head.target_kinds))
+
+
+# --- targets ---------------------------------------------------------------------------------------
+
+
+def values(t: Any) -> bool:
+    return bool(t.dtype.kind == "f")
+
+
+def distributions(t: Any) -> bool:
+    """Whether every row is a probability distribution; a single unit holds any probability."""
+    if not values(t) or not ((t >= 0) & (t <= 1)).all():
+        return False
+    short = 4 * t.shape[-1] * np.finfo(t.dtype).eps
+    return t.shape[-1] == 1 or bool((np.abs(t.sum(axis=-1) - 1) <= short).all())
+
+
+def zeros_and_ones(t: Any) -> bool:
+    return values(t) and bool(np.isin(t, (0, 1)).all())
+
+
+# By kind of target: whether the targets of so many outputs are of it.
+KINDS: dict[str, Callable[[Any, int], bool]] = {
+    "real": lambda t, units: values(t),
+    "one_hot": lambda t, units: zeros_and_ones(t) and bool((t.sum(axis=-1) == 1).all()),
+    "soft": lambda t, units: distributions(t),
+    "binary": lambda t, units: zeros_and_ones(t),
+    "index": lambda t, units: not values(t) and bool(((t >= 0) & (t < units)).all()),
+}
