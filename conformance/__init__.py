@@ -9,7 +9,8 @@
 
     verify(backprop)        # or: python -m backproof verify my_file.py:backprop
 
-Every name here is imported when it is first used: `import backproof` imports neither numpy nor hypothesis.
+Every name here is imported when it is first used: `import backproof` imports neither numpy nor
+hypothesis. Every error that `verify` raises is a BackproofError, and one line.
 """
 
 from __future__ import annotations
@@ -18,30 +19,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .plug.contract import Declined
+    from .faults.core import Fault
+    from .plug.contract import BrokenContract, Declined
     from .plug.implementing import implementation
     from .plug.layer_classes import Layer, Layout, layers
+    from .plug.subject import Subject
+    from .plug.targets import TargetError
     from .properties.claims import Claims, Head
     from .properties.strategies import cases, exact_cases, networks
-    from .record.report import Report
-    from .reference import Answer, Case, Network
-    from .running.api import verify
+    from .record.cases import read_case
+    from .record.reading import Run
+    from .record.reading import read as read_record
+    from .record.report import Finding, Report
+    from .record.writing import RecordError
+    from .reference import Answer, Case, DescriptionError, Network
+    from .reference.checks import BackproofError
+    from .running.api import PlanError, verify
     from .testing.conformance import conformance_tests
 
     __version__: str
 
 __all__ = [
-    "Answer", "Case", "Claims", "Declined", "Head", "Layer", "Layout", "Network", "Report",
-    "cases", "conformance_tests", "exact_cases", "implementation", "layers", "networks", "verify",
+    "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
+    "Fault", "Finding", "Head", "Layer", "Layout", "Network", "PlanError", "RecordError", "Report",
+    "Run", "Subject", "TargetError", "cases", "conformance_tests", "exact_cases", "implementation",
+    "layers", "networks", "read_case", "read_record", "verify",
 ]
 
+# Each name's home: the module, and its name there where that is another one.
 _HOME = {
-    "Answer": "reference", "Case": "reference", "Network": "reference",
+    "Answer": "reference", "Case": "reference", "DescriptionError": "reference",
+    "Network": "reference", "BackproofError": "reference.checks",
     "Claims": "properties.claims", "Head": "properties.claims",
-    "Declined": "plug", "implementation": "plug",
-    "Layer": "layer_classes", "Layout": "layer_classes", "layers": "layer_classes",
-    "Report": "report", "verify": "api", "conformance_tests": "testing",
-    "cases": "properties.strategies", "exact_cases": "properties.strategies", "networks": "properties.strategies",
+    "cases": "properties.strategies", "exact_cases": "properties.strategies",
+    "networks": "properties.strategies",
+    "BrokenContract": "plug.contract", "Declined": "plug.contract",
+    "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.targets",
+    "Layer": "plug.layer_classes", "Layout": "plug.layer_classes", "layers": "plug.layer_classes",
+    "Fault": "faults.core",
+    "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
+    "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",
+    "PlanError": "running.api", "verify": "running.api",
+    "conformance_tests": "testing.conformance",
 }
 
 
@@ -53,7 +72,8 @@ def __getattr__(name: str) -> Any:
     elif name in _HOME:
         from importlib import import_module
 
-        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        module, _, there = _HOME[name].partition(":")
+        value = getattr(import_module(f".{module}", __name__), there or name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -11,29 +11,72 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
+from enum import Enum
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from ..reference.checks import one_of
+
+
+class When(Enum):
+    """When a run asks an oracle."""
+
+    EVERY = "of every network"
+    EIGHTH = "of every eighth network"
+    STRUCTURES = "of the first structures, with several sets of values each"
+
+
+class How(Enum):
+    """What a run asks an oracle for.
+
+    ENTRIES: `answer(case)`, every entry of every gradient. DIRECTIONS: `along(case, directions,
+    noise)`, one derivative for each array; `estimate(case, noise)` for every entry. DRAWS:
+    `answers(cases)`, several cases of one structure at once.
+    """
+
+    ENTRIES = "every entry"
+    DIRECTIONS = "one direction for each array"
+    DRAWS = "several cases at once"
+
 
 class Oracle(NamedTuple):
-    """A row: the module with `answer(case)`, the third-party import it needs, whose forward it shares, what it does."""
+    """A row: the module with `answer(case)`, the import it needs, and what a run does with it.
+
+    `family`: whose forward it shares. `claims`: what a subject's gradients must equal, in words.
+    `when` and `how`: when it is asked and for what. `witness`: whether it may confirm that a subject
+    is wrong, since it shares no code with the reference. `install`: how to get what it needs.
+    """
 
     module: str
     package: str | None
     family: str
     says: str
+    claims: str
+    when: When = When.EVERY
+    how: How = How.ENTRIES
+    witness: bool = False
     install: str = ""
 
 
 ORACLES: dict[str, Oracle] = {
-    "torch": Oracle("torch_autograd", "torch", "torch", "PyTorch's reverse mode over a forward written in PyTorch",
-                    'pip install "backproof[torch]"'),
-    "jax": Oracle("jax_autograd", "jax", "jax", "JAX's reverse mode, compiled, over a forward written in JAX",
-                  'pip install "backproof[jax]"'),
-    "differences": Oracle("differences", None, "reference", "central differences of the reference's forward"),
-    "complex_step": Oracle("complex_step", None, "reference", "Im f(x + ih) / h of the reference's forward"),
-    "arbiter": Oracle("arbiter", "flint", "reference", "the reference's own lines on balls of 160 bits and more",
-                      "pip install python-flint"),
+    "torch": Oracle(
+        "torch_autograd", "torch", "torch", "PyTorch's reverse mode over a forward written in PyTorch",
+        "every gradient equals PyTorch's", witness=True, install='pip install "backproof[torch]"'),
+    "jax": Oracle(
+        "jax_autograd", "jax", "jax", "JAX's reverse mode, compiled, over a forward written in JAX",
+        "every gradient equals JAX's", When.STRUCTURES, How.DRAWS, witness=True,
+        install='pip install "backproof[jax]"'),
+    "differences": Oracle(
+        "differences", None, "reference", "central differences of the reference's forward",
+        "every gradient equals central differences, within their own error estimate",
+        how=How.DIRECTIONS),
+    "complex_step": Oracle(
+        "complex_step", None, "reference", "Im f(x + ih) / h of the reference's forward",
+        "every gradient equals the complex step", how=How.DIRECTIONS),
+    "arbiter": Oracle(
+        "arbiter", "flint", "reference", "the reference's own lines on balls of 160 bits and more",
+        "every gradient equals the high-precision one", When.EIGHTH,
+        install="pip install python-flint"),
 }
 
 
@@ -51,8 +94,6 @@ class Unsupported(Exception):  # noqa: N818
 
 def load(name: str) -> ModuleType:
     """The oracle's module, with `answer(case) -> Answer`; NotAvailable, or DescriptionError for an unknown name."""
-    from ..reference.checks import one_of
-
     oracle = ORACLES[one_of("oracle", name, ORACLES)]
     if oracle.package:
         try:

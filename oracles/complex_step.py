@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import Answer, Case, backprop
-from .flat import flatten, stacked, unflatten
+from .flat import Estimate, flatten, stacked, unflatten
 
 STEP = 1e-30
 NUMBERS = 1 << 18  # at most so many in one stacked forward
@@ -22,23 +22,33 @@ def answer(case: Case) -> Answer:
     wide = case.astype("float64")
     theta = flatten(wide)
     size = max(1, NUMBERS // theta.size)
-    parts = [along(wide, _entries(theta.size, start, start + size))
+    parts = [_along(wide, _entries(theta.size, start, start + size))
              for start in range(0, theta.size, size)]
     loss = backprop.loss(wide, backprop.forward(wide))
     return Answer(loss, unflatten(wide, np.concatenate(parts)))
 
 
-def along(case: Case, directions: Any) -> Any:
+def estimate(case: Case, noise: float | None = None) -> tuple[Answer, dict[str, Any]]:
+    """The gradient entry by entry, and how far it may be off by name; the loss's noise is no matter."""
+    found = answer(case)
+    dust = max(_dust(g) for g in found.gradients.values())
+    return found, dict.fromkeys(found.gradients, dust)
+
+
+def along(case: Case, directions: Any, noise: float | None = None) -> Estimate:
     """The derivatives (K,) of the loss along directions (K, P) over the case's flat numbers."""
-    wide = case.astype("float64")
+    derivatives = _along(case.astype("float64"), directions)
+    return Estimate(derivatives, np.full(len(directions), _dust(derivatives)))
+
+
+def _along(wide: Case, directions: Any) -> Any:
     many = stacked(wide, flatten(wide) + 1j * STEP * directions)
     return backprop.loss(many, backprop.forward(many)).raw.imag / STEP
 
 
-def noise(derivatives: Any) -> float:
-    """How far its derivatives may be off beside rounding.
-
-    The step times them must be a number, and sums leave dust of the largest.
+def _dust(derivatives: Any) -> float:
+    """How far derivatives may be off beside rounding: the step times them must be a number, and
+    sums leave dust of the largest.
     """
     largest = float(np.abs(derivatives).max(initial=0.0))
     return float(np.finfo(float).tiny) / STEP + 2.0**-53 * largest

@@ -12,22 +12,15 @@ the estimate. A rung counts only where every unit stays on its side of its kinks
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..reference import TABLES, Answer, Case, Trace, backprop
-from .flat import flatten, stacked, unflatten
+from .flat import Estimate, flatten, stacked, unflatten
 
 STEPS = 0.5 ** np.arange(5, 22, 2)
 NUMBERS = 1 << 19  # at most so many in one stacked forward
-
-
-class Estimate(NamedTuple):
-    """Derivatives and, one by one, how far they may be off; infinite where no step was certified."""
-
-    value: Any
-    error: Any
 
 
 def answer(case: Case) -> Answer:

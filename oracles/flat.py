@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..reference.case import Case
 from ..reference.stacked import Stacked
+
+
+class Estimate(NamedTuple):
+    """Derivatives and, one by one, how far they may be off; infinite where that is not known."""
+
+    value: Any
+    error: Any
 
 
 def pieces(case: Case) -> dict[str, Any]:

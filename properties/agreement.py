@@ -39,6 +39,7 @@ class Judgement(NamedTuple):
     why: str
     disagreements: tuple[Disagreement, ...] = ()
     truth: Answer | None = None
+    loses_digits: bool = False
 
 
 def kind_of(parameter: str) -> str:
@@ -79,10 +80,10 @@ def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
 
 
 def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
-    """The independent oracles at hand: torch and JAX, less what the subject is made of and what is absent."""
+    """The independent oracles at hand, less what the subject is made of and what is absent."""
     found = {}
-    for name in ("torch", "jax"):
-        if name in names and oracles.ORACLES[name].family not in made_of:
+    for name, row in oracles.ORACLES.items():
+        if row.witness and name in names and row.family not in made_of:
             try:
                 found[name] = oracles.load(name)
             except oracles.NotAvailable:
@@ -127,7 +128,8 @@ def loss_agrees(case: Case, answer: Answer) -> bool:
 
 def absent(at_hand: Mapping[str, Any]) -> str:
     """Which witnesses are missing, in words."""
-    missing = [n for n in ("torch", "jax") if n not in at_hand]
+    missing = [name for name, row in oracles.ORACLES.items()
+               if row.witness and name not in at_hand]
     return f"{' and '.join(missing)} not available or what the subject is made of" if missing else "witnesses disagree"
 
 
@@ -142,7 +144,8 @@ def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Sprea
     inside = [name for name, oracle in at_hand.items() if _agrees(oracle, case, truth, s, None)]
     if not inside:
         return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}", wrong, truth)
-    return Judgement("failed", f"loses digits that {inside[0]} keeps in {case.dtype}", wrong, truth)
+    why = f"loses digits that {inside[0]} keeps in {case.dtype}"
+    return Judgement("failed", why, wrong, truth, loses_digits=True)
 
 
 def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread, dtype: str | None = "float64") -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,23 @@ def hidden_activations(network: Network) -> list[LayerSpec]:
 
 
 def activated(claims: Claims, network: Network) -> bool:
+    """Whether the hidden activations are claimed ones; none at all is the identity."""
     hidden, claimed = hidden_activations(network), list(map(activation, claims.hidden))
+    if activation("identity") not in claimed and bare(network.layers):
+        return False
     if claims.same_hidden and any(spec != hidden[0] for spec in hidden):
         return False
     return all(spec in claimed for spec in hidden)
+
+
+def bare(layers: Iterable[LayerSpec]) -> bool:
+    """Whether a layer with units hands on to the next one without a function between them."""
+    open_ = False
+    for spec in layers:
+        if open_ and (spec.units is not None or spec.branches):
+            return True
+        open_ = spec.units is not None or (open_ and spec.function is None)
+    return False
 
 
 def headed(head: Head, case: Case) -> bool:

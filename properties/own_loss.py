@@ -10,6 +10,7 @@ import numpy as np
 from ..oracles.differences import STEPS, certified, extrapolate
 from ..oracles.flat import flatten, moved, unflatten
 from ..reference import LOSSES, Answer, Case, evaluate, forward
+from ..reference.backprop import unwarned
 from .claims import Claims
 from .identities import Equation, Reply
 from .measured import Measured
@@ -40,12 +41,12 @@ def _vector(reply: Reply) -> tuple[Any, Any]:
     return np.concatenate([v for v, _ in parts]), np.concatenate([t for _, t in parts])
 
 
-def _direction(reply: Reply, rng: Any) -> Any:
+def direction(reply: Reply, rng: Any) -> Any:
     """A random direction over the numbers the subject gives a gradient for, at a pace that no unit runs away from."""
     sizes = unflatten(reply.case, flatten(reply.case))
     mask = np.concatenate([np.full(a.size, float(k in reply.gradients)) for k, a in sizes.items()])
-    direction = rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
-    return direction / _pace(reply.case, direction)
+    random = rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
+    return random / _pace(reply.case, random)
 
 
 def _pace(case: Case, direction: Any) -> float:
@@ -60,6 +61,7 @@ def _pace(case: Case, direction: Any) -> float:
     return max(1.0, *(float(m.max()) / step for m in moves))
 
 
+@unwarned
 def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] | None:
     """The derivative of the reported loss along a direction, and the gradient's; None where a kink is in the way."""
     theta = flatten(reply.case)
@@ -76,7 +78,7 @@ def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] |
 
 def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
     """Three directions: <g, d> = dL/dt of L(θ + t d)."""
-    found = [slope(reply, ask, _direction(reply, rng)) for _ in range(3)]
+    found = [slope(reply, ask, direction(reply, rng)) for _ in range(3)]
     return [("loss", gradient, difference) for pair in found if pair for difference, gradient in [pair]] or None
 
 
@@ -89,7 +91,7 @@ def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread], rng:
     """L(θ + v) - L(θ) = ∫ <g(θ + t v), v> dt, by Gauss and Legendre; the rule's own error is the reference's."""
     if not smooth(reply.case):
         return None
-    theta, v = flatten(reply.case), 0.25 * _direction(reply, rng)
+    theta, v = flatten(reply.case), 0.25 * direction(reply, rng)
     nodes = [moved(reply.case, theta + (t + 1) / 2 * v) for t in NODES]
     end = moved(reply.case, theta + v)
     spreads = [spread(case) for case in (*nodes, end)]

@@ -31,7 +31,11 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
-class DescriptionError(ValueError):
+class BackproofError(ValueError):
+    """The base of every error that `verify` and what belongs to it raise: one line for its user."""
+
+
+class DescriptionError(BackproofError):
     """A network, case or table entry that cannot be: what was received and what is allowed."""
 
     def __init__(self, message: str):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from backproof.judging.plan import Plan
 from backproof.plug.subject import subject_of
-from backproof.record.writing import Recorder
-from backproof.reference import Case, Network
 from backproof.record.report import Finding, Report
+from backproof.record.writing import Recorder
+from backproof.reference import Case, parse
 
 RESOLUTION = {"float64": {"bias": {"digits": 15.5, "smallest_error": 1e-14, "sharp": 100, "comparisons": 100}}}
 

@@ -9,7 +9,7 @@ from backproof.judging.judge import Judge
 from backproof.plug.subject import Subject
 from backproof.properties import agreement, exact
 from backproof.properties.agreement import confirm, disagreements, measured, witnesses
-from backproof.properties.claims import Claims, EVERYTHING
+from backproof.properties.claims import EVERYTHING, Claims
 from backproof.properties.perturbed import UNIT
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.tolerance import BOUNDS, SLACK, bounds, spread

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import backproof
 import pytest
-from backproof.running import api
 from backproof import cli
-from backproof.running.api import PlanError
-from backproof.oracles import ORACLES
 from backproof.judging.plan import Plan
-from backproof.record.writing import RecordError
-from backproof.reference import DescriptionError
-from backproof.record.report import EXITS, Report
+from backproof.oracles import ORACLES
 from backproof.plug.subjects import SUBJECTS
 from backproof.plug.targets import TargetError
+from backproof.record.report import EXITS, Report
+from backproof.record.writing import RecordError
+from backproof.reference import DescriptionError
+from backproof.running import api
+from backproof.running.api import PlanError
 
 FAST = ["--oracles", "differences,complex_step"]
 MINE = """

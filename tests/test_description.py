@@ -10,19 +10,20 @@ import pickle
 import numpy as np
 import pytest
 from backproof.reference import (
+    LAYERS,
+    TABLES,
     Case,
     DescriptionError,
-    LAYERS,
     LayerSpec,
     LossSpec,
     Network,
     Option,
     Rule,
     Shapes,
-    TABLES,
     evaluate,
     forward,
     infer,
+    parse,
 )
 from backproof.reference.activations import sigmoid, softmax
 from backproof.reference.case import array_from_json, array_to_json

@@ -9,7 +9,7 @@ from backproof.faults import FAULTS, Fault, load, state, table_of
 from backproof.faults.core import derivative, loss, own, stateful, with_entry
 from backproof.properties.claims import Head, activation
 from backproof.properties.strategies import Style, build, chain
-from backproof.reference import Answer, DescriptionError, TABLES, evaluate
+from backproof.reference import TABLES, Answer, DescriptionError, evaluate
 
 HALF = ("bias", "half", "db = delta.sum(axis=0) / 2", "db = delta.sum(axis=0)", "here",
         *own(lambda tape, i, dy, right: {"bias": right["bias"] / 2}))

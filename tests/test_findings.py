@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from backproof import Head, implementation, verify
-from backproof.reference import Case, TABLES, evaluate
+from backproof.reference import TABLES, Case, evaluate
 
 ACTIVATIONS = {
     "tanh": (np.tanh, lambda z, y: 1 - y * y),

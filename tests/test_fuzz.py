@@ -13,16 +13,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from backproof.running.api import judge, plan_of
 from backproof.plug.subject import subject_of
+from backproof.plug.subjects import load as ready_made
 from backproof.properties.strategies import Style, build
+from backproof.record.cases import read_case
 from backproof.record.reading import read
 from backproof.record.writing import RecordError, to_text
-from backproof.reference import DescriptionError, Network
+from backproof.reference import DescriptionError, parse
 from backproof.renderings import RENDERINGS, render
-from backproof.record.cases import read_case
+from backproof.running.api import judge, plan_of
 from backproof.running.replay import replay
-from backproof.plug.subjects import load as ready_made
 
 RECORDS, CASES = 600, 400
 KILLS = int(os.environ.get("BACKPROOF_KILLS", "4"))

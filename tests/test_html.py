@@ -14,13 +14,13 @@ from backproof.judging.plan import Plan
 from backproof.plug.implementing import implementation
 from backproof.plug.subject import subject_of
 from backproof.record.reading import read
+from backproof.record.report import Finding, Report
 from backproof.record.writing import Recorder
-from backproof.reference import Case, Network, infer
+from backproof.reference import Case, infer, parse
 from backproof.renderings import render
 from backproof.renderings.page.drawing import drawing, wrong_in
 from backproof.renderings.page.markup import tag
 from backproof.renderings.page.scatter import thinned
-from backproof.record.report import Finding, Report
 
 REQUIRED = os.environ.get("BACKPROOF_BROWSER") == "required"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backproof.reference import Case, DescriptionError, Network, evaluate, forward
+from backproof.reference import Case, DescriptionError, evaluate, forward, parse
 from backproof.reference.training import UPDATES, batches, train, update
 
 DENSE, PLAIN = {"kind": "dense"}, {"kind": "dense", "bias": False}

@@ -16,19 +16,20 @@ import numpy as np
 import pytest
 import torch
 from backproof import oracles
-from backproof.oracles import NotAvailable, ORACLES, Unsupported, available, load
+from backproof.oracles import ORACLES, NotAvailable, Unsupported, available, load
 from backproof.reference import (
     ACTIVATIONS,
+    LOSSES,
+    TABLES,
     Answer,
     Case,
     DescriptionError,
-    LOSSES,
     LayerSpec,
     LossSpec,
     Network,
-    TABLES,
     evaluate,
     infer,
+    parse,
 )
 from backproof.reference.network import REDUCTIONS
 

@@ -8,11 +8,11 @@ from itertools import islice
 import backproof
 import pytest
 from backproof import Head, implementation
-from backproof.running.past import MOST, covered, covers, is_exact, notes, remembered
 from backproof.judging.plan import Plan, drawn
-from backproof.properties.claims import Claims, EVERYTHING
+from backproof.properties.claims import EVERYTHING, Claims
 from backproof.properties.strategies import cases, exact_cases
 from backproof.record.writing import to_text
+from backproof.running.past import MOST, covered, covers, is_exact, notes, remembered
 
 SQUARED = Head("identity", "squared_error", reduction="sum")
 CLAIMS = Claims(hidden=("tanh", "relu"), heads=(SQUARED,))

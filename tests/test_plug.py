@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backproof.plug.layer_classes import Layer, Layout, Say, layers
 from backproof.plug.contract import BrokenContract, Declined
-from backproof.plug.subject import Subject, subject_of
 from backproof.plug.implementing import claims_of, implementation
-from backproof.properties.claims import Claims, EVERYTHING, Head
-from backproof.reference import Case, DescriptionError, Network, evaluate
+from backproof.plug.layer_classes import Layer, Layout, Say, layers
+from backproof.plug.subject import Subject, subject_of
+from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.reference import Case, DescriptionError, evaluate, parse
 
 EXAMPLES = Path(__file__).parent / "examples"
 BATCH = 4

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
-from backproof.testing.conformance import conformance as testing
-from backproof.running.profiles import PROFILES
-from backproof.testing.session import Session, Settings
 from backproof.record.report import Finding, Report
+from backproof.running.profiles import PROFILES
+from backproof.testing.conformance import conformance as testing
+from backproof.testing.session import Session, Settings
 from backproof.testing.sharing import locked, once
 
 pytest_plugins = "pytester"

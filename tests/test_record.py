@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from backproof.judging.plan import Plan
 from backproof.plug.subject import subject_of
-from backproof.running.progress import Progress
-from backproof.record.writing import RecordError, Recorder, environment, plain, to_text, write_whole
-from backproof.reference import Case, Network
 from backproof.record.report import Finding, Report
+from backproof.record.writing import Recorder, RecordError, environment, plain, to_text, write_whole
+from backproof.reference import Case, parse
+from backproof.running.progress import Progress
 
 
 def a_case(value=1.0):

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from backproof.naming.reduce import KINDS, bits, inside, reduce, size
 from backproof.properties.claims import Claims, Head, activation
 from backproof.properties.exact import certified, exact_case
 from backproof.properties.strategies import Style, build, chain
 from backproof.properties.tolerance import spread
-from backproof.naming.reduce import KINDS, bits, inside, reduce, size
-from backproof.reference import ACTIVATIONS, Case, LOSSES, Network, evaluate, infer
+from backproof.reference import ACTIVATIONS, LOSSES, Case, evaluate, infer, parse
 
 SMOOTH = Claims(hidden=("sigmoid", "relu", "tanh", "identity"), depth=(1, 12))
 CLASSES = (3, 6, 5)

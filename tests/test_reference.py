@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from backproof.reference import (
     ACTIVATIONS,
-    Case,
     LAYERS,
     LOSSES,
-    Network,
     TABLES,
+    Case,
     evaluate,
     forward,
     infer,
+    parse,
 )
 from backproof.reference.activations import elementwise
 from backproof.reference.losses import factor

@@ -6,15 +6,15 @@ from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
-from backproof.record.coverage import FLOOR, matrix, share, status
 from backproof.judging.plan import Plan
 from backproof.plug.subject import subject_of
+from backproof.record.coverage import FLOOR, matrix, share, status
 from backproof.record.reading import read
+from backproof.record.report import VERDICTS, Finding, Report
 from backproof.record.writing import Recorder
-from backproof.reference import Case, Network
+from backproof.reference import Case, parse
 from backproof.renderings import RENDERINGS, render, replay_line
 from backproof.renderings.markdown import MOST
-from backproof.record.report import Finding, Report, VERDICTS
 
 LAYER = {"kind": "dense", "units": 1, "bias": True}
 LESSON = {"symptom": "too small", "wrong": "db = delta.mean(axis=0)", "right": "db = delta.sum(axis=0)", "seen": "here"}

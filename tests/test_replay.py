@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backproof import cli
-from backproof.running.as_pytest import as_test
 from backproof.judging.plan import Plan
 from backproof.plug.contract import Declined
 from backproof.plug.subject import subject_of
-from backproof.properties.strategies import Style, build
-from backproof.record.writing import RecordError, Recorder, to_text
-from backproof.reference import Case, Network
-from backproof.record.cases import read_case
-from backproof.running.replay import replay
 from backproof.plug.subjects import load as ready_made
 from backproof.plug.targets import TargetError, load
+from backproof.properties.strategies import Style, build
+from backproof.record.cases import read_case
+from backproof.record.writing import Recorder, RecordError, to_text
+from backproof.reference import Case, parse
+from backproof.running.as_pytest import as_test
+from backproof.running.replay import replay
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 MLP = """

@@ -9,15 +9,15 @@ from itertools import count
 import numpy as np
 import pytest
 from backproof import oracles
-from backproof.running import run as run_module
 from backproof.judging.judge import Failure
 from backproof.judging.plan import Plan
 from backproof.plug.contract import Declined
 from backproof.plug.subject import Subject, subject_of
-from backproof.properties.claims import Claims, EVERYTHING, Head
-from backproof.record.writing import Recorder
-from backproof.reference import ACTIVATIONS, Answer, TABLES, evaluate
+from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.record.report import EXITS, OUTCOMES
+from backproof.record.writing import Recorder
+from backproof.reference import ACTIVATIONS, TABLES, Answer, evaluate
+from backproof.running import run as run_module
 from backproof.running.run import run
 from wrong_engines import CLAIMED, SQUARED, WRONG, verified
 

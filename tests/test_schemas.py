@@ -5,8 +5,8 @@ import json
 import pytest
 from backproof import Head, implementation, verify
 from backproof.record.reading import read
-from backproof.record.writing import RecordError
 from backproof.record.schemas import SCHEMAS, schema
+from backproof.record.writing import RecordError
 from jsonschema import Draft202012Validator
 
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SCHEMAS}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from backproof import cli
-from backproof.record.coverage import FLOOR
 from backproof.properties.claims import Head
+from backproof.record.coverage import FLOOR
 from backproof.record.reading import read
 from backproof.renderings.scoreboard import Row, render
 from small_records import case, finding, record

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backproof import verify
-from backproof.plug.undisturbed import undisturbed
 from backproof.faults import FAULTS
 from backproof.judging.judge import Judge
 from backproof.judging.plan import drawn
 from backproof.plug.subject import subject_of
+from backproof.plug.undisturbed import undisturbed
 from backproof.properties.claims import Claims
 from backproof.properties.strategies import cases
 

@@ -7,12 +7,12 @@ import hypothesis
 import numpy as np
 import pytest
 from backproof.judging.plan import drawn
-from backproof.properties.claims import Claims, EVERYTHING, Head
+from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.exact import certified, conventions, exact_case, on_kink
 from backproof.properties.identities import levels
 from backproof.properties.strategies import (
-    Style,
     TARGETS,
+    Style,
     build,
     cases,
     chain,
@@ -20,7 +20,7 @@ from backproof.properties.strategies import (
     networks,
 )
 from backproof.properties.tolerance import spread
-from backproof.reference import Case, LayerSpec, LossSpec, Network, evaluate, forward, infer
+from backproof.reference import Case, LayerSpec, LossSpec, Network, evaluate, forward, infer, parse
 from backproof.reference.backprop import loss as loss_of
 from hypothesis import HealthCheck, Phase, given, settings
 from wrong_engines import drawn_cases, inside

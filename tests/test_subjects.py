@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from backproof.plug.contract import Declined
 from backproof.plug.subject import subject_of
+from backproof.plug.subjects import SUBJECTS, Row, load
 from backproof.properties.claims import activation
 from backproof.reference import (
     Case,
@@ -18,7 +19,6 @@ from backproof.reference import (
     evaluate,
     infer,
 )
-from backproof.plug.subjects import Row, SUBJECTS, load
 
 TARGETS = {
     "real": lambda rng, n, m: rng.normal(size=(n, m)),

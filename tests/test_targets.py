@@ -5,10 +5,11 @@ import sys
 import time
 
 import pytest
-from backproof.plug.contract import limits as watch, targets
+from backproof.plug.contract import limits as watch
+from backproof.plug.contract import targets
+from backproof.plug.limits import TookTooLong, limit
 from backproof.plug.subject import Subject
 from backproof.plug.targets import TargetError, load, split
-from backproof.plug.limits import TookTooLong, limit
 
 GOOD = """
 from backproof import Head, implementation

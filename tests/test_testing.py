@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from backproof import conformance_tests
-from backproof.testing.conformance import conformance as testing
-from backproof.running.api import PlanError
-from backproof.reference import DescriptionError
 from backproof.record.report import Finding, Report
+from backproof.reference import DescriptionError
+from backproof.running.api import PlanError
+from backproof.testing.conformance import conformance as testing
 
 pytest_plugins = "pytester"
 

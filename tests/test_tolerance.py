@@ -8,19 +8,19 @@ from backproof.oracles import load
 from backproof.properties import bounded, tolerance
 from backproof.properties.agreement import differing, disagreements, measured
 from backproof.properties.bounded import Bounded, gamma
-from backproof.properties.claims import Claims, EVERYTHING, Head
-from backproof.properties.perturbed import AMPLIFY, Noise, Perturbed, TINY, UNIT
+from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.properties.perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.tolerance import SLACK, bounds, spread, textbook
 from backproof.reference import (
     ACTIVATIONS,
+    LOSSES,
+    TABLES,
     Answer,
     Case,
-    LOSSES,
     LayerSpec,
     LossSpec,
     Network,
-    TABLES,
     evaluate,
     numbers,
 )

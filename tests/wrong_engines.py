@@ -9,15 +9,15 @@ from itertools import islice
 
 import numpy as np
 from backproof.judging.plan import Plan, drawn
+from backproof.naming.reduce import KEPT, within
 from backproof.plug.subject import Subject
 from backproof.properties.agreement import differing, measured
-from backproof.properties.claims import Claims, EVERYTHING, Head, activation
+from backproof.properties.claims import EVERYTHING, Claims, Head, activation
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.strategies import cases, rounded
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
-from backproof.naming.reduce import KEPT, within
-from backproof.reference import ACTIVATIONS, Answer, LAYERS, LOSSES, TABLES, evaluate
+from backproof.reference import ACTIVATIONS, LAYERS, LOSSES, TABLES, Answer, evaluate
 from backproof.reference.chain import step
 from backproof.running.run import run
 

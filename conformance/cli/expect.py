@@ -86,9 +86,10 @@ def fix(record: Run, path: Path) -> int:
 def whole(record: Run) -> None:
     """ExpectationError for a run that did not ask all the networks of its plan: what it did not see may still fail."""
     from ..record.expectations import ExpectationError
+    from ..record.notes import NoteKind
 
     report, planned = record.report, record.header.get("plan", {}).get("examples")
-    cut = [note for note in report.notes if note.startswith(("time limit:", "stopped after"))]
+    cut = [note for note in report.notes if note.kind is NoteKind.CUT_SHORT]
     if type(planned) is int and report.networks < planned:
         cut.append(f"{report.networks} of {planned} networks")
     if cut:

@@ -70,11 +70,9 @@ def _oracles() -> Iterator[str]:
 
 
 def _properties() -> Iterator[str]:
-    from ..judging.judge import VALUE_PROPERTIES
-    from ..properties.identities import PROPERTIES
+    from ..properties.catalogue import catalogue
 
-    return _columns([*((name, "value", says) for name, says in VALUE_PROPERTIES.items()),
-                     *((name, row.family, row.says) for name, row in PROPERTIES.items())])
+    return _columns([(name, row.column, row.says) for name, row in catalogue().items()])
 
 
 def _subjects() -> Iterator[str]:

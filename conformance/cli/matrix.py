@@ -22,7 +22,8 @@ def add(command: Any) -> None:
     option("--out", metavar="DIR", help="write DIR/kill-matrix.md and DIR/kill-matrix.svg")
     option("--only", metavar="NAME", action="append", default=[], help="one fault (may be given again)")
     option("--networks", type=int, default=40, metavar="N", help="networks for the kills (default 40)")
-    option("--seeds", type=int, default=10, metavar="S", help="seeds for the networks until the first kill (default 10)")
+    option("--seeds", type=int, default=10, metavar="S",
+           help="seeds for the networks until the first kill (default 10)")
     option("--faults", metavar="FILE", help="a module of your own with FAULTS = {name: Fault(...)}")
     command.set_defaults(command=run)
 

@@ -39,7 +39,8 @@ def add(command: Any) -> None:
     option("--require", metavar="LIST", default=(), help="witnesses that must be there: where one is not, exit 2")
     option("--report", metavar="DIR", help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
     option("--format", metavar="LIST", help="show the record at once, with commas: html,junit (see `report`)")
-    option("--expected", metavar="FILE", help="known failures, see `expect`: exit 0 where the run has these and no other")
+    option("--expected", metavar="FILE",
+           help="known failures, see `expect`: exit 0 where the run has these and no other")
     command.set_defaults(command=run)
 
 

@@ -7,56 +7,59 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import ACTIVATIONS, TABLES
+from ..properties.membership import output_activation
+from ..reference import ACTIVATIONS, Answer, Case, Engine, Network, Tables, evaluate
 from ..reference.activations import gelu_tanh_derivative, sigmoid
-from ..reference.chain import Step
-from .core import Fault, Faults, Look, derivative, quiet, sweep
+from ..reference.kinds import Scope, Step
+from .core import Fault, Faults, Make, derivative, with_derivatives
 
 Backward = Callable[..., Any]
-Place = Callable[[list[Step], int], bool]
+Layers = Callable[[Network], list[str]]
 
 
-def anywhere(tape: list[Step], i: int) -> bool:
-    return True
+def output(network: Network) -> list[str]:
+    """The activation that gives the network's output, by its name."""
+    return [str(len(network.layers) - 1)] if output_activation(network) is not None else []
 
 
-def output(tape: list[Step], i: int) -> bool:
-    """The activation that gives the network's output."""
-    return i == len(tape) - 1
+def first_hidden(network: Network) -> list[str]:
+    """The first activation, where a layer with parameters comes after it."""
+    layers = list(network.walk())
+    at = next((i for i, (_, spec) in enumerate(layers) if spec.function is not None), len(layers))
+    later = any(spec.units is not None for _, spec in layers[at + 1:])
+    return [layers[at][0]] if later else []
 
 
-def first_hidden(tape: list[Step], i: int) -> bool:
-    """The first activation, with a layer of parameters after it."""
-    kinds = [step.scope.spec.kind for step in tape]
-    return kinds.index("activation") == i and "dense" in kinds[i:]
+def only_in(layers: Layers, lines: Mapping[str, Backward]) -> Make:
+    """Wrong derivatives in some layers of a network: layers(network) names them."""
+    def make(tables: Tables) -> Engine:
+        wrong = with_derivatives(tables, lines)
+
+        def engine(case: Case) -> Answer:
+            names = layers(case.network)
+
+            def sweep(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+                scope, saved = tape[i]
+                if scope.name not in names:
+                    return tables.sweep(tape, i, dy)
+                other = Scope(wrong, scope.values, scope.name, scope.spec)
+                return scope.rule.backward(other, saved, dy)
+
+            return evaluate(case, tables._replace(sweep=sweep))
+
+        return engine
+
+    return make
 
 
 def backward(symptom: str, wrong: str, right: str, seen: str, lines: Mapping[str, Backward],
-             where: Place = anywhere) -> Fault:
-    """A row: these wrong lines dx = lines[function](x, y, dy, **options) in the layers `where`; x is z, y is f(z)."""
+             layers: Layers | None = None) -> Fault:
+    """A row: these wrong lines dx = lines[function](x, y, dy, **options), x is z and y is f(z).
 
-    def wrong_at(tape: list[Step], i: int) -> Callable[[Any], Any] | None:
-        """dy -> the wrong dx of layer i; None where the layer is right."""
-        options = dict(tape[i].scope.options)
-        line = lines.get(options.pop("function", ""))
-        return (lambda dy: line(*tape[i].saved, dy, **options)) if line is not None and where(tape, i) else None
-
-    def step(right: Any, tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
-        dx = wrong_at(tape, i)
-        return (dx(dy), {}) if dx else right(tape, i, dy)
-
-    def extra(look: Look, i: int, dy: Any) -> Any:
-        """What the wrong line adds to dx."""
-        dx = wrong_at(look.tape, i)
-        return dx(dy) - TABLES.sweep(look.tape, i, dy)[0] if dx else 0.0
-
-    def visible(look: Look) -> bool:
-        """The error of each wrong layer goes down with the chain rule; does it show in a gradient?"""
-        last = len(look.tape) - 1
-        return look.shows(look.pushed(last, 0.0 * look.deltas[last], lambda i, dy: extra(look, i, dy)))
-
-    make = derivative(lines) if where is anywhere else sweep(step)
-    return Fault("activation", symptom, wrong, right, seen, quiet(make), visible)
+    In every layer, or in those that layers(network) names.
+    """
+    make = derivative(lines) if layers is None else only_in(layers, lines)
+    return Fault("activation", symptom, wrong, right, seen, make)
 
 
 def passed_on(x: Any, y: Any, dy: Any, **options: Any) -> Any:

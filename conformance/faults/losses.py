@@ -1,4 +1,4 @@
-"""The loss: its gradient off by a factor, of another loss, or not the derivative of the loss that is reported."""
+"""The loss: its gradient off by a factor, of another loss, or not that of the loss reported."""
 
 from __future__ import annotations
 
@@ -7,35 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from ..properties.identities import levels
 from ..reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
 from ..reference.activations import softmax
 from ..reference.losses import values
-from .core import Fault, Faults, Look, answered, at_the_end, loss, quiet
+from ..reference.wiring import wired
+from .core import Fault, Faults, answered, at_the_end, loss
 
 Change = Callable[[Loss], Loss]
 
 
-# --- a wrong row of the table of losses ---------------------------------------------------------------------------
+# --- a wrong row of the table of losses ------------------------------------------------------------
 
 
-def wrong_losses(symptom: str, wrong: str, right: str, seen: str, changes: Mapping[str, Change]) -> Fault:
+def wrong_losses(symptom: str, wrong: str, right: str, seen: str,
+                 changes: Mapping[str, Change]) -> Fault:
     """A row: by the loss's name, the right loss -> the wrong one."""
-
-    def visible(look: Look) -> bool:
-        kind = look.case.network.loss.kind
-        return kind in changes and loss_visible(look, changes[kind](LOSSES[kind]), "float64")
-
-    return Fault("loss", symptom, wrong, right, seen, quiet(loss(changes)), visible)
-
-
-def loss_visible(look: Look, wrong: Loss, dtype: str) -> bool:
-    """Whether the wrong loss of the outputs shows, or the error of dL/dp, carried down by the chain rule."""
-    right, p, t = LOSSES[look.case.network.loss.kind], look.trace.outputs.astype(dtype), look.wide.targets
-    with np.errstate(all="ignore"):
-        error = (wrong.dL(p, t) - right.dL(p, t)) * look.trace.scale
-        total = wrong.L(p, t).sum() * look.trace.scale
-    return look.loss_apart(total) or look.shows(look.pushed(len(look.tape) - 1, error))
+    return Fault("loss", symptom, wrong, right, seen, loss(changes))
 
 
 def every(change: Change) -> dict[str, Change]:
@@ -107,31 +94,24 @@ def without_shift(tables: Tables) -> Engine:
     return lambda case: evaluate(case, wrong)
 
 
-def shift_visible(look: Look) -> bool:
-    """Whether exp(z) leaves the range of the case's dtype in a softmax or in the cross-entropy from logits."""
-    kind, dtype = look.case.network.loss.kind, look.case.dtype
-    softmaxes = [step.saved[0] for step in look.tape if step.scope.options.get("function") == "softmax"]
-    with np.errstate(all="ignore"):
-        if any(not np.isfinite(unshifted(z.astype(dtype))).all() for z in softmaxes):
-            return True
-    return kind == "softmax_cross_entropy" and loss_visible(look, unshifted_cross_entropy(LOSSES[kind]), dtype)
-
-
 # --- penalties ----------------------------------------------------------------------------------------------------
 
 
-def decayed(symptom: str, wrong: str, right: str, seen: str, names: Callable[[Case], list[str]]) -> Fault:
+def decayed(symptom: str, wrong: str, right: str, seen: str,
+            names: Callable[[Case], list[str]]) -> Fault:
     """A row: 0.01 of these parameters in their gradients, and nothing of it in the loss."""
-    more = at_the_end(lambda case, g: {name: g[name] + 0.01 * case.parameters[name] for name in names(case)})
-    return Fault("loss", symptom, wrong, right, seen, *more)
+    def more(case: Case, g: dict[str, Any]) -> dict[str, Any]:
+        return {name: g[name] + 0.01 * case.parameters[name] for name in names(case)}
+
+    return Fault("loss", symptom, wrong, right, seen, at_the_end(more))
 
 
 def weights(case: Case) -> list[str]:
-    return [level.weight for level in levels(case.network)]
+    return list(dict.fromkeys(place.weight for place in wired(case.network).places))
 
 
 def biases(case: Case) -> list[str]:
-    return [level.b for level in levels(case.network) if level.bias]
+    return list(dict.fromkeys(p.bias for p in wired(case.network).places if p.bias))
 
 
 def penalty(case: Case) -> Any:
@@ -196,7 +176,7 @@ FAULTS: Faults = {
         "loss", "exp(z) overflows, and the answer is NaN, as soon as a logit is large (710 in float64, 89 in float32)",
         "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
         "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)", "everywhere",
-        quiet(without_shift), shift_visible),
+        without_shift),
     "log-with-epsilon": wrong_losses(
         "a small number is added inside the logarithm: the wrong digits, and a wrong loss where p is small",
         "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)", "loss = -(t * np.log(p)).sum(); dp = -t / p",
@@ -224,6 +204,5 @@ FAULTS: Faults = {
         "loss", "the loss has an L2 penalty that the gradient knows nothing of",
         "loss = L(p, t) + 0.005 * (W**2).sum(); dW = x.T @ delta",
         "loss = L(p, t); dW = x.T @ delta  # or dW += 0.01 * W with the penalty", "hipsternet, andersbll/nnet",
-        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients)),
-        lambda look: look.loss_apart(look.spread.truth.loss + penalty(look.wide))),
+        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients))),
 }

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..oracles.flat import flatten, pieces, stacked, unflatten
-from ..properties.tolerance import SLACK
-from ..reference import Answer, Case, Engine, Tables, evaluate
+from ..oracles.flat import flatten, stacked, unflatten
+from ..reference import Answer, Case, Engine, Pass, Tables, evaluate
 from ..reference.activations import elementwise
-from ..reference.backprop import forward
+from ..reference.backprop import forward, unwarned
 from ..reference.backprop import loss as loss_of
-from ..reference.chain import Step
-from ..reference.stacked import Stacked
-from .core import Fault, Faults, Look, Wrong, at_the_end, own, quiet, with_entry
-from .propagation import DW, flat, forward_shows, layer
+from ..reference.wiring import wired
+from .core import Fault, Faults, Make, Way, at_sites, at_the_end, with_entry
+from .propagation import DW
 
 STEP = 1e-6
 
 
-# --- a narrower number type -------------------------------------------------------------------------------------
+# --- a narrower number type ------------------------------------------------------------------------
 
 
-def narrow(dtype: str) -> Wrong:
+def narrow(dtype: str) -> Make:
     """Everything computed in another dtype, and handed out in the case's."""
     def make(tables: Tables) -> Engine:
+        @unwarned
         def engine(case: Case) -> Answer:
             answer = evaluate(case.astype(dtype), tables)
-            there_and_back = partial(through, dtype=dtype, back=case.dtype)
-            return Answer(there_and_back(answer.loss), {k: there_and_back(g) for k, g in answer.gradients.items()})
+            back = partial(through, dtype=dtype, back=case.dtype)
+            gradients = {name: back(g) for name, g in answer.gradients.items()}
+            return Answer(back(answer.loss), gradients)
+
         return engine
 
-    def visible(look: Look) -> bool:
-        """The true answer is not in numbers of the dtype, or that of the rounded arguments is another."""
-        if np.finfo(dtype).eps <= np.finfo(look.case.dtype).eps:
-            return False
-        rounding = partial(through, dtype=dtype, back="float64")
-        with np.errstate(all="ignore"):
-            rounded = evaluate(look.wide.map(lambda a: rounding(a) if a.dtype.kind == "f" else a))
-            return differs(look, look.spread.truth, rounding) or differs(look, rounded, np.asarray)
-
-    return quiet(make), visible
-
-
-def differs(look: Look, answer: Answer, change: Callable[[Any], Any]) -> bool:
-    """Whether an answer, its numbers changed, shows."""
-    return look.loss_apart(change(answer.loss)) or any(look.apart(k, change(g)) for k, g in answer.gradients.items())
+    return make
 
 
 def through(value: Any, dtype: str, back: str) -> Any:
@@ -56,7 +42,7 @@ def through(value: Any, dtype: str, back: str) -> Any:
     return np.asarray(value).astype(dtype).astype(back)
 
 
-# --- differences ------------------------------------------------------------------------------------------------
+# --- differences -----------------------------------------------------------------------------------
 
 
 def forward_differences(tables: Tables) -> Engine:
@@ -71,25 +57,6 @@ def forward_differences(tables: Tables) -> Engine:
     return engine
 
 
-def differences_show(look: Look) -> bool:
-    """Whether the rounding of the loss, over h, drowns a gradient's last digits; or the gradient changes within h."""
-    h = float(np.asarray(STEP, look.case.dtype))
-    truth, s = look.spread.truth.gradients, look.spread.gradients
-    noise = look.spread.loss / h
-    if any(np.any((np.abs(g) > SLACK * s[name]) & (noise > 10 * SLACK * s[name])) for name, g in truth.items()):
-        return True
-    theta = flatten(look.wide)
-    ahead = evaluate(stacked(look.wide, theta + h * np.eye(theta.size))).gradients
-    there = np.diagonal(np.concatenate([each(ahead[name], theta.size) for name in pieces(look.wide)], axis=1))
-    return any(look.apart(name, (truth[name] + g) / 2) for name, g in unflatten(look.wide, there).items())
-
-
-def each(g: Any, count: int) -> Any:
-    """The gradients of so many cases, one a row; a constant one is none of a stack."""
-    raw = g.raw if isinstance(g, Stacked) else np.broadcast_to(g, (count, *g.shape))
-    return raw.reshape(count, -1)
-
-
 # --- a fast tanh ------------------------------------------------------------------------------------------------
 
 
@@ -100,36 +67,29 @@ def fast_tanh(x: Any) -> Any:
     return np.clip(y, -1.0, 1.0)
 
 
-def fast_line(dtype: str, step: Step, x: Any, x0: Any) -> tuple[Any, Any]:
-    """y, as it overflows in the dtype, and the z whose tanh it is: the derivative there is 1 - y²."""
-    if step.scope.options.get("function") != "tanh":
-        return layer(step, x)
-    with np.errstate(all="ignore"):
-        y = fast_tanh(x.astype(dtype)).astype("float64")
-        return y, (np.arctanh(y), y)
+# --- the table -------------------------------------------------------------------------------------
 
 
-# --- the table --------------------------------------------------------------------------------------------------
-
-
-def rounded_inputs(tape: list[Step], i: int, dy: Any, right: dict[str, Any]) -> dict[str, Any]:
-    scope, x = tape[i]
-    return {"weight": flat(np.round(x, 3)).T @ flat(dy)} if scope.name == "0" else {}
+def rounded_inputs(s: Pass, dW: Any, way: Way) -> Any:
+    """dW of the sites that read the inputs, from inputs of three decimals."""
+    reads = {place.layer for place in way.places if place.reads_inputs}
+    return np.round(s.x, 3).T @ s.delta if s.layer in reads else dW
 
 
 def one_entry(case: Case, g: dict[str, Any]) -> dict[str, Any]:
-    """dW of the first layer with a larger first entry."""
-    wrong = np.array(g["0.weight"])
+    """dW of the first site with a larger first entry."""
+    name = wired(case.network).places[0].weight
+    wrong = np.array(g[name])
     wrong[0, 0] *= 1.0 + 1e-6
-    return {"0.weight": wrong}
+    return {name: wrong}
 
 
 FAST = elementwise(fast_tanh, lambda x, y: 1.0 - y * y)
 
 
-def row(symptom: str, wrong: str, right: str, seen: str, way: Wrong) -> Fault:
+def row(symptom: str, wrong: str, right: str, seen: str, make: Make) -> Fault:
     """A row of this family."""
-    return Fault("precision", symptom, wrong, right, seen, *way)
+    return Fault("precision", symptom, wrong, right, seen, make)
 
 
 FAULTS: Faults = {
@@ -148,13 +108,12 @@ FAULTS: Faults = {
     "gradient-by-differences": row(
         "every gradient is right to five or ten digits and noise beyond: differences, not backpropagation",
         "dW = (loss(W + 1e-6) - loss(W)) / 1e-6", "dW = x.T @ delta", "gradient checks that stayed in the program",
-        (quiet(forward_differences), differences_show)),
+        forward_differences),
     "fast-tanh": row(
         "loss and gradients are right to four digits wherever a tanh is not small: the tanh is an approximation",
         "y = x * (135135 + ...) / (135135 + ...)", "y = np.tanh(x)", "Lambert's continued fraction in audio code",
-        (quiet(with_entry("activations", "tanh", lambda right: FAST)),
-         lambda look: forward_shows(look, partial(fast_line, look.case.dtype)))),
+        with_entry("activations", "tanh", lambda right: FAST)),
     "truncated-inputs": row(
         "only the first layer's weights are wrong, by less than a thousandth: the inputs were rounded on the way",
-        "dW = x.round(3).T @ delta", DW, "batches kept as text with three decimals", own(rounded_inputs)),
+        "dW = x.round(3).T @ delta", DW, "batches kept as text with three decimals", at_sites(dW=rounded_inputs)),
 }

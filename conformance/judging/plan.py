@@ -18,7 +18,8 @@ CHUNK = 25
 @dataclass(frozen=True)
 class Plan:
     """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there;
-    stop_after: end once so many networks have failed, None for never; first: cases to ask before any is drawn.
+    stop_after: end once so many networks have failed, None for never; entrywise: differences and the complex step of
+    every entry, not along directions; first: cases to ask before any is drawn.
     """
 
     examples: int = 300
@@ -27,6 +28,7 @@ class Plan:
     oracles: tuple[str, ...] | None = None
     require: tuple[str, ...] = ()
     stop_after: int | None = None
+    entrywise: bool = False
     first: tuple[Case, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

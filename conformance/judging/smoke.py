@@ -17,8 +17,9 @@ from ..properties.claims import Claims, Head, activation
 from ..properties.measured import apart
 from ..properties.strategies import Style, build, chain, several
 from ..properties.tolerance import SLACK, spread
+from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, LossSpec
-from .judge import last_line, question
+from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
 FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))  # few batches or outputs may be claimed: vary both
@@ -28,7 +29,7 @@ class NotJudged(Exception):  # noqa: N818
     """The adapter is broken, not the gradient."""
 
 
-def smoke(subject: Subject) -> tuple[Claims, list[str]]:
+def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
     """One smallest case, then the reported reductions fitted; NotJudged where the adapter does not answer it."""
     heads, notes, first = [], [], None
     for head in subject.claims.heads:
@@ -39,7 +40,8 @@ def smoke(subject: Subject) -> tuple[Claims, list[str]]:
             heads.append(head)
             continue
         heads.append(fitted)
-        notes += [note] if note and not (subject.claims.explored and "fits none" in note) else []
+        unfitted = note is not None and note.kind is NoteKind.UNFITTED
+        notes += [note] if note and not (subject.claims.explored and unfitted) else []
     if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
         raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}")
     if first is not None and not _answers_any(subject):
@@ -79,12 +81,12 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     return build(network, size if most is None else min(size, most), head.target_kinds[0], Style(), 0, claims.dtypes[0])
 
 
-def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
+def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
     """The head with "reported" replaced by the reduction and scale that its losses show."""
     case = smallest(subject.claims, head, 1)
     question(subject.engine, case)
     if head.reduction != "reported":
-        return head, ""
+        return head, None
     answers = []
     for batch, outputs in FIT_SIZES:
         case = smallest(subject.claims, head, batch, outputs)
@@ -93,8 +95,10 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, str]:
     scores = {fit: _score(answers, fit) for fit in FITS}
     reduction, scale = max(FITS, key=lambda fit: scores[fit])
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
-    how = "from the loss reported" if scores[reduction, scale][0] else "taken, since the loss reported fits none"
-    note = f"reduction of {head.activation} + {head.loss}, {how}: {words}"
+    fits = scores[reduction, scale][0]
+    how = "from the loss reported" if fits else "taken, since the loss reported fits none"
+    note = Note(f"reduction of {head.activation} + {head.loss}, {how}: {words}",
+                NoteKind.REDUCTION if fits else NoteKind.UNFITTED)
     return replace(head, reduction=reduction, scale=scale), note
 
 

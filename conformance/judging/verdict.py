@@ -6,7 +6,8 @@ import numpy as np
 
 from ..properties.claims import Claims
 from ..record.report import Report
-from .judge import Judge, Tally
+from .judge import Judge
+from .tally import Tally
 
 SHARP = {"float64": 1e-8, "float32": 1e-2}
 FLOOR = 30

@@ -12,31 +12,21 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 
-from ..faults import FAULTS, Fault, Faults, load
-from ..faults.core import Look
+from ..faults import FAULTS, Fault, Faults
+from ..faults.behaviour import asked, shows
 from ..judging.judge import Judge
 from ..judging.plan import drawn
-from ..naming.diagnosis import asked
 from ..oracles import ORACLES, available
 from ..plug.subject import Subject
 from ..plug.undisturbed import undisturbed
+from ..properties.catalogue import codes
 from ..properties.claims import EVERYTHING, Claims
-from ..properties.identities import PROPERTIES
 from ..properties.strategies import cases
 from ..reference import Case
 from ..reference.checks import one_of
 from ..reference.network import REDUCTIONS
+from .own_faults import load
 
-# Judges that share no code. The reference, the arbiter, differences and the complex step are one.
-JUDGES: dict[str, tuple[str, ...]] = {
-    "contract": ("contract", "untouched_arguments", "answers"),
-    "reference": ("reference", "loss_value", "arbiter", "differences", "complex_step", "exact_integers"),
-    "torch": ("torch",),
-    "jax": ("jax",),
-    "own loss": ("own_loss", "line_integral"),
-    **{family: tuple(n for n, p in PROPERTIES.items() if p.family == family)
-       for family in dict.fromkeys(p.family for p in PROPERTIES.values())},
-}
 NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
 
 
@@ -62,7 +52,7 @@ class Row:
     @property
     def judges(self) -> list[str]:
         """Who killed it."""
-        return [judge for judge in JUDGES if self.kills.get(judge)]
+        return [judge for judge in codes() if self.kills.get(judge)]
 
 
 def subject(name: str, fault: Fault) -> Subject:
@@ -82,9 +72,9 @@ def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
     for i, case in enumerate(_networks(0, networks)):
         judge.network(case)
         if i % 4 == 0:
-            judge.many("jax", [case])
+            judge.structure([case])
     failed = {n: by.get("failed", 0) + by.get("errored", 0) for n, by in judge.tally.counts.items()}
-    return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in JUDGES.items()}
+    return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in codes().items()}
 
 
 def until_killed(name: str, fault: Fault, seed: int) -> int:
@@ -98,13 +88,8 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
 
 
 def share(fault: Fault) -> float:
-    """Of the networks that are drawn, on how many the fault is visible."""
-    return sum(bool(fault.visible(look)) for look in _looks()) / SHARE
-
-
-@cache
-def _looks() -> list[Look]:
-    return [Look(case) for case in _networks(0, SHARE)]
+    """Of the networks that are drawn, on how many the fault shows."""
+    return sum(shows(fault, case) for case in _networks(0, SHARE)) / SHARE
 
 
 @cache
@@ -142,10 +127,10 @@ def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEE
 
 def markdown(rows: Sequence[Row]) -> Iterator[str]:
     """The matrix as a Markdown table, and networks until the first kill beside it."""
-    yield f"| fault | {' | '.join(JUDGES)} | judges | networks until the first kill: median, worst | visible on |"
-    yield f"| --- |{' ---: |' * len(JUDGES)} ---: | ---: | ---: |"
+    yield f"| fault | {' | '.join(codes())} | judges | networks until the first kill: median, worst | visible on |"
+    yield f"| --- |{' ---: |' * len(codes())} ---: | ---: | ---: |"
     for row in rows:
-        cells = " | ".join(str(row.kills.get(judge) or "") for judge in JUDGES)
+        cells = " | ".join(str(row.kills.get(judge) or "") for judge in codes())
         median = statistics.median(row.until) if row.until else float("nan")
         until = f"{median:g}, {max(row.until, default=0)}"
         yield f"| {row.fault} | {cells} | {len(row.judges)} | {until} | {row.share:.1%} |"
@@ -156,18 +141,18 @@ CELL, LEFT, TOP = 16, 290, 110
 
 def svg(rows: Sequence[Row]) -> str:
     """The matrix as a picture: a row a fault, a column a judge, darker the more often it killed."""
-    width, height = LEFT + CELL * len(JUDGES) + 10, TOP + CELL * len(rows) + 10
+    width, height = LEFT + CELL * len(codes()) + 10, TOP + CELL * len(rows) + 10
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" '
              f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
              'font-family="sans-serif" font-size="11"><title>Which judge kills which fault</title>',
              f'<rect width="{width}" height="{height}" fill="#fff"/>']
-    for j, judge in enumerate(JUDGES):
+    for j, judge in enumerate(codes()):
         x = LEFT + CELL * j + 11
         parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">{escape(judge)}</text>')
     for i, row in enumerate(rows):
         y = TOP + CELL * i
         parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">{escape(row.fault)}</text>')
-        parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(JUDGES)]
+        parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(codes())]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -189,7 +174,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 def _head(rows: Sequence[Row]) -> Iterator[str]:
     alone = [row.fault for row in rows if len(row.judges) < 2]
     yield "# The kill matrix\n"
-    yield (f"{len(rows)} faults, {len(JUDGES)} judges; how many checks of each judge failed on "
+    yield (f"{len(rows)} faults, {len(codes())} judges; how many checks of each judge failed on "
            f"{rows[0].networks if rows else 0} networks.")
     yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter,"
     yield "differences and the complex step count as one. The last column is the share of the drawn networks on"

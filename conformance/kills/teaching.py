@@ -8,13 +8,14 @@ from itertools import islice
 import numpy as np
 
 from ..faults import FAULTS
+from ..faults.behaviour import asked, behaviour
+from ..faults.behaviour import shows as fault_shows
 from ..faults.core import Fault
-from ..judging.judge import VALUE_PROPERTIES
 from ..judging.plan import drawn
-from ..naming.diagnosis import Witnessed, asked, behaviour
-from ..naming.explain import describe
 from ..naming.reduce import reduce
+from ..naming.words import describe
 from ..properties.agreement import differing, measured
+from ..properties.catalogue import catalogue
 from ..properties.identities import PROPERTIES
 from ..properties.strategies import cases
 from ..properties.tolerance import spread
@@ -32,7 +33,7 @@ SECONDS = 2.0
 
 def teach(name: str) -> str:
     """The text for a fault or a property; DescriptionError for a name that is neither."""
-    one_of("explain", name, {**FAULTS, **VALUE_PROPERTIES, **PROPERTIES})
+    one_of("explain", name, {**FAULTS, **catalogue()})
     return "\n".join(_fault(name, FAULTS[name]) if name in FAULTS else _property(name))
 
 
@@ -48,7 +49,7 @@ def _property(name: str) -> Iterator[str]:
         yield f"  broken by, among others: {', '.join(broken)}" if broken else "  broken by: no fault tried here"
     else:
         fault = EXAMPLES.get(name, USUAL)
-        yield f"  says:   {VALUE_PROPERTIES[name]}"
+        yield f"  says:   {catalogue()[name].says}"
         yield f"  broken by, among others: {fault}"
         yield from _example(FAULTS[fault])
         yield "  source: the definition of the gradient; `reference/` is the declared one"
@@ -58,15 +59,17 @@ def _breakers(name: str) -> dict[str, tuple[str, float, float]]:
     """A few faults that break an identity, tried now: which equation, and its two sides."""
     found: dict[str, tuple[str, float, float]] = {}
     rng = np.random.default_rng(0)
-    asks = [a for case in islice(drawn(cases(claims()), 5), 40) if (a := PROPERTIES[name].ask(case, claims(), rng))]
+    drawn_cases = islice(drawn(cases(claims()), 5), 40)
+    asks = [a for case in drawn_cases if (a := PROPERTIES[name].question(case, claims(), rng))]
     for fault, row in FAULTS.items():
         engine = asked(row)
-        for questions in asks[:8]:
+        for asking in asks[:8]:
+            questions = asking.cases
             answers = [behaviour(engine, case) for case in questions]
             if all(isinstance(answer, Answer) for answer in answers):
                 replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True)
                            if isinstance(a, Answer)]
-                wrong = next(filter(None, (differing(*e) for e in PROPERTIES[name].judge(replies))), None)
+                wrong = next(filter(None, (differing(*e) for e in asking.equations(replies))), None)
                 if wrong:
                     found[fault] = (wrong.parameter, wrong.got, wrong.wanted)
                     break
@@ -110,7 +113,7 @@ def _short(array: object) -> str:
 def shown(fault: Fault) -> Case | None:
     """The smallest float64 case found on which the fault shows; None where no drawn case does, or it needs memory."""
     def shows(case: Case) -> bool:
-        return Witnessed(evaluate, case).shows(fault)
+        return fault_shows(fault, case)
 
     drawn_cases = islice(drawn(cases(claims(), dtype="float64"), 11), DRAWS)
     first = next((case for case in drawn_cases if shows(case)), None)

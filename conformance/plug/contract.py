@@ -121,7 +121,7 @@ def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:
     """The Answer in a reply (loss, gradients), in its own arrays, and the notes; BrokenContract where there is none."""
     loss, gradients = _pair(reply)
     wanted = {name: np.shape(value) for name, value in case.parameters.items()}
-    if case.network.input_kind == "real" and gradients.get("inputs") is not None:
+    if case.network.real and gradients.get("inputs") is not None:
         wanted["inputs"] = np.shape(case.inputs)
     _check_keys(gradients, wanted)
     notes: set[str] = set()

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from ..properties.claims import EVERYTHING, Claims
+from ..properties.claims import EVERYTHING, Claims, Head
 from ..reference import DescriptionError
 from ..reference.checks import refuse_unknown
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
 CLAIMS = tuple(f.name for f in fields(Claims) if f.name != "explored")
+PLAINEST = Claims()
 
 
 _CLAIMED: dict[int, tuple[weakref.ref[Any], Claims]] = {}
 
 
-def implementation(**claims: Any) -> Callable[[Target], Target]:
+def implementation(
+    *,
+    hidden: Sequence[str | Mapping[str, Any]] = PLAINEST.hidden,
+    heads: Sequence[Head] = PLAINEST.heads,
+    same_hidden: bool = PLAINEST.same_hidden,
+    bias: str = PLAINEST.bias,
+    batch: int | Sequence[int | None] = PLAINEST.batch,
+    depth: int | Sequence[int | None] = PLAINEST.depth,
+    dtypes: Sequence[str] = PLAINEST.dtypes,
+    max_parameters: int | None = PLAINEST.max_parameters,
+    layers: Sequence[str] = PLAINEST.layers,
+    **unknown: Any,
+) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
+
+    hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1}); same_hidden:
+    one of them for all hidden layers. heads: output activations with their losses. bias: "always",
+    "never" or "any". batch, depth: (least, most), None for no limit; depth counts layers with units.
+    dtypes: "float64", "float32". max_parameters: the largest network to send. layers: "dense" for
+    plain chains, and what else networks may have ("parallel", "shared", "sequence", ...), or "all".
 
     Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
     """
-    refuse_unknown("claims", claims, CLAIMS)
-    claimed = Claims(**claims)
+    refuse_unknown("claims", unknown, CLAIMS)
+    claimed = Claims(hidden=hidden, heads=heads, same_hidden=same_hidden,  # type: ignore[arg-type]
+                     bias=bias, batch=batch, depth=depth, dtypes=dtypes,  # type: ignore[arg-type]
+                     max_parameters=max_parameters, layers=layers)  # type: ignore[arg-type]
 
     def decorate(target: Target) -> Target:
         _attach(called(target), claimed)

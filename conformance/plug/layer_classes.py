@@ -15,7 +15,7 @@ Without one the reference's own loss row feeds dL/dp into the layers: then the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -291,7 +291,7 @@ class Stack:
         return loss, gradients if dy is None else {**gradients, "inputs": dy}
 
     def _place(self, index: int, spec: LayerSpec, parameters: Mapping[str, Array], shape: Shape) -> Placed | Through:
-        name = spec.options["function"] if spec.kind == "activation" else spec.kind
+        name = spec.function or spec.kind
         if name == "identity" and name not in self.rows:
             return Through()
         if name not in self.rows or spec.share is not None:
@@ -302,12 +302,18 @@ class Stack:
         return class_loss(self.rows[spec.kind], p, t) if spec.kind in self.rows else reference_loss(spec, p, t)
 
 
-def layers(**given: Any) -> Stack:
-    """A target for `verify`: dense=Layer(...), activations and losses by their names in the tables, and claims.
+def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, Any]] | None = None,
+           heads: Sequence[Head] | None = None, **more: Any) -> Stack:
+    """A target for `verify`: dense=Layer(...), activations and losses by their names, and claims.
+
+    `more` are layers under the names of the tables (tanh=Layer(Tanh), squared_error=Layer(MSE)) and
+    claims under those of `implementation` (bias, batch, depth, ...).
 
     Claims left out: `hidden` is every activation given but softmax, `heads` the identity with every loss given (squared
     error where none is). Raises DescriptionError for unknown names, and for a claim that no class given can meet.
     """
+    named = {"dense": dense, "hidden": hidden, "heads": heads}
+    given = {name: value for name, value in named.items() if value is not None} | more
     rows = {name: given.pop(name) for name in list(given) if name == "dense" or name in ACTIVATIONS or name in LOSSES}
     for name, row in rows.items():
         if not isinstance(row, Layer):

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..reference.checks import BackproofError
 from .limits import TookTooLong, limit
 from .subjects import SUBJECTS
 
@@ -29,7 +30,7 @@ GUARD = "put training under `if __name__ == '__main__'`"
 FORMS = "a subject of `backproof list subjects`, file.py:name or package.module:name"
 
 
-class TargetError(ValueError):
+class TargetError(BackproofError):
     """What was asked for cannot be had; the message is one line."""
 
     def __init__(self, message: str):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..properties.catalogue import catalogue
 from .features import FACETS
 from .reading import Run
 
@@ -36,22 +37,14 @@ class Feature:
 
 
 def judge_of(name: str) -> str:
-    """The column of a property: an oracle by itself, the identities by their family; an unknown one by its own name."""
-    from ..kills.matrix import JUDGES
-    from ..properties.identities import PROPERTIES
-
-    if name in PROPERTIES:
-        return PROPERTIES[name].family
-    own = ("arbiter", "differences", "complex_step", "exact_integers")
-    return name.replace("_", " ") if name in own else next((of for of, names in JUDGES.items() if name in names), name)
+    """The column of a check; one that this version does not know has its own name."""
+    found = catalogue().get(name)
+    return found.column if found is not None else name
 
 
 def judges(run: Run) -> list[str]:
-    """The columns, in the order of the tables."""
-    from ..judging.judge import VALUE_PROPERTIES
-    from ..properties.identities import PROPERTIES
-
-    order = [judge_of(name) for name in (*VALUE_PROPERTIES, *PROPERTIES)]
+    """The columns, in the order of the catalogue."""
+    order = [check.column for check in catalogue().values()]
     seen = {judge_of(name) for name in run.report.counts}
     return [*dict.fromkeys(each for each in order if each in seen), *sorted(seen - set(order))]
 

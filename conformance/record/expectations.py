@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..reference.checks import BackproofError
 from .report import EXECUTED, Finding, Report
 
 FILE = "backproof-expected.txt"
@@ -27,7 +28,7 @@ ID = re.compile(r"[\w,.-]+:[\w,.-]+:[\w,.-]+")
 LINK = re.compile(r"https?://\S+")
 
 
-class ExpectationError(ValueError):
+class ExpectationError(BackproofError):
     """The file of known failures, or the run, cannot be taken as it is; one line."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..reference.checks import DEEP, LARGEST, deeper, visible
+from .notes import Note, note_of
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
 from .writing import RecordError
 
@@ -25,6 +26,9 @@ Json = Any
 NAME = "report.jsonl"
 POINTS = 20_000
 DEEPEST = "nested too deeply"
+READS = (1, SCHEMA)
+# What a finding had not before, and stands for it in an older record.
+SINCE: Mapping[str, Json] = {"kinds": "", "wrong": [], "right": [], "ratio": None, "equals": ""}
 LESSONS = ("symptom", "wrong", "right", "seen")
 
 
@@ -144,8 +148,9 @@ class _Reader:
     # --- the lines ------------------------------------------------------------------------------------------
 
     def _header(self, data: Mapping[str, Json]) -> None:
-        if data.get("schema") != SCHEMA:
-            raise self._error(f"schema is {_short(data.get('schema'))}, this backproof reads {SCHEMA}")
+        if data.get("schema") not in READS:
+            raise self._error(f"schema is {_short(data.get('schema'))}, this backproof reads "
+                              f"{' and '.join(map(str, READS))}")
         for key, kind in {"subject": str, "seed": int, "environment": dict}.items():
             self._get(data, key, kind)
         for key in ("plan", "claims"):
@@ -197,9 +202,11 @@ class _Reader:
             self.examples[finding.case] = data["example"]
 
     def _field(self, data: Mapping[str, Json], key: str, kind: str) -> Json:
-        value = data.get(key, "" if key == "kinds" else None)
+        value = data.get(key, SINCE.get(key))
         if kind == "number":
             return self._number(data, key)
+        if kind == "ratio":
+            return None if value is None else self._number({key: value}, key)
         if kind == "names":
             return tuple(self._names(key, value))
         if kind == "where":
@@ -220,14 +227,27 @@ class _Reader:
             raise self._error(f"verdict is {_short(data.get('verdict'))}, wanted one of {', '.join(VERDICTS)}")
         for key, kind in {"reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}.items():
             self._get(data, key, kind)
-        self._names("notes", data.get("notes"))
+        notes = self._notes(data.get("notes"))
         if data.get("first_failure") is not None:
             self._get(data, "first_failure", int)
         if data["findings"] != len(self.findings):
             raise self._error(f"findings is {data['findings']}, but there are lines for {len(self.findings)}")
         self._counts(data["counts"])
-        self.footer = {**data, "seconds": self._finite(data, "seconds"),
+        self.footer = {**data, "seconds": self._finite(data, "seconds"), "notes": notes,
                        "resolution": self._resolution(data["resolution"])}
+
+    def _notes(self, data: Json) -> list[Note]:
+        """Kind and text each; of the schema before, texts alone."""
+        if not isinstance(data, list):
+            raise self._error(f"notes is {_short(data)}, wanted a list")
+        found = []
+        for each in data:
+            texts = {"kind": "", "text": each} if isinstance(each, str) else each
+            if not isinstance(texts, dict) or not all(
+                    isinstance(texts.get(key), str) for key in ("kind", "text")):
+                raise self._error(f"notes holds {_short(each)}, wanted a kind and a text")
+            found.append(note_of(texts["kind"], texts["text"]))
+        return found
 
     def _finite(self, data: Mapping[str, Json], key: str) -> float:
         if not math.isfinite(number := self._number(data, key)):
@@ -283,7 +303,8 @@ class _Reader:
         return {key: dict(by) for key, by in cells.items()}
 
 
-FINDING = {f.name: {"where": "where", "also": "names", "faults": "names", "lesson": "texts"}.get(
+FINDING = {f.name: {"where": "where", "also": "names", "faults": "names", "lesson": "texts", "wrong": "names",
+                    "right": "names", "ratio": "ratio"}.get(
     f.name, "number" if f.name in ("got", "wanted", "error", "tolerance") else "text") for f in fields(Finding)}
 FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SCHEMA = 1
+from .notes import Note
+
+SCHEMA = 2
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
 EXECUTED = ("passed", "failed", "errored")
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
@@ -24,7 +26,9 @@ class Finding:
     entry's. `case` is the id of the case file. `explanation` says what is wrong, a line each. `also` names the other
     properties that broke with it. `faults` are the known mistakes it is consistent with, the likeliest first, and
     `lesson` that one's symptom, wrong and right line, and where it was seen; empty where no known mistake matches.
-    `kinds` are the kinds of parameter that are wrong ("bias,weight"), or how it broke.
+    `kinds` are the kinds of parameter that are wrong ("bias,weight"), or how it broke. `wrong` and `right` are the
+    gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones are times the truth,
+    where there is one, and `equals` what that number is on every failing network ("1/N", "3").
     """
 
     property: str
@@ -41,6 +45,10 @@ class Finding:
     faults: tuple[str, ...] = ()
     lesson: Mapping[str, str] = field(default_factory=dict)
     kinds: str = ""
+    wrong: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+    ratio: float | None = None
+    equals: str = ""
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -66,9 +74,10 @@ class Finding:
             yield f"also consistent with: {', '.join(self.faults[1:4])}"
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "where": list(self.where), "also": list(self.also),
-                "faults": list(self.faults), "lesson": dict(self.lesson)} | {
-            k: _finite(getattr(self, k)) for k in ("got", "wanted", "error", "tolerance")}
+        lists = {name: list(getattr(self, name)) for name in ("where", "also", "faults", "wrong", "right")}
+        numbers = {name: _finite(getattr(self, name)) for name in ("got", "wanted", "error", "tolerance")}
+        ratio = None if self.ratio is None else _finite(self.ratio)
+        return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio}
 
 
 def _few(names: Sequence[str], most: int = 6) -> str:
@@ -97,7 +106,7 @@ class Report:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     resolution: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     networks: int = 0
     first_failure: int | None = None
     seconds: float = 0.0
@@ -109,7 +118,8 @@ class Report:
         return EXITS[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
-        data = {"schema": SCHEMA, **asdict(self), "findings": [f.to_json() for f in self.findings]}
+        data = {"schema": SCHEMA, **asdict(self), "findings": [f.to_json() for f in self.findings],
+                "notes": [note.to_json() for note in self.notes]}
         return data | {"environment": dict(self.environment)}
 
     def total(self, outcome: str) -> int:

@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..reference.checks import BackproofError
 from .report import SCHEMA, Report
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ HEADED = ("schema", "subject", "environment", "seed")
 PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn", "autograd", "micrograd")
 
 
-class RecordError(ValueError):
+class RecordError(BackproofError):
     """The record cannot be written where it was asked for."""
 
 

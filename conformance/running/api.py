@@ -12,6 +12,7 @@ from ..oracles import ORACLES, NotAvailable
 from ..oracles import load as load_oracle
 from ..record.report import Report
 from ..record.writing import Recorder
+from ..reference.checks import BackproofError
 from .profiles import PROFILES
 from .progress import Progress
 
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from ..plug.subject import Subject
 
 Names = str | Sequence[str]
-EXAMPLES, SECONDS, _ = PROFILES["default"]
+EXAMPLES, SECONDS = PROFILES["default"].examples, PROFILES["default"].seconds
 SEED = 0
 
 
-class PlanError(ValueError):
+class PlanError(BackproofError):
     """An option that cannot be; the message names it, in one line."""
 
 
@@ -47,7 +48,7 @@ def verify(
     "default" or "thorough"). oracles: which witnesses (default: all that are there). require: those whose absence is an
     error. stop_after: end once so many networks have failed. report: a directory for the record; the cases of the last
     run in it are asked first. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
-    DescriptionError for what is not callable.
+    DescriptionError for what is not callable; all are a BackproofError.
     """
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile)
     return judge(subject_for(target), plan, report, quiet)
@@ -63,6 +64,7 @@ def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
     """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+    from ..plug.undisturbed import undisturbed
     from .past import remembered
     from .run import run
 
@@ -114,7 +116,7 @@ def plan_of(
     from ..judging.plan import Plan
 
     return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required,
-                stop_after=stop_after)
+                stop_after=stop_after, entrywise=PROFILES[profile].entrywise)
 
 
 def whole(what: str, value: Any, least: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import oracles
-from ..naming.explain import describe
+from ..naming.words import describe
 from ..plug.subject import Subject, Wrapped
 from ..plug.targets import TargetError, is_file, split
 from ..properties import own_loss

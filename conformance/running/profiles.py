@@ -6,17 +6,21 @@ from typing import NamedTuple
 
 
 class Profile(NamedTuple):
-    """examples: random networks; seconds: the time limit, whichever is first."""
+    """examples: random networks; seconds: the time limit, whichever is first.
+
+    entrywise: differences and the complex step of every entry, not along directions.
+    """
 
     examples: int
     seconds: float
     says: str
+    entrywise: bool = False
 
 
 PROFILES = {
     "quick": Profile(60, 20.0, "few networks, while you write"),
     "default": Profile(300, 60.0, "what `verify` asks"),
-    "thorough": Profile(3000, 1200.0, "many networks, for a night or a release"),
+    "thorough": Profile(3000, 1200.0, "many networks, for a night or a release", True),
 }
 
 

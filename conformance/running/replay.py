@@ -16,18 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from ..judging.judge import Judge, family
-from ..naming.explain import describe, numbers
-from ..naming.findings import Finder
+from ..judging.judge import Judge
+from ..naming.finder import Finder
+from ..naming.findings import findings
 from ..naming.reduce import holds
+from ..naming.words import describe, numbers
+from ..oracles import ORACLES
 from ..plug.limits import TookTooLong, limit
 from ..plug.subject import Subject
 from ..plug.subjects import SUBJECTS
 from ..plug.targets import TargetError, is_file, load, split
 from ..plug.undisturbed import undisturbed
 from ..properties import exact, own_loss
+from ..properties.catalogue import state_probes
 from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
+from ..properties.membership import hidden_activations, structures_of
+from ..properties.structures import PLAIN
+from ..record.notes import NoteKind
 from ..record.reading import NAME, no_constant, regular
 from ..record.writing import RecordError
 from ..reference import Case, DescriptionError
@@ -36,8 +42,7 @@ from ..reference.checks import visible
 EXITS = {"FIXED": 0, "FAILED": 1, "ERROR": 2}
 SECONDS = 120.0
 ROUNDS = 2
-WITNESSES = ("torch", "jax")
-STATE = [name for name in PROPERTIES if family(name) == "state"]
+UNDECIDED = (NoteKind.DECLINED, NoteKind.INCONCLUSIVE)
 
 
 @dataclass(frozen=True)
@@ -124,21 +129,31 @@ def replay(case: Case, subject: Subject) -> Replay:
     head = f"{subject.name} on case {case.id}"
     try:
         with undisturbed(), limit(SECONDS, f"not done within {SECONDS:g} s"):
-            judge = Judge(subject, _claims(subject, case), WITNESSES, lambda **_: None, 0)
+            judge = Judge(subject, _claims(subject, case), witnesses(), lambda **_: None, 0)
             status, text = _judged(judge, case)
     except (DescriptionError, TookTooLong) as error:
         status, text = "ERROR", str(error)
     return Replay(status, f"{status}: {head}{text if text.startswith(chr(10)) else f': {text}'}")
 
 
+def witnesses() -> list[str]:
+    """The oracles that may confirm that the subject is wrong."""
+    return [name for name, row in ORACLES.items() if row.witness]
+
+
 def _claims(subject: Subject, case: Case) -> Claims:
-    """The claims with the one head that the case has, its reduction as it was fitted; DescriptionError without one."""
-    loss, pair = case.network.loss, case.network.head
-    heads = [replace(head, reduction=loss.reduction, scale=loss.scale) for head in subject.claims.heads
-             if (head.activation, head.loss) == pair]
-    hidden = {str(activation(each).options["function"]) for each in subject.claims.hidden} | {"identity"}
-    lacking = [" + ".join(pair)] if not heads else []
-    lacking += sorted({*case.network.hidden} - hidden) + sorted({case.dtype} - {*subject.claims.dtypes})
+    """The claims with the one head that the case has, its reduction as it was fitted.
+
+    Raises DescriptionError for what the subject does not claim.
+    """
+    network, loss = case.network, case.network.loss
+    heads = [replace(head, reduction=loss.reduction, scale=loss.scale)
+             for head in subject.claims.heads if (head.activation, head.loss) == network.head]
+    claimed = {str(activation(each).function) for each in subject.claims.hidden} | {"identity"}
+    hidden = {str(spec.function) for spec in hidden_activations(network)}
+    lacking = [" + ".join(network.head)] if not heads else []
+    lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*subject.claims.dtypes}),
+                *sorted({*structures_of(network)} - {*subject.claims.layers, PLAIN})]
     if lacking:
         raise DescriptionError(f"the subject does not claim {lacking[0]}")
     return replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
@@ -151,7 +166,7 @@ def _judged(judge: Judge, case: Case) -> tuple[str, str]:
     if trouble:
         return "ERROR", trouble[0]
     if judge.tally.failures:
-        found = [finding.text for finding in Asked(judge, lambda asked: asked.id).findings()]
+        found = [finding.text for finding in findings(judge, lambda asked: asked.id, Asked)]
         return "FAILED", "".join(map(_told, found or _failures(judge)))
     return _undecided(judge, reply) or ("FIXED", _fixed(judge, case, reply))
 
@@ -164,8 +179,8 @@ def _ask(judge: Judge, case: Case) -> Reply | None:
         return None
     reply = judge.ask(case)
     for _ in range(ROUNDS if reply else 0):
-        for name in STATE:
-            asked = PROPERTIES[name].ask(case, judge.claims, judge.rng)
+        for name in state_probes():
+            asked = PROPERTIES[name].question(case, judge.claims, judge.rng)
             if reply and asked is not None:
                 judge.identity(name, reply, asked)
     if reply and case.dtype == "float64" and not judge.clipped(case):
@@ -200,7 +215,7 @@ def _told(text: str) -> str:
 
 def _undecided(judge: Judge, reply: Reply | None) -> tuple[str, str] | None:
     """ERROR and why, where nothing is wrong and nothing was found right either."""
-    notes = [note for note in judge.tally.notes if note.startswith(("declined", "inconclusive"))]
+    notes = [note for note in judge.tally.notes if note.kind in UNDECIDED]
     passed = judge.tally.counts["reference"]["passed"] or judge.tally.counts["exact_integers"]["passed"]
     if notes or not passed:
         return "ERROR", notes[0] if notes else _unclear(judge, reply)

@@ -14,19 +14,20 @@ from ..judging.judge import Judge
 from ..judging.plan import Plan, drawn
 from ..judging.smoke import NotJudged, smoke
 from ..judging.verdict import decide, resolution
-from ..naming.findings import Finder
+from ..naming.findings import findings
 from ..plug.limits import Interrupts
 from ..plug.subject import Subject
 from ..properties.claims import Claims
 from ..properties.strategies import cases, exact_cases, mended
+from ..record.notes import Note, NoteKind
 from ..record.report import Report
 from ..record.writing import Recorder, environment
 from ..reference import Case
 from ..reference.checks import DescriptionError
 from . import past
 
-JAX_STRUCTURES = 40
-JAX_DRAWS = 4
+STRUCTURES = 40
+DRAWS = 4
 Listen = Callable[[int, int, int, float], None]
 
 
@@ -51,7 +52,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     except KeyboardInterrupt:
         report.verdict, report.reason = "incomplete", "interrupted before the first network"
         return _closed(report, started)
-    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed)
+    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed,
+                  plan.entrywise)
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
@@ -60,7 +62,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     with Interrupts() as interrupts:
         _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
         try:
-            report.findings = Finder(judge, recorder.case).findings()
+            report.findings = findings(judge, recorder.case)
         except KeyboardInterrupt:
             interrupts.seen = True
     _summarise(report, judge)
@@ -107,27 +109,36 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
         for i, case in enumerate(_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
-                judge.tally.notes[f"time limit: {i} of {total} networks in {plan.seconds:g} s"] = None
+                _cut_short(judge, f"time limit: {i} of {total} networks in {plan.seconds:g} s")
                 break
             judge.network(case)
             if i < len(plan.first) and past.is_exact(judge.claims, case):
                 judge.exact(case)
             if i % 4 == 0:
                 judge.exact(next(exact))
-            if i < JAX_STRUCTURES and "jax" in judge.names:
-                judge.many("jax", [case, *_revalued(case, judge.rng)])
+            if i < STRUCTURES and _by_structure(judge):
+                judge.structure([case, *_revalued(case, judge.rng)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
                 announced = True
-                for finding in Finder(judge, lambda case: case.id).findings()[:1]:
+                for finding in findings(judge, lambda case: case.id)[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
-                note = f"stopped after {plan.stop_after} failing networks, {i + 1} of {total} asked"
-                judge.tally.notes[note] = None
+                _cut_short(judge, f"stopped after {plan.stop_after} failing networks, "
+                                  f"{i + 1} of {total} asked")
                 break
     except KeyboardInterrupt:
         interrupts.seen = True
+
+
+def _cut_short(judge: Judge, why: str) -> None:
+    judge.tally.notes[Note(why, NoteKind.CUT_SHORT)] = None
+
+
+def _by_structure(judge: Judge) -> bool:
+    """Whether an oracle is asked several cases of one structure at once."""
+    return any(oracles.ORACLES[name].when is oracles.When.STRUCTURES for name in judge.names)
 
 
 def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
@@ -140,7 +151,7 @@ def _revalued(case: Case, rng: Any) -> list[Case]:
     def other() -> Case:
         scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype) for n, v in case.parameters.items()}
         return mended(case.but(parameters=scaled), rng)
-    return [other() for _ in range(JAX_DRAWS - 1)]
+    return [other() for _ in range(DRAWS - 1)]
 
 
 # --- the end ---
@@ -153,7 +164,10 @@ def _summarise(report: Report, judge: Judge) -> None:
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)
     answers = getattr(judge.engine, "notes", None)
-    report.notes += [f"answers: {', '.join(sorted(answers))}"] if answers else []
-    report.notes += [f"convention: slope of {kind} at its kink is {min(slopes):g}"
+    odd = f"answers: {', '.join(sorted(answers))}" if answers else ""
+    report.notes += [Note(odd, NoteKind.ANSWERS)] if odd else []
+    report.notes += [Note(f"convention: slope of {kind} at its kink is {min(slopes):g}",
+                          NoteKind.CONVENTION)
                      for kind, slopes in tally.slopes.items() if len(slopes) == 1]
-    report.notes += list(dict.fromkeys(tally.divergences))[:5]
+    report.notes += [Note(each, NoteKind.DIVERGENCE)
+                     for each in list(dict.fromkeys(tally.divergences))[:5]]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..judging.judge import VALUE_PROPERTIES
-from ..properties.identities import PROPERTIES
+from ..properties.catalogue import catalogue
 from ..record.report import Report
 
 VERDICT = "verdict"
@@ -37,4 +36,4 @@ class Outcome:
 
 def property_names() -> list[str]:
     """The names of the tests: the run's own properties, the identities, the verdict."""
-    return [*VALUE_PROPERTIES, *PROPERTIES, VERDICT]
+    return [*catalogue(), VERDICT]

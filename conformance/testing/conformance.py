@@ -13,6 +13,7 @@ was not asked is skipped with the reason: a skip is never a pass. The item "verd
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from ..plug.subject import subject_of
-from ..running.api import plan_of
+from ..running.api import Names, plan_of
 from .asked import Asked, Target, property_names
 from .outcome import judged, show
 from .session import shown
@@ -29,15 +30,30 @@ from .session import shown
 _WANTED: dict[str, None] = {}
 
 
-def conformance_tests(target: Target, **options: Any) -> Callable[..., None]:
+def conformance_tests(
+    target: Target,
+    *,
+    examples: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    oracles: Names | None = None,
+    require: Names | None = None,
+    stop_after: int | None = None,
+    profile: str | None = None,
+    report: str | os.PathLike[str] | None = None,
+) -> Callable[..., None]:
     """A parametrised test function; assign it to a name that starts with `test`.
 
     target and options are those of `verify`, whose run is made by the first test that is run. Raises PlanError for an
     option that cannot be, and DescriptionError for a target that is not callable. An option that is not given here is
     that of the session: `pytest --backproof-examples 30`.
     """
+    given = {"examples": examples, "seconds": seconds, "seed": seed, "oracles": oracles,
+             "require": require, "stop_after": stop_after, "profile": profile}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     name = target if isinstance(target, str) else subject_of(target).name
-    plan_of(**{key: value for key, value in options.items() if key not in ("report", "quiet")})
+    plan_of(**options)
+    options |= {} if report is None else {"report": report}
     _WANTED[name] = None
 
     @pytest.mark.parametrize("name", names := property_names(), ids=names)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from ..record.notes import note_of
 from ..record.report import Finding, Report
 from ..record.writing import to_text, write_whole
 
@@ -29,7 +30,9 @@ def once(folder: Path, name: str, make: Callable[[], Report]) -> tuple[Report, b
 def revived(data: dict[str, Any]) -> Report:
     """The Report of its own JSON."""
     findings = [Finding(**{key: _field(key, value) for key, value in finding.items()}) for finding in data["findings"]]
-    return Report(**{key: value for key, value in data.items() if key != "schema"} | {"findings": findings})
+    notes = [note_of(**note) for note in data["notes"]]
+    fields = {key: value for key, value in data.items() if key != "schema"}
+    return Report(**fields | {"findings": findings, "notes": notes})
 
 
 def _field(key: str, value: Any) -> Any:

@@ -22,19 +22,19 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from backproof.judging.judge import Judge, VALUE_PROPERTIES  # noqa: E402
-from backproof.oracles import load as oracle  # noqa: E402
+from backproof.judging.judge import VALUE_PROPERTIES, Judge  # noqa: E402
 from backproof.judging.plan import Plan, drawn  # noqa: E402
+from backproof.oracles import load as oracle  # noqa: E402
 from backproof.plug.subject import Subject, subject_of  # noqa: E402
+from backproof.plug.subjects import load as subject  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
 from backproof.properties.identities import PROPERTIES  # noqa: E402
 from backproof.properties.strategies import Style, build, cases  # noqa: E402
 from backproof.properties.tolerance import SLACK, bounds, spread  # noqa: E402
-from backproof.record.writing import Recorder  # noqa: E402
-from backproof.reference import Case, Network, evaluate  # noqa: E402
-from backproof.renderings import RENDERINGS  # noqa: E402
 from backproof.record.report import Finding, Report  # noqa: E402
-from backproof.plug.subjects import load as subject  # noqa: E402
+from backproof.record.writing import Recorder  # noqa: E402
+from backproof.reference import Case, Network, evaluate  # noqa: E402, parse
+from backproof.renderings import RENDERINGS  # noqa: E402
 
 Row = tuple[str, str, str]
 DTYPES = ("float64", "float32")

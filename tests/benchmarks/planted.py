@@ -22,8 +22,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from backproof.judging import plan
 from backproof import verify  # noqa: E402
+from backproof.judging import plan  # noqa: E402
 from second_implementation import PLANTED, planted  # noqa: E402
 
 RIGHT = "right"

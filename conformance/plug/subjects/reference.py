@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...properties.claims import EVERYTHING, Head
+from ...properties.structures import STRUCTURES
 from ...reference import evaluate
 from ...reference.network import REDUCTIONS
 from ..subject import Subject, source_of
 
 HEADS: tuple[Head, ...] = tuple(replace(head, reduction=name) for head in EVERYTHING.heads for name in REDUCTIONS)
-CLAIMS = replace(EVERYTHING, heads=HEADS, explored=False)
+CLAIMS = replace(EVERYTHING, heads=HEADS, layers=tuple(STRUCTURES), explored=False)
 
 
 def subject() -> Subject:

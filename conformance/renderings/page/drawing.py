@@ -5,7 +5,6 @@ What is wrong is red, dashed, and says so in words; the description says all tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,7 +20,6 @@ CIRCLES = 6          # units drawn in one layer
 COLUMNS = 24         # layers drawn
 RADIUS, STEP, LETTER = 11, 34, 6.9
 TIMES = "\N{MULTIPLICATION SIGN}"
-SIDES = re.compile(r"^wrong: (.*?)(?:; right: .*)?$", re.MULTILINE)
 
 
 @dataclass
@@ -57,8 +55,7 @@ def drawing(finding: Finding, example: Any) -> Markup:
 
 def wrong_in(finding: Finding, known: set[str]) -> set[str]:
     """The arrays whose gradient the finding calls wrong."""
-    said = " and ".join(SIDES.findall(finding.explanation))
-    return ({finding.parameter} | set(re.split(r", | and ", said))) & known
+    return {finding.parameter, *finding.wrong} & known
 
 
 def _marked(wrong: set[str]) -> Iterator[Markup]:
@@ -75,8 +72,8 @@ def _columns(network: Network) -> list[Column]:
     columns = [_inputs(network)]
     for i, spec in enumerate(network.layers):
         own = {name: shape for name, shape in arrays.items() if name.partition(".")[0] == str(i)}
-        if spec.kind == "activation" and columns[-1].units and i:
-            columns[-1].lines.append(str(spec.options["function"]))
+        if spec.function is not None and columns[-1].units and i:
+            columns[-1].lines.append(spec.function)
         else:
             columns.append(_layer(i, spec, own))
     return [*columns, _loss(network.loss)]
@@ -89,22 +86,29 @@ def _loss(loss: LossSpec) -> Column:
 
 def _inputs(network: Network) -> Column:
     shape = network.input_shape
-    what = "number" if network.input_kind == "real" else f"index below {network.input_kind['index']}"
+    what = "number" if network.real else f"index below {network.input_kind['index']}"
     return Column("inputs", shape[-1], [f"{_by(shape)} {what}{'s' * (shape != (1,) and what == 'number')}"])
 
 
 def _layer(i: int, spec: LayerSpec, arrays: dict[str, tuple[int, ...]]) -> Column:
-    if spec.kind == "dense":
-        units = spec.options["units"]
-        return Column(f"{i}: dense", units, [f"{units} unit{'s' * (units != 1)}"], arrays)
-    lines = [f"{name}: {value}" for name, value in spec.options.items() if name != "branches"]
-    lines += [f"{' → '.join(map(_named, branch)) or 'as it is'}" for branch in spec.options.get("branches", ())]
-    return Column(f"{i}: {spec.kind}", 0, [*lines, *([f"shares {spec.share}"] if spec.share else [])], arrays)
+    turned = ", transposed" if spec.transpose else ""
+    shared = [f"shares {spec.share}{turned}"] if spec.share else []
+    if spec.units is not None:
+        units = f"{spec.units} unit{'s' * (spec.units != 1)}"
+        return Column(f"{i}: {spec.kind}", spec.units, [units, *shared], arrays)
+    options = {name: value for name, value in spec.options.items() if name != "branches"}
+    lines = [f"{name}: {value}" for name, value in options.items()]
+    lines += [" → ".join(map(_named, branch)) or "as it is" for branch in spec.branches]
+    return Column(f"{i}: {spec.kind}", 0, [*lines, *shared], arrays)
 
 
 def _named(spec: LayerSpec) -> str:
-    units = f" {spec.options['units']}" if "units" in spec.options else ""
-    return f"{spec.options.get('function', spec.kind)}{units}"
+    if spec.branches:
+        inside = " | ".join(" → ".join(map(_named, branch)) or "as it is"
+                            for branch in spec.branches)
+        return f"{spec.kind} ({inside})"
+    units = "" if spec.units is None else f" {spec.units}"
+    return f"{spec.function or spec.kind}{units}"
 
 
 def _few(columns: list[Column]) -> list[Column]:

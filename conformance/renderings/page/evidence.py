@@ -105,10 +105,10 @@ def _property(name: str, by: Mapping[str, int], used: list[str]) -> list[object]
 
 
 def _says(name: str) -> str:
-    from ...judging.judge import VALUE_PROPERTIES
-    from ...properties.identities import PROPERTIES
+    from ...properties.catalogue import catalogue
 
-    return PROPERTIES[name].says if name in PROPERTIES else VALUE_PROPERTIES.get(name, "")
+    found = catalogue().get(name)
+    return found.says if found is not None else ""
 
 
 def _count(outcome: str, count: int) -> Markup:

@@ -1,0 +1,89 @@
+"""What an engine does with a case, and whether two engines do the same: where a fault shows.
+
+Nothing says of a fault where it shows: its engine is asked, and compared with the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..plug.contract import BrokenContract
+from ..plug.subject import Wrapped
+from ..properties.identities.state import other_numbers
+from ..properties.perturbed import UNIT
+from ..properties.tolerance import SLACK, Spread, spread
+from ..reference import TABLES, Answer, Case, Engine
+from .core import Fault
+
+Behaviour = Answer | tuple[str, str]
+Ask = Callable[[Case], Answer]
+ROUNDING = 1024.0
+
+
+def behaviour(ask: Ask, case: Case) -> Behaviour:
+    """What an engine does with a case: its answer, or how it breaks the contract, or what it raises."""
+    try:
+        return ask(case)
+    except BrokenContract as error:
+        return error.kind, error.message
+    except Exception as error:
+        return "raised", type(error).__name__
+
+
+def held_to_contract(engine: Engine) -> Ask:
+    """A fault behind the same contract as a subject: its wrong shapes and changed arguments break it the same way."""
+    def answers(case: Case) -> Answer:
+        def backprop(network: Any, parameters: Any, inputs: Any, targets: Any) -> Any:
+            answer = engine(Case(network, parameters, inputs, targets, case.dtype, case.constants))
+            return answer.loss, answer.gradients
+        return Wrapped(backprop)(case)
+    return answers
+
+
+def asked(fault: Fault) -> Ask:
+    """A fresh engine of a fault, behind the contract."""
+    return held_to_contract(fault.engine(TABLES))
+
+
+def same(subject: Behaviour, fault: Behaviour, s: Spread, dtype: str) -> bool:
+    """Whether two behaviours are the same, as far as the rounding of the array as a whole lets one tell.
+
+    Of the array, not of the entry: where a saturated unit's derivative is 0 in one right program and 1e-79 in another,
+    a dead unit beside it makes the same mistake look different.
+    """
+    if not isinstance(subject, Answer) or not isinstance(fault, Answer):
+        return subject == fault
+    if not close(subject.loss, fault.loss, SLACK * s.loss, dtype):
+        return False
+    return all(close(g, fault.gradients.get(k, g), SLACK * s.gradients[k].max(initial=0.0), dtype)
+               for k, g in subject.gradients.items())
+
+
+def close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape:
+        return False
+    finite = np.isfinite(b)
+    if not np.array_equal(finite, np.isfinite(a)):
+        return False
+    size = np.abs(b[finite]).max(initial=0.0)
+    allowed = np.broadcast_to(tolerance, a.shape)[finite] + ROUNDING * UNIT[dtype] * size
+    return bool(np.all(np.abs(a - b)[finite] <= allowed))
+
+
+STATE = "state"
+
+
+def shows(fault: Fault, case: Case) -> bool:
+    """Whether the fault's answers differ from the true ones beyond the tolerance on this case.
+
+    A fault of state is asked the case twice, another one, and the first again; any other once.
+    """
+    other = other_numbers(case)
+    questions = [case, case, other, case] if fault.family == STATE else [case]
+    ask = asked(fault)
+    return any(not same(behaviour(ask, each), s.truth, s, each.dtype)
+               for each in questions for s in [spread(each)])

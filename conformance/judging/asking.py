@@ -1,0 +1,51 @@
+"""One question to a subject: its answer, or how it gave none."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from ..plug.limits import limit
+from ..reference import Answer, Case, Engine
+
+QUESTION_SECONDS = 10.0
+OURS = Path(__file__).parent.parent
+SUBJECTS = OURS / "plug" / "subjects"
+
+
+class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
+    """The subject called sys.exit, or raised what is no Exception."""
+
+
+def question(engine: Engine, case: Case) -> Answer:
+    """The engine's answer.
+
+    Raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit.
+    """
+    try:
+        with limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
+            return engine(case)
+    except SystemExit as error:
+        raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise EndedProgram(f"{type(error).__name__}: {error}") from error
+
+
+def last_line(error: BaseException) -> str:
+    """"ValueError: ... (file.py:12)", the innermost frame that is not ours."""
+    cause = error.__cause__ or error
+    frames = [frame for frame in traceback.extract_tb(cause.__traceback__)
+              if _theirs(Path(frame.filename))]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    try:
+        first = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:
+        first = "its message cannot be read"
+    return f"{type(error).__name__}: {first}{where}"
+
+
+def _theirs(file: Path) -> bool:
+    """Whether a file is the subject's: not of this package, but for the ready-made subjects."""
+    return not file.is_relative_to(OURS) or file.is_relative_to(SUBJECTS)

@@ -1,0 +1,102 @@
+"""What a run has seen, as one value: outcomes, failures, sharpness, notes. Two tallies make one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from ..properties.agreement import Disagreement
+from ..properties.catalogue import family
+from ..record.notes import Note
+from ..reference import Case
+
+KEPT = 16
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed check: what broke, on which case, and the message or the numbers.
+
+    `kind`: the kinds of parameter that are wrong ("bias,weight"), or how it broke. `loses_digits`:
+    the error is below the rigorous bound, but others do not make it.
+    """
+
+    property: str
+    kind: str
+    case: Case
+    message: str = ""
+    disagreements: tuple[Disagreement, ...] = ()
+    asked: tuple[Case, ...] = ()
+    loses_digits: bool = False
+
+    @property
+    def key(self) -> Key:
+        """(family, kind): failures of one key are usually one mistake."""
+        of = family(self.property)
+        return ("loss" if self.kind == "loss" and of == "value" else of), self.kind
+
+
+@dataclass
+class Tally:
+    """What a run has seen: outcomes by property, failures by (family, kind), sharpness, notes.
+
+    `sharpness`: by (dtype, kind of parameter), pairs of tolerance and error over the gradient's
+    largest entry. `networks` counts those asked, `failing` those on which something failed; `first`
+    is the number of the first of these.
+    """
+
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failures: dict[Key, list[Failure]] = field(default_factory=lambda: defaultdict(list))
+    sharpness: dict[Key, list[tuple[float, float]]] = field(
+        default_factory=lambda: defaultdict(list))
+    broken: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    notes: dict[Note, None] = field(default_factory=dict)
+    divergences: list[str] = field(default_factory=list)
+    slopes: dict[str, set[float]] = field(default_factory=dict)
+    last: dict[Key, int] = field(default_factory=dict)
+    networks: int = 0
+    failing: int = 0
+    last_failing: int = -1
+    first: int | None = None
+
+    def remember(self, failure: Failure) -> None:
+        """Keep a failure, one for each network and at most KEPT for each key."""
+        if self.last_failing != self.networks:
+            self.last_failing = self.networks
+            self.failing += 1
+            self.first = self.first or self.networks
+        key = failure.key
+        self.broken[key].add(failure.property)
+        kept = self.failures[key]
+        if len(kept) < KEPT and self.last.get(key) != self.networks:
+            self.last[key] = self.networks
+            kept.append(failure)
+
+    def merged(self, other: Tally) -> Tally:
+        """Both together, as if one run had seen first these networks and then the other's."""
+        first = self.first
+        if first is None and other.first is not None:
+            first = self.networks + other.first
+        last = {**self.last, **{key: n + self.networks for key, n in other.last.items()}}
+        both = Tally(notes={**self.notes, **other.notes}, last=last, first=first,
+                     divergences=[*self.divergences, *other.divergences],
+                     networks=self.networks + other.networks, failing=self.failing + other.failing)
+        both.last_failing = (other.last_failing + self.networks if other.last_failing >= 0
+                             else self.last_failing)
+        for tally in (self, other):
+            both._add(tally)
+        return both
+
+    def _add(self, other: Tally) -> None:
+        """Counts, failures, sharpness and slopes of one of two tallies."""
+        for name, outcomes in other.counts.items():
+            self.counts[name].update(outcomes)
+        for key, rows in other.sharpness.items():
+            self.sharpness[key].extend(rows)
+        for key, names in other.broken.items():
+            self.broken[key] |= names
+        for key, failures in other.failures.items():
+            self.failures[key] = [*self.failures[key], *failures][:KEPT]
+        for kind, slopes in other.slopes.items():
+            self.slopes[kind] = self.slopes.get(kind, slopes) & slopes

@@ -1,0 +1,86 @@
+"""Faults of your own: a module with FAULTS = {name: Fault(...)}."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..faults import FAULTS, Fault, Faults
+from ..plug import targets
+from ..reference import TABLES, DescriptionError
+
+
+def load(source: str | Path | ModuleType) -> Faults:
+    """The faults of a module: a path to a .py file, the name of a module, or the module itself.
+
+    Raises DescriptionError, in one line, for a row that is no Fault or lacks a field, an entry the tables do not have,
+    and a name that is taken.
+    """
+    module = source if isinstance(source, ModuleType) else _module(str(source))
+    rows = getattr(module, "FAULTS", None)
+    where = str(source if isinstance(source, str | Path) else module.__name__)
+    if not isinstance(rows, dict):
+        raise DescriptionError(f"{where}: wanted FAULTS = {{name: Fault(...)}}, received {_short(rows)}")
+    for name in _twice(module):
+        raise DescriptionError(f"{where}: fault {name!r} is there twice")
+    for name, fault in rows.items():
+        _check(f"{where}: fault {name!r}", name, fault)
+    return dict(rows)
+
+
+def _twice(module: ModuleType) -> Iterator[Any]:
+    """The names a dictionary in the module's source has twice: of those Python keeps the last, and says nothing."""
+    try:
+        source = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):
+        return
+    for node in ast.walk(source):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+            keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
+            yield from (key for i, key in enumerate(keys) if key in keys[:i])
+
+
+def _module(where: str) -> ModuleType:
+    try:
+        return targets._file(Path(where)) if targets.is_file(where) else targets._module(where, where, "FAULTS")
+    except targets.TargetError as error:
+        raise DescriptionError(str(error)) from error
+
+
+def _check(where: str, name: Any, fault: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise DescriptionError(f"{where}: a name is a text")
+    if name in FAULTS:
+        raise DescriptionError(f"{where}: there is a fault of this name already")
+    if not isinstance(fault, Fault):
+        raise DescriptionError(f"{where}: {_short(fault)} is no Fault")
+    for field, value in fault._asdict().items():
+        text = field != "engine"
+        if not (isinstance(value, str) and value if text else callable(value)):
+            wanted = "a text" if text else "a function"
+            raise DescriptionError(f"{where}: {field} is {_short(value)}, wanted {wanted}")
+    _make(where, fault)
+
+
+def _make(where: str, fault: Fault) -> None:
+    try:
+        engine = fault.engine(TABLES)
+    except Exception as error:
+        ours = isinstance(error, DescriptionError)
+        message = str(error).removeprefix("fault: ") if ours else f"{type(error).__name__}: {error}"
+        raise DescriptionError(_line(f"{where}: {message}")) from error
+    if not callable(engine):
+        raise DescriptionError(f"{where}: engine(tables) gives {_short(engine)}, wanted an engine")
+
+
+def _short(value: Any) -> str:
+    text = _line(repr(value))
+    return text if len(text) < 60 else f"{text[:60]}..."
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

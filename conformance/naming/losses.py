@@ -1,0 +1,47 @@
+"""A loss that is not the declared one, or not the one that the gradient belongs to."""
+
+from __future__ import annotations
+
+from ..record.report import Finding
+from ..reference import Case
+from .finder import Finder, Groups, most_telling, telling
+from .looking import Size
+from .ratios import RATIOS, named
+from .words import here
+
+
+def findings(finder: Finder, groups: Groups) -> list[Finding]:
+    """A wrong loss, unless a finding about the gradient said it."""
+    failures = sorted((failure for group in groups.values() for failure in group), key=telling)
+    looking = finder.looking
+    right = [failure for failure in failures if not looking.wrong(failure.case)]
+    if not right and finder.loss_was_said:
+        return []
+    failures = right or failures
+
+    def fails(case: Case) -> bool:
+        return looking.loss_wrong(case) is not None and not (right and looking.wrong(case))
+
+    case = finder.reduced(failures[0].case, fails)
+    worst = looking.loss_wrong(case) or failures[0].disagreements[0]
+    pairs = [(f.case, d.got / d.wanted) for f in failures if (d := f.disagreements[0]).wanted]
+    name = named(pairs) if pairs else ""
+    name = name if worst.wanted and (name in RATIOS or len(pairs) > 1) else ""
+    k = worst.got / worst.wanted if worst.wanted else None
+    lines = [
+        f"the loss reported is {name} times the declared one{here(name, k)}" if name and k else "",
+        f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}",
+        "the gradient is right" if right else "the gradient is not right here either",
+    ]
+    faults = finder.diagnosed([case, *(failure.case for failure in failures)])
+    return [finder.build("loss_value", case, lines, worst, faults, kinds="loss", wrong=["loss"],
+                         size=Size(ratio=k, equals=name))]
+
+
+def of_own(finder: Finder, groups: Groups) -> list[Finding]:
+    """Loss and gradient agree with the declared ones, but not with each other."""
+    first = most_telling(groups)
+    d = first.disagreements[0]
+    text = (f"the gradient is not that of the loss reported: {d.got:.9g} along a line, "
+            f"{d.wanted:.9g} by differences")
+    return [finder.build(first.property, first.case, [text], d, kinds=first.kind)]

@@ -1,0 +1,91 @@
+"""Which known mistake remembers as the subject does? Both are asked the same sequence of questions.
+
+What the subject remembers from before is unknown. So both are first asked one case a number of times
+(a memory that fades is the same after 400 questions, a parity after one), and then either the answers
+are compared, or how they change from one to the next (what accumulates).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..faults import FAULTS
+from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
+from ..faults.core import Fault
+from ..plug.subject import Subject
+from ..properties.identities.state import other_numbers
+from ..properties.perturbed import UNIT
+from ..properties.tolerance import SLACK, spread
+from ..reference import Answer, Case
+from .matching import variations
+
+WARM_UPS = (0, 1, 400)
+WARM_SECONDS = 1.0
+
+
+def state_candidates(subject: Subject, case: Case, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+    """The faults of the state family whose answers to one sequence of questions are the subject's.
+
+    What the subject remembers from before is unknown. So both are first asked the case a number of times (a memory
+    that fades is the same after 400 questions, a parity after one), and then either the answers are compared or how
+    they change from one to the next (what accumulates). A gradient of zero hides what is multiplied into it, so the
+    case is asked with ordinary numbers too.
+    """
+    rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
+    ask = subject.engine if subject.fresh is None else subject.fresh()
+    each = (_remembering(ask, question, rows) for question in (case, *variations(case, 1)))
+    return next(filter(None, each), [])
+
+
+def _remembering(ask: Ask, case: Case, rows: Mapping[str, Fault]) -> list[str]:
+    """The faults that remember as the subject does, after one of the warm-ups."""
+    other = other_numbers(case)
+    questions = [case, case, other, case, case]
+    for warm in WARM_UPS:
+        seen = _sequence(ask, questions, warm)
+        found = [name for name, fault in rows.items()
+                 if _alike(seen, _sequence(asked(fault), questions, warm), questions)]
+        if found:
+            return found
+    return []
+
+
+def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:
+    """The answers to the questions, after asking the first one `warm` times (for a second at most)."""
+    end = time.monotonic() + WARM_SECONDS
+    for _ in range(warm):
+        behaviour(ask, questions[0])
+        if time.monotonic() > end:
+            break
+    return [behaviour(ask, question) for question in questions]
+
+
+def _alike(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case]) -> bool:
+    spreads = [spread(q) for q in questions]
+    if all(same(a, b, s, q.dtype) for a, b, s, q in zip(mine, theirs, spreads, questions, strict=True)):
+        return True
+    if not all(isinstance(each, Answer) for each in (*mine, *theirs)):
+        return False
+    changes = list(zip(_steps(mine), _steps(theirs), spreads[1:], strict=True))
+    moves = any(np.abs(b).max(initial=0.0) > SLACK * s.gradients[k].max(initial=0.0)
+                for _, step, s in changes for k, b in step.items())
+    return moves and all(close(step[k], other[k], 64 * SLACK * s.gradients[k] + _unit(mine, k, questions[0].dtype),
+                                questions[0].dtype)
+                         for step, other, s in changes for k in step if k in other)
+
+
+def _unit(answers: list[Any], name: str, dtype: str) -> float:
+    """The rounding that a difference of two such answers may carry."""
+    return 64 * UNIT[dtype] * max(float(np.abs(a.gradients[name]).max(initial=0.0)) for a in answers)
+
+
+def _steps(answers: list[Any]) -> list[dict[str, Any]]:
+    """What changes from one answer to the next, by name; nothing where the shapes differ."""
+    return [{k: np.asarray(b.gradients[k], dtype=float) - np.asarray(a.gradients[k], dtype=float)
+             for k in b.gradients if np.shape(a.gradients.get(k)) == np.shape(b.gradients[k])}
+            for a, b in pairwise(answers)]

@@ -1,0 +1,43 @@
+"""What a run says beside its verdict: each note is a text, and knows what kind of note it is."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class NoteKind(Enum):
+    """What a note is about; the value is what a record says."""
+
+    REDUCTION = "reduction"
+    UNFITTED = "unfitted_reduction"
+    DECLINED = "declined"
+    INCONCLUSIVE = "inconclusive"
+    CONVENTION = "convention"
+    EXACTNESS = "exactness"
+    ANSWERS = "answers"
+    CUT_SHORT = "cut_short"
+    PAST_CASES = "past_cases"
+    DIVERGENCE = "oracle_divergence"
+    OTHER = "other"
+
+
+class Note(str):
+    """The text of a note; `kind` is for whoever decides something by it, the text for people."""
+
+    __slots__ = ("kind",)
+    kind: NoteKind
+
+    def __new__(cls, text: str, kind: NoteKind = NoteKind.OTHER) -> Note:
+        note = super().__new__(cls, text)
+        note.kind = kind
+        return note
+
+    def to_json(self) -> dict[str, str]:
+        """Kind and text."""
+        return {"kind": self.kind.value, "text": str(self)}
+
+
+def note_of(kind: str, text: str) -> Note:
+    """The note of a record; a kind that this version does not know is another one."""
+    known = {each.value: each for each in NoteKind}
+    return Note(text, known.get(kind, NoteKind.OTHER))
