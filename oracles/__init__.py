@@ -15,8 +15,6 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..reference.checks import one_of
-
 
 class When(Enum):
     """When a run asks an oracle."""
@@ -94,6 +92,8 @@ class Unsupported(Exception):  # noqa: N818
 
 def load(name: str) -> ModuleType:
     """The oracle's module, with `answer(case) -> Answer`; NotAvailable, or DescriptionError for an unknown name."""
+    from ..reference.checks import one_of  # not above: it brings numpy, and --help has none
+
     oracle = ORACLES[one_of("oracle", name, ORACLES)]
     if oracle.package:
         try:

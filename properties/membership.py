@@ -68,8 +68,8 @@ def hidden_activations(network: Network) -> list[LayerSpec]:
 def activated(claims: Claims, network: Network) -> bool:
     """Whether the hidden activations are claimed ones; none at all is the identity."""
     hidden, claimed = hidden_activations(network), list(map(activation, claims.hidden))
-    if activation("identity") not in claimed and bare(network.layers):
-        return False
+    if bare(network.layers):
+        hidden = [*hidden, activation("identity")]
     if claims.same_hidden and any(spec != hidden[0] for spec in hidden):
         return False
     return all(spec in claimed for spec in hidden)

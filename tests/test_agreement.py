@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from backproof import oracles
+from backproof.judging.against import of_answer
 from backproof.judging.judge import Judge
 from backproof.plug.subject import Subject
 from backproof.properties import agreement, exact
@@ -191,7 +192,7 @@ def test_an_oracle_that_is_apart_from_the_truth_is_not_the_subjects_fault(engine
     judge.tally.networks = 1
     reply = judge.ask(case)
     before = {k: len(v) for k, v in judge.tally.failures.items()}
-    judge.against("torch", LYING.answer(case), {}, reply)
+    judge.against("torch", of_answer(LYING.answer(case), reply, judge.spread(case)), reply)
     assert judge.tally.counts["torch"] == {"inconclusive": 1}
     assert {k: len(v) for k, v in judge.tally.failures.items()} == before
     found, = judge.tally.divergences
@@ -201,8 +202,9 @@ def test_an_oracle_that_is_apart_from_the_truth_is_not_the_subjects_fault(engine
 def test_an_oracle_blames_only_where_the_reference_does():
     judge = judge_of(WRONG["bias averaged"]())
     case = mlp(2)
-    judge.at_hand = TORCH
-    judge.against("torch", TORCH["torch"].answer(case), {}, judge.ask(case))
+    judge.confirming._witnesses = TORCH
+    reply = judge.ask(case)
+    judge.against("torch", of_answer(TORCH["torch"].answer(case), reply, judge.spread(case)), reply)
     assert judge.tally.counts["torch"] == {"failed": 1}
     assert not judge.tally.divergences
 
@@ -212,14 +214,15 @@ def test_a_coarse_oracle_is_given_its_own_error():
     case = mlp(2)
     off = times(evaluate(case), 1 + 1e-7)
     error = {k: 1e-6 * np.abs(g) for k, g in off.gradients.items()}
-    judge.against("differences", off, error, judge.ask(case))
+    reply = judge.ask(case)
+    judge.against("differences", of_answer(off, reply, judge.spread(case), error), reply)
     assert judge.tally.counts["differences"] == {"passed": 1}
 
 
 def test_a_suspicion_without_a_witness_is_no_failure():
     """The loss is wrong too, so not even the forward is known to be the same."""
     judge = judge_of(lambda case: times(evaluate(case), 2.0, loss=2.0))
-    judge.at_hand = {}
+    judge.confirming._witnesses = {}
     judge.ask(mlp(2))
     assert judge.tally.counts["reference"] == {"inconclusive": 1}
     assert [key for key in judge.tally.failures if key[0] == "value"] == []

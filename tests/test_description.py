@@ -26,8 +26,8 @@ from backproof.reference import (
     parse,
 )
 from backproof.reference.activations import sigmoid, softmax
-from backproof.reference.case import array_from_json, array_to_json
-from backproof.reference.layers.rule import UNITS, flag
+from backproof.reference.arrays import array_from_json, array_to_json
+from backproof.reference.kinds import UNITS, flag
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

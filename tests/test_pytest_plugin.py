@@ -13,13 +13,15 @@ from xml.etree import ElementTree
 import pytest
 from backproof.record.report import Finding, Report
 from backproof.running.profiles import PROFILES
-from backproof.testing.conformance import conformance as testing
+from backproof.testing import asked as asking
+from backproof.testing import conformance as testing
+from backproof.testing import outcome
 from backproof.testing.session import Session, Settings
 from backproof.testing.sharing import locked, once
 
 pytest_plugins = "pytester"
 
-NAMES = testing.property_names()
+NAMES = asking.property_names()
 MINE = """
 from backproof import Head, implementation
 
@@ -41,7 +43,7 @@ def wrong(network, parameters, inputs, targets):
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch, pytester):
     pytester.makeini("[pytest]")  # else a file above would be the ini-file
-    monkeypatch.setattr(testing, "_DONE", {})
+    monkeypatch.setattr(outcome, "_DONE", {})
     monkeypatch.setattr(testing, "_WANTED", {})
     for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)  # in CI pytest's summary repeats every message whole
@@ -56,7 +58,7 @@ def asked(monkeypatch):
         seen[target] = options
         return seen.get("report") or a_report(target)
 
-    monkeypatch.setattr(testing, "verify", verify)
+    monkeypatch.setattr(outcome, "verify", verify)
     return seen
 
 

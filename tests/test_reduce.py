@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backproof.naming.reduce import KINDS, bits, inside, reduce, size
+from backproof.naming.reduce import KINDS, bits, reduce, size
 from backproof.properties.claims import Claims, Head, activation
 from backproof.properties.exact import certified, exact_case
+from backproof.properties.membership import covers
 from backproof.properties.strategies import Style, build, chain
 from backproof.properties.tolerance import spread
 from backproof.reference import ACTIVATIONS, LOSSES, Case, evaluate, infer, parse
@@ -98,7 +99,7 @@ def reduced(case, fails, claims=SMOOTH, **options):
     assert all(later < earlier for earlier, later in pairwise(accepted)), "each accepted case is smaller"
     assert fails(result)
     assert size(result) == accepted[-1]
-    assert inside(result, claims)
+    assert covers(claims, result)
     assert parse.case(result.to_json()).id == result.id
     if "valid" not in options:
         assert spread(result).finite
@@ -355,7 +356,7 @@ def test_candidates_are_the_same_in_the_same_order():
     assert order() == order()
 
 
-def test_of_other_networks_only_the_numbers_change():
+def test_other_networks_become_smaller_too():
     net = parse.network({
         "format": 1, "input_shape": [2], "layers": [
             {"kind": "parallel", "branches": [[{"kind": "dense", "units": 2, "bias": True}], []], "combine": "add"}],
@@ -363,10 +364,45 @@ def test_of_other_networks_only_the_numbers_change():
     rng = np.random.default_rng(1)
     parameters = {name: rng.standard_normal(size) for name, size in infer(net).parameters.items()}
     case = Case(net, parameters, rng.standard_normal((3, 2)), rng.standard_normal((3, 2)))
-    result = reduced(case, everywhere, Claims())
-    assert result.network == net
-    assert result.batch == 3
+    assert shape(reduced(case, everywhere, Claims(layers=["dense", "parallel"]))) == (1, [1, 1])
+
+    @changed
+    def where_there_are_branches(asked, g):
+        inside = any(spec.branches for _, spec in asked.network.walk())
+        return {name: 2 * value for name, value in g.items()} if inside else {}
+
+    result = reduced(case, where_there_are_branches, Claims(layers=["dense", "parallel"]))
+    assert result.batch == 1
+    assert [len(spec.branches) for spec in result.network.layers] == [1]
     assert max(bits(v) for v in result.inputs.flat) <= 2
+
+
+def sequence_case():
+    """Three time steps, a layer that is used twice."""
+    layers = [{"kind": "dense", "units": 3}, {"kind": "activation", "function": "tanh"},
+              {"kind": "dense", "units": 3, "share": "0"}, {"kind": "activation", "function": "tanh"},
+              {"kind": "dense", "units": 2}]
+    net = parse.network({"format": 1, "input_shape": [3, 3], "layers": layers, "loss": {"kind": "squared_error"}})
+    return build(net, 4, "real", Style(), 3)
+
+
+def test_sequences_and_shared_parameters_are_given_up_where_they_do_not_matter():
+    claims = Claims(hidden=("tanh",), layers="all")
+    assert shape(reduced(sequence_case(), averaged_bias, claims)) == (2, [1, 1])
+
+    @changed
+    def of_several_steps(case, g):
+        return everywhere_if(case.inputs.ndim == 3 and case.inputs.shape[1] > 1, g)
+
+    assert reduced(sequence_case(), of_several_steps, claims).inputs.shape == (1, 2, 1)
+
+    @changed
+    def where_shared(case, g):
+        return everywhere_if(any(spec.share for _, spec in case.network.walk()), g)
+
+    result = reduced(sequence_case(), where_shared, claims)
+    assert [spec.share for _, spec in result.network.walk() if spec.share] == ["0"]
+    assert result.inputs.shape == (1, 1)
 
 
 def test_large_and_forced():

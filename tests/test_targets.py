@@ -5,8 +5,8 @@ import sys
 import time
 
 import pytest
-from backproof.plug.contract import limits as watch
-from backproof.plug.contract import targets
+from backproof.plug import limits as watch
+from backproof.plug import targets
 from backproof.plug.limits import TookTooLong, limit
 from backproof.plug.subject import Subject
 from backproof.plug.targets import TargetError, load, split

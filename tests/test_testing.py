@@ -11,11 +11,13 @@ from backproof import conformance_tests
 from backproof.record.report import Finding, Report
 from backproof.reference import DescriptionError
 from backproof.running.api import PlanError
-from backproof.testing.conformance import conformance as testing
+from backproof.testing import asked as asking
+from backproof.testing import conformance as testing
+from backproof.testing import outcome
 
 pytest_plugins = "pytester"
 
-NAMES = testing.property_names()  # loads all that pytester would forget after every test
+NAMES = asking.property_names()  # loads all that pytester would forget after every test
 
 MINE = """
 from backproof import conformance_tests
@@ -31,7 +33,7 @@ test_mine = conformance_tests(backprop)
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch):
-    monkeypatch.setattr(testing, "_DONE", {})
+    monkeypatch.setattr(outcome, "_DONE", {})
     monkeypatch.setattr(testing, "_WANTED", {})
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)  # there pytest's summary repeats every message whole
@@ -48,7 +50,7 @@ def given(monkeypatch):
             raise seen["report"]
         return seen["report"]
 
-    monkeypatch.setattr(testing, "verify", verify)
+    monkeypatch.setattr(outcome, "verify", verify)
     return seen
 
 
@@ -239,7 +241,7 @@ def test_unused_it_says_and_imports_nothing(pytester):
         import sys
 
         def test_nothing():
-            heavy = {"numpy", "hypothesis", "torch", "jax", "backproof.testing", "backproof.reference"}
+            heavy = {"numpy", "hypothesis", "torch", "jax", "backproof.testing.conformance", "backproof.reference"}
             assert "backproof.pytest_plugin" in sys.modules
             assert not heavy & set(sys.modules)
     """)
