@@ -12,11 +12,11 @@ PACKAGE := build/package
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup verify test bench check lint layering package types clean
+.PHONY: help setup verify test test-cores bench check lint layering package types clean
 
 help: ## these lines
 	@echo "make TARGET, where TARGET is:"
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-11s %s\n", $$1, $$2 }'
 	@echo "PYTHON=/path/to/python chooses the Python of the set-up (3.11 or later)."
 
 verify: $(READY) ## verify the reference against every oracle; SUBJECT=my_file.py:backprop another; ARGS="--seed 1"
@@ -24,6 +24,9 @@ verify: $(READY) ## verify the reference against every oracle; SUBJECT=my_file.p
 
 test: $(READY) ## run the tests; TESTS=tests/test_cli.py some of them; ARGS="-k kinks"
 	$(PY) -m pytest -n auto --maxprocesses 4 $(TESTS) $(ARGS)
+
+test-cores: $(READY) ## run the tests with OpenBLAS as it is, as for Haswell and as for SkylakeX
+	@tests/tools/cores.sh $(MAKE) test
 
 check: lint layering types ## lint, one-way imports, what the packages hold, types of the installed wheel
 
@@ -55,6 +58,6 @@ $(READY): pyproject.toml constraints.txt
 	@for python in $(PYTHON); do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec $$python -m venv $(VENV); fi; \
 	done; echo "backproof needs Python 3.11 or later; none of these is: $(PYTHON). Try: make PYTHON=/path/to/python" >&2; exit 1
-	$(PY) -m pip install -q -c constraints.txt setuptools
-	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[all]' build mypy ruff
+	$(PY) -m pip install -q -c constraints.txt pip setuptools  # the pip of a new environment may know no --group
+	$(PY) -m pip install -q -c constraints.txt --no-build-isolation -e '.[all]' --group dev
 	@touch $@

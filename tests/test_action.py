@@ -24,6 +24,8 @@ def backprop(network, parameters, inputs, targets):
 BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")  # GitHub's `shell: bash`
 EXITS = {"conforms": ("1", 0), "does_not_conform": ("2", 1), "not_judged": ("undefined", 2)}
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="the runner brings a bash of its own")
+
 
 def verified(folder, factor, arguments="--examples 40 --oracles torch"):
     (folder / "mine.py").write_text(RIGHT.replace("FACTOR", factor))
@@ -34,6 +36,7 @@ def verified(folder, factor, arguments="--examples 40 --oracles torch"):
                           capture_output=True, text=True)
 
 
+@posix
 @pytest.mark.parametrize("verdict", EXITS)
 def test_the_verdict_is_the_exit_status_and_the_output(verdict, tmp_path):
     factor, status = EXITS[verdict]
@@ -48,6 +51,7 @@ def test_the_verdict_is_the_exit_status_and_the_output(verdict, tmp_path):
     assert "file=mine.py,line=" in annotation
 
 
+@posix
 def test_a_target_that_cannot_be_imported_is_not_judged(tmp_path):
     done = verified(tmp_path, "1 +")
     assert done.returncode == 2
@@ -55,6 +59,7 @@ def test_a_target_that_cannot_be_imported_is_not_judged(tmp_path):
     assert "SyntaxError" in done.stderr
 
 
+@posix
 def test_an_old_record_is_not_taken_for_this_run(tmp_path):
     verified(tmp_path, "1")
     done = verified(tmp_path, "1 +")
@@ -63,12 +68,14 @@ def test_an_old_record_is_not_taken_for_this_run(tmp_path):
     assert done.returncode == 2
 
 
+@posix
 def test_expected_failures_leave_the_verdict_as_it_is(tmp_path):
     (tmp_path / "known.txt").write_text("reference:bias:unknown  on purpose  https://example.org/1\n")
     done = verified(tmp_path, "2", "--examples 40 --oracles torch --expected known.txt")
     assert (done.returncode, (tmp_path / "output").read_text()) == (0, "verdict=does_not_conform\n")
 
 
+@posix
 def test_a_rendering_that_fails_leaves_the_exit_status(tmp_path):
     (tmp_path / "out" / "report.html").mkdir(parents=True)
     done = verified(tmp_path, "2")

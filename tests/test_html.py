@@ -311,7 +311,7 @@ def missing():
     try:
         import playwright.sync_api  # noqa: F401
     except ImportError:
-        return "no playwright: pip install \"backproof[browser]\""
+        return "no playwright: pip install --group browser"
     return ""
 
 
