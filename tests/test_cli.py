@@ -92,7 +92,7 @@ def asked(monkeypatch):
         seen.update(subject=subject, plan=plan, recorder=recorder)
         return seen["report"]
 
-    monkeypatch.setattr("backproof.run.run", run)
+    monkeypatch.setattr("backproof.running.run.run", run)
     return seen
 
 
@@ -275,7 +275,7 @@ def test_a_required_oracle_that_is_not_there(monkeypatch, here, capsys):
 
 
 def test_a_bug_of_ours_shows_its_traceback(here, monkeypatch):
-    monkeypatch.setattr("backproof.run.run", lambda *_: 1 / 0)
+    monkeypatch.setattr("backproof.running.run.run", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["verify", "mine.py:right"])
 

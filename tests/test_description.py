@@ -132,7 +132,7 @@ def test_what_spares_the_layer_loop():
     ({"format": 1}, "layers is None"),
     # kinds and options
     (network({"units": 3}), "layer 0: layer kind: unknown None"),
-    (network({"kind": "convolution"}), "layer 0: layer kind: unknown 'convolution'; allowed: dense"),
+    (network({"kind": "convolution"}), "layer 0: layer kind: unknown 'convolution'; allowed: activation, dense"),
     (network({"kind": ["dense"]}), "layer kind: unknown"),
     (network({"kind": "dense"}), r"layer 0 \(dense\): units is missing, wanted a positive integer"),
     (network(dense(3, color=1)), r"layer 0 \(dense\): unknown key 'color'; allowed: units, bias"),

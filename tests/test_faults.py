@@ -5,19 +5,21 @@ import types
 
 import numpy as np
 import pytest
-from backproof.faults import FAULTS, Fault, load, state, table_of
-from backproof.faults.core import derivative, loss, own, stateful, with_entry
+from backproof.faults import FAULTS, Fault, table_of
+from backproof.faults.core import at_sites, derivative, loss, stateful, with_entry
+from backproof.kills.own_faults import load
 from backproof.properties.claims import Head, activation
+from backproof.properties.identities.state import other_numbers
 from backproof.properties.strategies import Style, build, chain
 from backproof.reference import TABLES, Answer, DescriptionError, evaluate
 
 HALF = ("bias", "half", "db = delta.sum(axis=0) / 2", "db = delta.sum(axis=0)", "here",
-        *own(lambda tape, i, dy, right: {"bias": right["bias"] / 2}))
+        at_sites(db=lambda s, db, way: db / 2))
 HEADER = """
-from backproof.faults.core import Fault, own, with_entry
-half, shown = own(lambda tape, i, dy, right: {"bias": right["bias"] / 2})
-def row(engine=half, symptom="the bias is half", visible=shown):
-    return Fault("bias", symptom, "db = delta.sum(axis=0) / 2", "db = delta.sum(axis=0)", "here", engine, visible)
+from backproof.faults.core import Fault, at_sites, with_entry
+half = at_sites(db=lambda s, db, way: db / 2)
+def row(engine=half, symptom="the bias is half"):
+    return Fault("bias", symptom, "db = delta.sum(axis=0) / 2", "db = delta.sum(axis=0)", "here", engine)
 """
 STATEFUL = [name for name, fault in FAULTS.items() if fault.family == "state"]
 
@@ -82,11 +84,10 @@ def test_a_path_may_be_text_and_a_module_may_be_given_itself_or_by_name(tmp_path
     ("FAULTS = {'bias-negated': row()}", "fault 'bias-negated': there is a fault of this name already"),
     ("FAULTS = {'mine': row(), 'other': row(), 'mine': row()}", "fault 'mine' is there twice"),
     ("FAULTS: dict = {'mine': row(),\n 'mine': row()}", "fault 'mine' is there twice"),
-    ("FAULTS = {'mine': Fault('bias', 'a', 'b', 'c', 'd', half)}", "argument: 'visible'"),
+    ("FAULTS = {'mine': Fault('bias', 'a', 'b', 'c', 'd')}", "argument: 'engine'"),
     ("FAULTS = {'mine': row(symptom='')}", "fault 'mine': symptom is '', wanted a text"),
     ("FAULTS = {'mine': row(symptom=None)}", "fault 'mine': symptom is None, wanted a text"),
     ("FAULTS = {'mine': row(engine=None)}", "fault 'mine': engine is None, wanted a function"),
-    ("FAULTS = {'mine': row(visible=True)}", "fault 'mine': visible is True, wanted a function"),
     ("FAULTS = {'mine': row(with_entry('layers', 'dens', lambda r: r))}",
      "fault 'mine': the tables have no entry layers['dens']"),
     ("FAULTS = {'mine': row(with_entry('layer', 'dense', lambda r: r))}", "no entry layer['dense']"),
@@ -115,6 +116,7 @@ def test_a_module_that_is_not_there(source):
 
 @pytest.mark.parametrize("make", [
     with_entry("layers", "none", lambda row: row), with_entry("_fields", "dense", lambda row: row),
+    with_entry("affine", "db", lambda row: row),
     derivative({"none": lambda x, y, dy: dy}), loss({"none": lambda row: row}),
 ])
 def test_an_entry_that_the_tables_do_not_have(make):
@@ -144,13 +146,15 @@ def test_an_engine_made_again_remembers_nothing(name, case):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_leaves_the_tables_and_the_truth_alone(name, case):
-    tables = {field: dict(getattr(TABLES, field)) for field in TABLES._fields if field != "sweep"}
-    rows, sweep = {field: list(map(id, rows.values())) for field, rows in tables.items()}, TABLES.sweep
+    tables = {field: dict(getattr(TABLES, field)) for field in ("layers", "activations", "losses")}
+    rows = {field: list(map(id, rows.values())) for field, rows in tables.items()}
+    sweep, affine = TABLES.sweep, TABLES.affine
     truth = evaluate(case)
     with np.errstate(all="ignore"):
         FAULTS[name].engine(TABLES)(case.copy())
     assert {field: list(map(id, getattr(TABLES, field).values())) for field in rows} == rows
     assert TABLES.sweep is sweep
+    assert TABLES.affine is affine
     after = evaluate(case)
     assert after.loss == truth.loss
     for key, g in truth.gradients.items():
@@ -173,7 +177,7 @@ def test_only_the_faults_of_state_remember(name, case):
     engine = FAULTS[name].engine(TABLES)
     with np.errstate(all="ignore"):
         first = gradients(engine, case)
-        gradients(engine, state.other(case))
+        gradients(engine, other_numbers(case))
         again = gradients(engine, case)
     for key, g in first.items():
         np.testing.assert_array_equal(g, again[key])
@@ -199,7 +203,7 @@ def test_gradients_accumulate(case):
 
 
 def test_gradients_accumulate_over_what_is_asked_between(case):
-    (*_, last), (g, o, _) = sequence("gradients-accumulate", case, state.other(case), case)
+    (*_, last), (g, o, _) = sequence("gradients-accumulate", case, other_numbers(case), case)
     assert_same(parameters(last), {name: 2 * g[name] + o[name] for name in parameters(g)})
 
 
@@ -211,7 +215,7 @@ def test_buffers_of_another_shape_are_others(case):
 
 
 def test_stale_cache(case):
-    (first, second, between, last), (g, _, o, _) = sequence("stale-cache", case, case, state.other(case), case)
+    (first, second, between, last), (g, _, o, _) = sequence("stale-cache", case, case, other_numbers(case), case)
     assert_same(first, g)
     assert_same(second, g)
     np.testing.assert_allclose(between["0.weight"], -2 * o["0.weight"])
@@ -248,7 +252,7 @@ def test_momentum_multiplied(case):
 
 
 def test_every_second_call_differs(case):
-    answers, truth = sequence("every-second-call-differs", case, case, state.other(case), case)
+    answers, truth = sequence("every-second-call-differs", case, case, other_numbers(case), case)
     for answer, right, factor in zip(answers, truth, (1, 2, 1, 2), strict=True):
         assert_same(answer, right, factor)
 

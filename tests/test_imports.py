@@ -25,7 +25,8 @@ def modules_after(code):
     "import backproof.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass",
     "import backproof.cli as c\ntry: c.main(['verify', '--help'])\nexcept SystemExit: pass",
     "import backproof.cli as c\nassert c.main(['verify']) == 2",
-    "import backproof.oracles, backproof.subjects, backproof.record, backproof.watch, backproof.progress",
+    "import backproof.oracles, backproof.plug.subjects, backproof.plug.limits, backproof.record.report",
+    "import backproof.running.progress, backproof.running.profiles, backproof.testing.options, backproof.renderings",
 ])
 def test_costs_nothing_until_used(code):
     assert not modules_after(code) & HEAVY

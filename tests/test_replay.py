@@ -207,7 +207,7 @@ def test_no_answer(function, status, words):
 
 
 def test_a_hang_is_an_error(here, monkeypatch):
-    monkeypatch.setattr("backproof.judge.QUESTION_SECONDS", 0.05)
+    monkeypatch.setattr("backproof.judging.asking.QUESTION_SECONDS", 0.05)
 
     def hanging(*_):
         while True:
@@ -219,7 +219,7 @@ def test_a_hang_is_an_error(here, monkeypatch):
 
 
 def test_without_a_witness_nothing_is_decided(monkeypatch):
-    monkeypatch.setattr("backproof.replay.WITNESSES", ())
+    monkeypatch.setattr("backproof.running.replay.witnesses", list)
     case = a_case()
 
     def wrong(network, parameters, inputs, targets):
@@ -400,7 +400,7 @@ def test_no_file_at_all(here, capsys):
 
 
 def test_a_file_too_large(here, monkeypatch):
-    monkeypatch.setattr("backproof.replay.LARGEST_FILE", 100)
+    monkeypatch.setattr("backproof.record.cases.LARGEST_FILE", 100)
     with pytest.raises(RecordError, match=r"too large for a case: \d+ bytes, at most 100$"):
         read_case(write(here, a_case()))
 

@@ -108,7 +108,7 @@ def test_a_module_and_a_module_in_a_package(file):
 
 
 def test_a_subject_is_taken_as_it_is(file):
-    name = file(GOOD + "\nfrom backproof.plug import subject_of\nmade = subject_of(backprop, 'its own name')")
+    name = file(GOOD + "\nfrom backproof.plug.subject import subject_of\nmade = subject_of(backprop, 'its own name')")
     assert load(f"{name}:made").name == "its own name"
 
 

@@ -13,7 +13,7 @@ from backproof.reference import DescriptionError
 from backproof.running.api import PlanError
 from backproof.testing import asked as asking
 from backproof.testing import conformance as testing
-from backproof.testing import outcome
+from backproof.testing import outcome as outcomes
 
 pytest_plugins = "pytester"
 
@@ -33,7 +33,7 @@ test_mine = conformance_tests(backprop)
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch):
-    monkeypatch.setattr(outcome, "_DONE", {})
+    monkeypatch.setattr(outcomes, "_DONE", {})
     monkeypatch.setattr(testing, "_WANTED", {})
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)  # there pytest's summary repeats every message whole
@@ -50,7 +50,7 @@ def given(monkeypatch):
             raise seen["report"]
         return seen["report"]
 
-    monkeypatch.setattr(outcome, "verify", verify)
+    monkeypatch.setattr(outcomes, "verify", verify)
     return seen
 
 

@@ -53,7 +53,7 @@ NAMED = {
 
 def weight(change):
     """Another weight gradient: change(x, delta, dW)."""
-    return at_sites(dW=lambda s, dW, way: change(s.x, s.delta, dW))
+    return at_sites(dW=lambda s, right, way: change(s.x, s.delta, right))
 
 
 def bias(change):

@@ -68,10 +68,9 @@ class Tally:
             self.first = self.first or self.networks
         key = failure.key
         self.broken[key].add(failure.property)
-        kept = self.failures[key]
-        if len(kept) < KEPT and self.last.get(key) != self.networks:
-            self.last[key] = self.networks
-            kept.append(failure)
+        new, self.last[key] = self.last.get(key) != self.networks, self.networks
+        if new and len(self.failures[key]) < KEPT:
+            self.failures[key].append(failure)
 
     def merged(self, other: Tally) -> Tally:
         """Both together, as if one run had seen first these networks and then the other's."""

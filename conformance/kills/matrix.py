@@ -16,7 +16,7 @@ from ..faults import FAULTS, Fault, Faults
 from ..faults.behaviour import asked, shows
 from ..judging.judge import Judge
 from ..judging.plan import drawn
-from ..oracles import ORACLES, available
+from ..oracles import ORACLES, When, available
 from ..plug.subject import Subject
 from ..plug.undisturbed import undisturbed
 from ..properties.catalogue import codes
@@ -77,9 +77,14 @@ def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
     return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in codes().items()}
 
 
+def witnesses_at_once() -> list[str]:
+    """The witnesses at hand that are asked about every network."""
+    return [name for name in available() if ORACLES[name].witness and ORACLES[name].when is When.EVERY]
+
+
 def until_killed(name: str, fault: Fault, seed: int) -> int:
     """Networks until the first failure, LONGEST + 1 where there is none."""
-    judge = Judge(subject(name, fault), claims(), ["torch"], lambda **_: None, seed)
+    judge = Judge(subject(name, fault), claims(), witnesses_at_once(), lambda **_: None, seed)
     for i, case in enumerate(islice(drawn(cases(claims()), 100 + seed), LONGEST), 1):
         judge.network(case)
         if judge.tally.failing:

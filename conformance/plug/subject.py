@@ -26,7 +26,7 @@ class Subject:
 
     made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh: gives a new engine
     with fresh state, where that can be had. source: file:line, where known. door: how it was plugged in.
-    target: the text it was loaded from, where it was.
+    target: the text it was loaded from, where it was. needs: the packages that a ready-made one is made of.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Subject:
     source: str = ""
     door: str = "function"
     target: str = ""
+    needs: tuple[str, ...] = ()
 
 
 def subject_of(

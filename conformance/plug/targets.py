@@ -190,7 +190,8 @@ def _frame(path: Path | None, error: BaseException) -> traceback.FrameSummary | 
 
 
 def _is_theirs(filename: str) -> bool:
-    machinery = (os.path.dirname(__file__), os.path.dirname(importlib.__file__), "<frozen importlib")
+    ours = os.path.dirname(os.path.dirname(__file__))
+    machinery = (ours, os.path.dirname(importlib.__file__), "<frozen importlib")
     return not filename.startswith(machinery)
 
 

@@ -146,7 +146,8 @@ class Recorder:
 
             started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
-                       target=here(subject.target), source=here(subject.source), claims=subject.claims,
+                       target=here(subject.target), needs=list(subject.needs), source=here(subject.source),
+                       claims=subject.claims,
                        unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed, environment=environment(),
                        started=started)
 

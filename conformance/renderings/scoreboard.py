@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..plug.subjects import SUBJECTS
 from ..record.coverage import FLOOR, MARKS, Feature, counted, matrix, share
 from ..record.features import FACETS
 from ..record.reading import Run
@@ -112,8 +111,8 @@ def _date(run: Run) -> Markup:
 def _versions(run: Run) -> Iterator[str]:
     """Of the subject's own libraries where they are known, else of all that there were."""
     there: Mapping[str, str] = run.report.environment
-    known = SUBJECTS.get(run.report.subject) if run.header.get("door") == "ready-made" else None
-    names = [PACKAGES.get(each, each) for each in known.needs] if known else []
+    known = run.header.get("door") == "ready-made" and isinstance(run.header.get("needs"), list)
+    names = [PACKAGES.get(each, each) for each in run.header["needs"]] if known else []
     wanted = [*names, *ALWAYS] if known else [each for each in there if each not in ("platform", "processors")]
     yield from (f"{name if name != 'python' else ''} {there[name]}".strip() for name in wanted if name in there)
 

@@ -22,18 +22,18 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from backproof.judging.judge import VALUE_PROPERTIES, Judge  # noqa: E402
+from backproof.judging.judge import Judge  # noqa: E402
 from backproof.judging.plan import Plan, drawn  # noqa: E402
 from backproof.oracles import load as oracle  # noqa: E402
 from backproof.plug.subject import Subject, subject_of  # noqa: E402
 from backproof.plug.subjects import load as subject  # noqa: E402
+from backproof.properties.catalogue import catalogue  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
-from backproof.properties.identities import PROPERTIES  # noqa: E402
 from backproof.properties.strategies import Style, build, cases  # noqa: E402
 from backproof.properties.tolerance import SLACK, bounds, spread  # noqa: E402
 from backproof.record.report import Finding, Report  # noqa: E402
 from backproof.record.writing import Recorder  # noqa: E402
-from backproof.reference import Case, Network, evaluate  # noqa: E402, parse
+from backproof.reference import Case, Network, evaluate, parse  # noqa: E402
 from backproof.renderings import RENDERINGS  # noqa: E402
 
 Row = tuple[str, str, str]
@@ -256,7 +256,7 @@ sys.exit(status)
 def write_record(folder: Path, results: int) -> None:
     """A record of so many results, 40 on a network, on all features, with 20 findings."""
     rng, counts = np.random.default_rng(0), dict[str, dict[str, int]]()
-    names = [*VALUE_PROPERTIES, *PROPERTIES]
+    names = list(catalogue())
     chosen = list(islice(networks("float64", 1), 60))
     with Recorder(folder) as recorder:
         recorder.header(subject("reference"), Plan(examples=results // 40))

@@ -47,4 +47,4 @@ def load(name: str) -> Subject:
     if row.missing:
         raise DescriptionError(f"subject {name}: needs {', '.join(row.missing)}: pip install 'backproof[{row.extra}]'")
     subject: Subject = getattr(import_module(f".{row.module}", __name__), row.make)()
-    return replace(subject, door="ready-made")
+    return replace(subject, door="ready-made", needs=row.needs)
