@@ -18,6 +18,7 @@ from flint import arb, ctx
 from ..reference.backprop import evaluate
 from ..reference.case import Answer, Case
 from ..reference.losses import LOSSES, factor
+from ..reference.numbers import put
 from ..reference.shapes import infer
 from . import Unsupported
 
@@ -25,37 +26,95 @@ PRECISIONS = (160, 320, 640, 1280, 2000)
 RELATIVE_BITS = 84  # 2**-84 < 1e-25
 ABSOLUTE = arb("1e-320")
 OPPOSITE = {np.greater: np.less_equal, np.less: np.greater_equal, np.greater_equal: np.less, np.less_equal: np.greater}
+ENCLOSING = {np.maximum: np.frompyfunc(lambda a, b: arb(a).max(arb(b)), 2, 1, identity=None),
+             np.minimum: np.frompyfunc(lambda a, b: arb(a).min(arb(b)), 2, 1, identity=None)}
+INSERTING = {np.where, np.pad, np.zeros_like, np.ones_like, np.concatenate, np.stack}
 Gradients = Mapping[str, Any]
 
 
 @dataclass
 class Comparisons:
-    """What an undecided comparison comes out as, and how many there were."""
+    """What an undecided comparison comes out as, and how many there were.
+
+    covered: whether evaluating with False and with True takes every way that they could come out.
+    """
 
     undecided_as: bool
     undecided: int = 0
+    covered: bool = True
 
 
 _COMPARISONS: ContextVar[Comparisons] = ContextVar("comparisons")
 
 
 class Balls(np.ndarray):
-    """An object array of `arb`. Flint's comparisons are False when undecided; here they follow `Comparisons`."""
+    """An object array of `arb`.
+
+    Flint's comparisons are False when undecided; here they follow `Comparisons`. A maximum needs
+    no decision: flint's is a ball around both. Numbers that NumPy puts between the balls, the
+    zeros of a padding and the constants of np.where, become balls of radius zero.
+    """
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         plain = [each.view(np.ndarray) if isinstance(each, Balls) else each for each in inputs]
-        result = getattr(ufunc, method)(*plain, **options)
+        result = getattr(ENCLOSING.get(ufunc, ufunc), method)(*plain, **options)
         if ufunc in OPPOSITE and method == "__call__":
             result = _decided(result, OPPOSITE[ufunc](*plain))
         return _balls(result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """np.where and its like forget the subclass."""
-        return _balls(super().__array_function__(function, types, args, kwargs))
+        """np.where and its like forget the subclass; NumPy's functions only."""
+        if function is np.argmax:
+            return _argmax(*args, **kwargs)
+        if function is put:
+            return _put(*args)
+        if not hasattr(function, "_implementation"):
+            return NotImplemented
+        result = _balls(super().__array_function__(function, types, args, kwargs))
+        return _all_balls(result) if function in INSERTING else result
+
+    def argmax(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:  # type: ignore[override]
+        return _argmax(self, axis, keepdims=keepdims)
+
+
+def _argmax(balls: Any, axis: int, keepdims: bool = False) -> Any:
+    """Where the largest is: the first of equals.
+
+    Where two may be the largest, the first or, in the other evaluation, the other; where more may
+    be, two evaluations do not cover it.
+    """
+    rows = np.moveaxis(balls.view(np.ndarray), axis, -1)
+    found = np.empty(rows.shape[:-1], dtype=int)
+    for place in np.ndindex(found.shape):
+        found[place] = _largest(list(rows[place]))
+    return np.expand_dims(found, axis % balls.ndim) if keepdims else found
+
+
+def _largest(row: list[Any]) -> int:
+    """The place of the largest ball of a row."""
+    candidates = [i for i, x in enumerate(row) if not any(y > x for y in row)]
+    first = candidates[0]
+    rivals = [i for i in candidates if not row[first] >= row[i]]
+    state = _COMPARISONS.get()
+    state.undecided += len(rivals)
+    state.covered = state.covered and len(rivals) < 2
+    return rivals[-1] if rivals and state.undecided_as else first
+
+
+def _put(a: Any, index: Any, v: Any) -> Any:
+    result = np.array(exact(np.asarray(a)), dtype=object)
+    result[index] = exact(np.asarray(v))
+    return _balls(result)
 
 
 def _balls(result: Any) -> Any:
     return result.view(Balls) if isinstance(result, np.ndarray) and result.dtype == object else result
+
+
+def _all_balls(result: Any) -> Any:
+    """The same with every number a ball."""
+    mixed = isinstance(result, Balls)
+    return np.asarray(_as_ball(result.view(np.ndarray)), dtype=object).view(Balls) if mixed else result
 
 
 def _decided(yes: Any, no: Any) -> Any:
@@ -88,10 +147,12 @@ def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, i
     finally:
         _COMPARISONS.reset(token)
     named = {"": np.array([answer.loss], dtype=object), **answer.gradients}
-    return {name: value * scale for name, value in named.items()}, state.undecided
+    known = scale if state.covered else arb.nan()
+    return {name: value * known for name, value in named.items()}, state.undecided
 
 
 _arb = np.frompyfunc(arb, 1, 1)
+_as_ball = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(x), 1, 1)
 _union = np.frompyfunc(lambda a, b: a.union(b), 2, 1)
 _float = np.frompyfunc(float, 1, 1)
 
