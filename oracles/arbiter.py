@@ -26,8 +26,10 @@ PRECISIONS = (160, 320, 640, 1280, 2000)
 RELATIVE_BITS = 84  # 2**-84 < 1e-25
 ABSOLUTE = arb("1e-320")
 OPPOSITE = {np.greater: np.less_equal, np.less: np.greater_equal, np.greater_equal: np.less, np.less_equal: np.greater}
-ENCLOSING = {np.maximum: np.frompyfunc(lambda a, b: arb(a).max(arb(b)), 2, 1, identity=None),
-             np.minimum: np.frompyfunc(lambda a, b: arb(a).min(arb(b)), 2, 1, identity=None)}
+ENCLOSING: dict[Any, Any] = {
+    np.maximum: np.frompyfunc(lambda a, b: arb(a).max(arb(b)), 2, 1, identity=None),
+    np.minimum: np.frompyfunc(lambda a, b: arb(a).min(arb(b)), 2, 1, identity=None),
+}
 INSERTING = {np.where, np.pad, np.zeros_like, np.ones_like, np.concatenate, np.stack}
 Gradients = Mapping[str, Any]
 
@@ -56,7 +58,9 @@ class Balls(np.ndarray):
     """
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        plain = [each.view(np.ndarray) if isinstance(each, Balls) else each for each in inputs]
+        plain = [_plain(each) for each in inputs]
+        if "out" in options:
+            options["out"] = tuple(_plain(each) for each in options["out"])
         result = getattr(ENCLOSING.get(ufunc, ufunc), method)(*plain, **options)
         if ufunc in OPPOSITE and method == "__call__":
             result = _decided(result, OPPOSITE[ufunc](*plain))
@@ -77,6 +81,10 @@ class Balls(np.ndarray):
         return _argmax(self, axis, keepdims=keepdims)
 
 
+def _plain(array: Any) -> Any:
+    return array.view(np.ndarray) if isinstance(array, Balls) else array
+
+
 def _argmax(balls: Any, axis: int, keepdims: bool = False) -> Any:
     """Where the largest is: the first of equals.
 
@@ -94,7 +102,7 @@ def _largest(row: list[Any]) -> int:
     """The place of the largest ball of a row."""
     candidates = [i for i, x in enumerate(row) if not any(y > x for y in row)]
     first = candidates[0]
-    rivals = [i for i in candidates if not row[first] >= row[i]]
+    rivals = [i for i in candidates[1:] if not row[first] >= row[i]]
     state = _COMPARISONS.get()
     state.undecided += len(rivals)
     state.covered = state.covered and len(rivals) < 2
@@ -152,7 +160,7 @@ def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, i
 
 
 _arb = np.frompyfunc(arb, 1, 1)
-_as_ball = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(x), 1, 1)
+_as_ball = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(float(x)), 1, 1)
 _union = np.frompyfunc(lambda a, b: a.union(b), 2, 1)
 _float = np.frompyfunc(float, 1, 1)
 

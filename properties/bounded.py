@@ -151,18 +151,22 @@ def _negative(one: Bounded, ufunc: np.ufunc, a: Any) -> Bounded:
 
 
 def _larger(one: Bounded, ufunc: np.ufunc, a: Any, b: Any) -> Bounded:
-    """The maximum or minimum; no further off than the worse operand."""
+    """The maximum or minimum of two."""
     (x, e), (y, f) = one._of(a), one._of(b)
     value = ufunc(x, y)
-    apart = np.where(np.equal(x, y), 0.0, np.abs(x - y))
-    return one._exact(value, np.where(apart <= e + f, np.maximum(e, f), np.where(value == x, e, f)))
+    return one._exact(value, np.maximum(e - _gap(value, x), f - _gap(value, y)))
+
+
+def _gap(value: Array, x: Array) -> Array:
+    """How far an entry is behind the extreme one; its own error reaches the rest of the way."""
+    return np.where(np.equal(value, x), 0.0, np.abs(value - x))
 
 
 def _compare(one: Bounded, ufunc: np.ufunc, a: Any, b: Any) -> Perhaps:
     """As computed; open where the rounded difference could have the other sign."""
     (x, e), (y, f) = one._of(a), one._of(b)
     difference = one._new(x - y, e + f)
-    return Perhaps(ufunc(x, y), np.abs(difference.value) < difference.error)
+    return Perhaps(ufunc(x, y), np.abs(difference.value) < difference.error, one)
 
 
 def _function(function: Any) -> Callable[..., Bounded]:
@@ -269,37 +273,45 @@ def _zeros_like(a: Bounded) -> Bounded:
 
 def _where(condition: Any, a: Any, b: Any) -> Bounded:
     """a or b; their hull where the condition is open."""
-    one = _one((a, b, condition))
-    yes, open_ = (condition.yes, condition.open) if isinstance(condition, Perhaps) else (condition, False)
+    one = condition.one if isinstance(condition, Perhaps) else _one((a, b))
+    yes, open_ = (
+        (condition.yes, condition.open) if isinstance(condition, Perhaps) else (condition, False))
     (x, e), (y, f) = one._of(a), one._of(b)
     value = np.where(yes, x, y)
     return one._exact(value, hull(value, open_, np.where(yes, e, f), (x, e), (y, f)))
 
 
 def _extreme(function: Callable[..., Array]) -> Callable[..., Bounded]:
-    """The largest or smallest entry is off by no more than the worst of all."""
-    return lambda a, axis=None, keepdims=False: a._exact(
-        function(a.value, axis=axis, keepdims=keepdims), a.error.max(axis=axis, keepdims=keepdims))
+    """The largest or smallest entry: off by what the error of any entry reaches beyond it."""
+    def handler(a: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
+        value = function(a.value, axis=axis, keepdims=True)
+        error = (a.error - _gap(value, a.value)).max(axis=axis, keepdims=keepdims)
+        return a._exact(value.reshape(np.shape(error)), error)
+    return handler
 
 
 def _argmax(a: Bounded, axis: int, keepdims: bool = False) -> Largest:
-    """The candidates: every entry that reaches what the largest lower end is."""
-    floor = (a.value - a.error).max(axis=axis, keepdims=True)
-    candidates = np.moveaxis(a.value + a.error >= floor, axis, -1)
-    first = np.argmax(a.value, axis=axis, keepdims=keepdims)
-    return Largest(first, np.expand_dims(candidates, axis % a.ndim) if keepdims else candidates)
+    """The candidates: every entry whose upper end reaches the largest lower end."""
+    gap = _gap(a.value.max(axis=axis, keepdims=True), a.value)
+    floor = (gap + a.error).min(axis=axis, keepdims=True)
+    candidates = np.moveaxis(gap <= a.error + floor, axis, -1)
+    kept = np.expand_dims(candidates, axis % a.ndim) if keepdims else candidates
+    return Largest(np.argmax(a.value, axis=axis, keepdims=keepdims), kept, a)
 
 
 def _take_along_axis(a: Bounded, indices: Any, axis: int) -> Bounded:
-    first = indices.first if isinstance(indices, Largest) else indices
-    pick = _moved(np.take_along_axis)(a, first, axis)
+    """The entry at each index; of a `Largest`, off by as much as the furthest candidate."""
+    one = _one((a, getattr(indices, "one", None)))
+    value, error = _full(*one._of(a))
     if not isinstance(indices, Largest):
-        return pick
-    error = pick.error
+        return one._exact(np.take_along_axis(value, indices, axis),
+                          np.take_along_axis(error, indices, axis))
+    pick, far = (np.take_along_axis(x, indices.first, axis) for x in (value, error))
     for j in range(indices.candidates.shape[-1]):
-        other = _moved(np.take_along_axis)(a, np.full_like(first, j), axis)
-        error = np.maximum(error, hull(pick.value, indices.candidates[..., j], error, (other.value, other.error)))
-    return pick._exact(pick.value, error)
+        at = np.full_like(indices.first, j)
+        other = tuple(np.take_along_axis(x, at, axis) for x in (value, error))
+        far = np.maximum(far, hull(pick, indices.candidates[..., j], far, other))
+    return one._exact(pick, far)
 
 
 Bounded.ufuncs = {

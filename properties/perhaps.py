@@ -18,12 +18,18 @@ Array = Any
 
 
 class Perhaps:
-    """A comparison whose answer may be open: `yes` at the computed values, `open` where errors could turn it."""
+    """A comparison of bounded numbers: `yes` at the computed values, `open` where errors could turn it.
 
-    __slots__ = ("open", "yes")
+    `one` is a bounded operand: its type knows what np.where of an open comparison is.
+    """
 
-    def __init__(self, yes: Array, open_: Array):
-        self.yes, self.open = yes, open_
+    __slots__ = ("one", "open", "yes")
+
+    def __init__(self, yes: Array, open_: Array, one: Any):
+        self.yes, self.open, self.one = yes, open_, one
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        return self.one.__array_function__(function, types, args, options)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,7 +40,7 @@ class Perhaps:
         return int(self.yes.ndim)
 
     def __getitem__(self, index: Any) -> Perhaps:
-        return Perhaps(self.yes[index], self.open[index])
+        return Perhaps(self.yes[index], self.open[index], self.one)
 
 
 class Largest:
@@ -45,11 +51,14 @@ class Largest:
     given to np.take_along_axis; nothing else.
     """
 
-    __slots__ = ("candidates", "first")
+    __slots__ = ("candidates", "first", "one")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, first: Array, candidates: Array):
-        self.first, self.candidates = first, candidates
+    def __init__(self, first: Array, candidates: Array, one: Any):
+        self.first, self.candidates, self.one = first, candidates, one
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        return self.one.__array_function__(function, types, args, options)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +71,7 @@ class Largest:
     def __getitem__(self, index: Any) -> Largest:
         parts = index if isinstance(index, tuple) else (index,)
         here = parts if any(i is Ellipsis for i in parts) else (*parts, Ellipsis)
-        return Largest(self.first[index], self.candidates[(*here, slice(None))])
+        return Largest(self.first[index], self.candidates[(*here, slice(None))], self.one)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, a: Any, b: Any) -> Any:
         """integers == largest, either way round."""
@@ -74,7 +83,7 @@ class Largest:
         candidates = np.broadcast_to(self.candidates, (*yes.shape, self.candidates.shape[-1]))
         index = np.broadcast_to(index, yes.shape)
         may = np.take_along_axis(candidates, index[..., None], -1)[..., 0]
-        return Perhaps(yes, may & (candidates.sum(axis=-1) > 1))
+        return Perhaps(yes, may & (candidates.sum(axis=-1) > 1), self.one)
 
 
 def hull(value: Array, open_: Array, decided: Array, *others: tuple[Array, Array]) -> Array:
