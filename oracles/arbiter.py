@@ -1,8 +1,10 @@
-"""The reference's own lines in high precision: NumPy arrays of python-flint's balls, rounded to float64 at the end.
+"""The reference's own lines in high precision: arrays of python-flint's balls, rounded at the
+end.
 
-A ball is a number and a bound on its error, so the answer is known to be right to the digits asked for. Where it is
-not, or where it hangs on a comparison that the balls cannot decide, it is computed again with more bits. One family
-with the reference: it settles arithmetic, never whether a formula is right.
+A ball is a number and a bound on its error, so the answer is known to be right to the digits
+asked for. Where it is not, or where it hangs on a comparison that the balls cannot decide, it is
+computed again with more bits. One family with the reference: it settles arithmetic, never whether
+a formula is right.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from . import Unsupported
 PRECISIONS = (160, 320, 640, 1280, 2000)
 RELATIVE_BITS = 84  # 2**-84 < 1e-25
 ABSOLUTE = arb("1e-320")
-OPPOSITE = {np.greater: np.less_equal, np.less: np.greater_equal, np.greater_equal: np.less, np.less_equal: np.greater}
+OPPOSITE = {np.greater: np.less_equal, np.less: np.greater_equal,
+            np.greater_equal: np.less, np.less_equal: np.greater}
 ENCLOSING: dict[Any, Any] = {
     np.maximum: np.frompyfunc(lambda a, b: arb(a).max(arb(b)), 2, 1, identity=None),
     np.minimum: np.frompyfunc(lambda a, b: arb(a).min(arb(b)), 2, 1, identity=None),
@@ -77,7 +80,7 @@ class Balls(np.ndarray):
         result = _balls(super().__array_function__(function, types, args, kwargs))
         return _all_balls(result) if function in INSERTING else result
 
-    def argmax(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:  # type: ignore[override]
+    def argmax(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
         return _argmax(self, axis, keepdims=keepdims)
 
 
@@ -116,13 +119,15 @@ def _put(a: Any, index: Any, v: Any) -> Any:
 
 
 def _balls(result: Any) -> Any:
-    return result.view(Balls) if isinstance(result, np.ndarray) and result.dtype == object else result
+    objects = isinstance(result, np.ndarray) and result.dtype == object
+    return result.view(Balls) if objects else result
 
 
 def _all_balls(result: Any) -> Any:
     """The same with every number a ball."""
-    mixed = isinstance(result, Balls)
-    return np.asarray(_as_ball(result.view(np.ndarray)), dtype=object).view(Balls) if mixed else result
+    if not isinstance(result, Balls):
+        return result
+    return np.asarray(_as_ball(result.view(np.ndarray)), dtype=object).view(Balls)
 
 
 def _decided(yes: Any, no: Any) -> Any:
@@ -140,14 +145,14 @@ def exact(array: Any) -> Any:
 
 
 def scale_of(case: Case) -> Any:
-    """The loss's scale times its reduction's factor, 1 / count without the rounding that 1.0 / count has."""
+    """The loss's scale times its reduction's factor: 1 / count without a rounding."""
     spec = case.network.loss
     shape = (case.batch, *infer(case.network).output)
     return arb(spec.scale) / round(1.0 / factor(spec.reduction, LOSSES[spec.kind].per, shape))
 
 
 def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, int]:
-    """Loss (1,), under the name "", and gradients of a case of balls, and how many comparisons were undecided."""
+    """Loss (1,), under the name "", and gradients; and how many comparisons were undecided."""
     state = Comparisons(undecided_as)
     token = _COMPARISONS.set(state)
     try:
@@ -166,11 +171,12 @@ _float = np.frompyfunc(float, 1, 1)
 
 
 def _is_known(ball: Any) -> bool:
-    return ball.is_finite() and (ball.rel_accuracy_bits() >= RELATIVE_BITS or bool(ball.rad() <= ABSOLUTE))
+    sharp = ball.rel_accuracy_bits() >= RELATIVE_BITS or bool(ball.rad() <= ABSOLUTE)
+    return ball.is_finite() and sharp
 
 
 def enclosure(case: Case, scale: Any) -> Gradients:
-    """Balls that hold the truth at the present precision, whichever way the undecided comparisons are."""
+    """Balls that hold the truth at this precision, whichever way the undecided comparisons are."""
     result, undecided = _evaluated(case, scale, False)
     if not undecided:
         return result
@@ -181,14 +187,16 @@ def enclosure(case: Case, scale: Any) -> Gradients:
 def answer(case: Case) -> Answer:
     """Loss and gradients rounded to float64, each known to 1e-25 of itself or to 1e-320.
 
-    Raises Unsupported where 2000 bits do not settle an entry: it is not finite, or it lies on a kink by rounding only.
+    Raises Unsupported where 2000 bits do not settle an entry: it is not finite, or it lies on a
+    kink by rounding only.
     """
     network = replace(case.network, loss=replace(case.network.loss, reduction="sum", scale=1.0))
     with np.errstate(all="ignore"):
         for bits in PRECISIONS:
             with ctx.workprec(bits):
                 balls = enclosure(case.map(exact).but(network=network), scale_of(case))
-                unknown = [name for name, value in balls.items() if not all(map(_is_known, value.flat))]
+                unknown = [name for name, value in balls.items()
+                           if not all(map(_is_known, value.flat))]
                 if not unknown:
                     return _rounded(balls)
     raise Unsupported(f"arbiter: {unknown[0] or 'loss'} is not settled by {PRECISIONS[-1]} bits")

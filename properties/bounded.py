@@ -1,15 +1,16 @@
-"""Running error analysis: an array that carries a bound of its error, through the reference's own lines.
+"""Running error analysis: arrays that carry a bound of their error through the reference's lines.
 
-A `Bounded` number is a value and how far it may lie from what exact arithmetic would have given, for
-any program that takes the same steps in arithmetic of unit roundoff u. Every operation does two
-things: it passes on the errors of its operands, and it adds its own rounding.
+A `Bounded` number is a value and how far it may lie from what exact arithmetic would have given,
+for any program that takes the same steps in arithmetic of unit roundoff u. Every operation does
+two things: it passes on the errors of its operands, and it adds its own rounding.
 
 Passing on takes the worst case and no average: products multiply the ends of their intervals,
-functions use the largest slope that the interval holds (`PASSED_ON`), quotients the divisor nearest to
-zero. The own rounding is that of a value anywhere inside its error, and one smallest normal number
-for an underflow. A sum of n terms is off by γ(n) Σ|xᵢ| at most, γ(n) = n u / (1 - n u), in whichever
-order it is added up: so the bound covers every partial sum. Higham, Accuracy and Stability of
-Numerical Algorithms (2002), sections 3.1 and 3.3. Values are computed in float64, whatever u is.
+functions use the largest slope that the interval holds (`PASSED_ON`), quotients the divisor
+nearest to zero. The own rounding is that of a value anywhere inside its error, and one smallest
+normal number for an underflow. A sum of n terms is off by γ(n) Σ|xᵢ| at most, γ(n) = n u / (1 - n
+u), in whichever order it is added up: so the bound covers every partial sum. Higham, Accuracy and
+Stability of Numerical Algorithms (2002), sections 3.1 and 3.3. Values are computed in float64,
+whatever u is.
 
 A constant owes its own rounding unless it is a short binary fraction: 0.1 is another number in
 float32. A plain array is data, and exact. Comparisons are three-valued; see `perhaps`.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import Any
 
@@ -109,7 +110,7 @@ class Bounded(ArrayLike):
 
 def _full(value: Array, error: Array) -> tuple[Array, Array]:
     """The pair with an error for every entry."""
-    return value, error if isinstance(error, np.ndarray) else np.full_like(value, error, dtype=float)
+    return value, np.full_like(value, error, dtype=float) if np.ndim(error) == 0 else error
 
 
 def _one(operands: Iterable[Any]) -> Bounded:
@@ -138,12 +139,14 @@ def _divide(one: Bounded, ufunc: np.ufunc, a: Any, b: Any) -> Bounded:
 def _power(one: Bounded, ufunc: np.ufunc, a: Any, n: Any) -> Bounded:
     """Multiplied out, and divided for a negative exponent."""
     numbers.roundings(n)
-    product = reduce(lambda p, x: p * x, [a] * abs(int(n))) if n else _ones_like(a)
-    return 1.0 / product if n < 0 else product
+    if n == 0:
+        return _ones_like(a)
+    product = reduce(partial(_multiply, one, np.multiply), [a] * abs(int(n)))
+    return _divide(one, np.true_divide, 1.0, product) if n < 0 else product
 
 
 def _square(one: Bounded, ufunc: np.ufunc, a: Any) -> Bounded:
-    return a * a
+    return _multiply(one, np.multiply, a, a)
 
 
 def _negative(one: Bounded, ufunc: np.ufunc, a: Any) -> Bounded:
@@ -174,7 +177,7 @@ def _function(function: Any) -> Callable[..., Bounded]:
     units = ELEMENTARY_UNITS if OPERATIONS[function].counts is Counts.ELEMENTARY else 1.0
 
     def handler(*operands: Any) -> Bounded:
-        a = operands[-1]
+        a: Bounded = operands[-1]
         y = function(a.value)
         return a._new(y, PASSED_ON[function](a.value, a.error, y), units)
     return handler
@@ -185,7 +188,7 @@ def _function(function: Any) -> Callable[..., Bounded]:
 
 def _product_sum(one: Bounded, product: Callable[[Array, Array], Array], a: Any, b: Any,
                  terms: int) -> Bounded:
-    """Of matrices, or whatever `product` adds up products of: any bilinear function of its operands."""
+    """`product`, which may be any bilinear function, of both operands."""
     (x, e), (y, f) = (_full(*one._of(operand)) for operand in (a, b))
     ax, ay = np.abs(x), np.abs(y)
     with np.errstate(invalid="ignore"):
@@ -212,11 +215,13 @@ def _summed(a: Bounded, add: Callable[[Array], Array], terms: Any) -> Bounded:
 
 
 def _sum(a: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
-    return _summed(a, lambda x: x.sum(axis=axis, keepdims=keepdims), numbers.terms_of(a.shape, axis))
+    terms = numbers.terms_of(a.shape, axis)
+    return _summed(a, lambda x: x.sum(axis=axis, keepdims=keepdims), terms)
 
 
 def _mean(a: Bounded, axis: Any = None, keepdims: bool = False) -> Bounded:
-    return _sum(a, axis, keepdims) / float(numbers.terms_of(a.shape, axis))
+    count = float(numbers.terms_of(a.shape, axis))
+    return _divide(a, np.true_divide, _sum(a, axis, keepdims), count)
 
 
 def _cumsum(a: Bounded, axis: int) -> Bounded:
@@ -250,10 +255,11 @@ def _joined(join: Callable[..., Array]) -> Callable[..., Bounded]:
     return handler
 
 
-def _pad(a: Bounded, pad_width: Any, mode: str = "constant", *, constant_values: float = 0.0) -> Bounded:
+def _pad(a: Bounded, pad_width: Any, *, constant_values: float = 0.0) -> Bounded:
+    """Constant padding only."""
     v, e = a._of(constant_values)
-    return a._exact(np.pad(a.value, pad_width, mode, constant_values=v),  # type: ignore[call-overload]
-                    np.pad(a.error, pad_width, mode, constant_values=e))  # type: ignore[call-overload]
+    return a._exact(np.pad(a.value, pad_width, constant_values=v),
+                    np.pad(a.error, pad_width, constant_values=e))
 
 
 def _put(a: Any, index: Any, v: Any) -> Bounded:
@@ -309,8 +315,8 @@ def _take_along_axis(a: Bounded, indices: Any, axis: int) -> Bounded:
     pick, far = (np.take_along_axis(x, indices.first, axis) for x in (value, error))
     for j in range(indices.candidates.shape[-1]):
         at = np.full_like(indices.first, j)
-        other = tuple(np.take_along_axis(x, at, axis) for x in (value, error))
-        far = np.maximum(far, hull(pick, indices.candidates[..., j], far, other))
+        x, e = (np.take_along_axis(part, at, axis) for part in (value, error))
+        far = np.maximum(far, hull(pick, indices.candidates[..., j], far, (x, e)))
     return one._exact(pick, far)
 
 
@@ -319,13 +325,15 @@ Bounded.ufuncs = {
     np.power: _power, np.square: _square, np.negative: _negative, np.matmul: _matmul,
     np.maximum: _larger, np.minimum: _larger,
     **dict.fromkeys((np.greater, np.less, np.greater_equal, np.less_equal), _compare),
-    **{function: _function(function) for function in PASSED_ON if isinstance(function, np.ufunc)},
+    **{function: _function(function) for function in PASSED_ON
+       if isinstance(function, np.ufunc)},
 }
 MOVES = (getitem, np.transpose, np.swapaxes, np.moveaxis, np.reshape, np.expand_dims, np.squeeze,
          np.flip, np.broadcast_to, np.take)
 Bounded.functions = {
     **{function: _moved(function) for function in MOVES},
-    **{function: _function(function) for function in PASSED_ON if not isinstance(function, np.ufunc)},
+    **{function: _function(function) for function in PASSED_ON
+       if not isinstance(function, np.ufunc)},
     np.concatenate: _joined(np.concatenate), np.stack: _joined(np.stack), np.pad: _pad,
     np.zeros_like: _zeros_like, np.ones_like: _ones_like, numbers.put: _put, np.where: _where,
     np.take_along_axis: _take_along_axis, np.max: _extreme(np.max), np.min: _extreme(np.min),

@@ -1,10 +1,12 @@
-"""Answers that rounding leaves open: comparisons, and the place of a largest entry, of bounded numbers.
+"""Answers that rounding leaves open: comparisons, and the place of a largest entry, of bounded
+numbers.
 
 A program in finite precision compares computed numbers, so it may take the other side of a branch
-wherever the errors reach across. The bound must then hold for both sides, so a comparison has three
-answers: yes, no, or open, and `np.where` of an open one takes the hull: the value of the side that the
-computed numbers take, and an error that reaches to the far end of the other. A largest entry is the
-same with more than two sides: every entry that errors may make the largest is a candidate.
+wherever the errors reach across. The bound must then hold for both sides, so a comparison has
+three answers: yes, no, or open, and `np.where` of an open one takes the hull: the value of the
+side that the computed numbers take, and an error that reaches to the far end of the other. A
+largest entry is the same with more than two sides: every entry that errors may make the largest
+is a candidate.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ Array = Any
 
 
 class Perhaps:
-    """A comparison of bounded numbers: `yes` at the computed values, `open` where errors could turn it.
+    """A comparison: `yes` at the computed values, `open` where errors could turn it.
 
     `one` is a bounded operand: its type knows what np.where of an open comparison is.
     """
@@ -47,8 +49,8 @@ class Largest:
     """np.argmax whose answer may be open.
 
     `first` holds the indices at the computed values, `candidates` (*first.shape, n) whether each of
-    the n entries could be the largest. It may be indexed with None, compared with integers by ==, and
-    given to np.take_along_axis; nothing else.
+    the n entries could be the largest. It may be indexed, compared with integers by ==, and given
+    to np.take_along_axis; nothing else.
     """
 
     __slots__ = ("candidates", "first", "one")
@@ -87,7 +89,7 @@ class Largest:
 
 
 def hull(value: Array, open_: Array, decided: Array, *others: tuple[Array, Array]) -> Array:
-    """The error of `value` where it may as well be any of `others` (value, error); `decided` elsewhere."""
+    """The error of `value` where it may be any of `others` (value, error); `decided` elsewhere."""
     if not np.any(open_):
         return decided
     far = reduce(np.maximum, [np.abs(x - value) + e for x, e in others])

@@ -1,4 +1,4 @@
-"""NumPy's operators and methods for an array type that is no NumPy array: each is a function of `numbers`' list."""
+"""NumPy's operators and methods for a type that is no NumPy array: functions of `numbers`' list."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ArrayLike:
     __lt__, _ = _operator(np.less)
     __ge__, _ = _operator(np.greater_equal)
     __le__, _ = _operator(np.less_equal)
-    __eq__, _ = _operator(np.equal)  # type: ignore[assignment]
+    __eq__, _ = _operator(np.equal)
     __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self) -> Any:

@@ -1,16 +1,18 @@
-"""What a rule may be written with: one list of NumPy's functions, and the few functions NumPy lacks.
+"""What a rule may be written with: a list of functions, and the few that NumPy lacks.
 
-A rule runs unchanged over every number type: float32, float64, complex128 (the complex step), NumPy arrays of
-high-precision balls, and the array types that stack, perturb or bound. It may use the functions of `OPERATIONS`, the
-methods of `METHODS`, and Python's operators for those of them that have one. Each type supports all of the list, and a
-test runs every entry through every type. `Counts` says how an operation rounds: an arithmetic of errors needs to know
-no more of it.
+A rule runs unchanged over every number type: float32, float64, complex128 (the complex step),
+NumPy arrays of high-precision balls, and the array types that stack, perturb or bound. It may use
+the functions of `OPERATIONS`, the methods of `METHODS`, and Python's operators for those of them
+that have one. Each type supports all of the list, and a test runs every entry through every type.
+`Counts` says how an operation rounds: an arithmetic of errors needs to know no more of it.
 
-Not on the list, with reasons: `np.abs` and conjugation, which the complex step cannot differentiate (use
-`magnitude`); `np.log1p` (use the one here, for the same reason); assignment to entries (use `put`), `np.add.at` (use
-`scatter_add`) and sliding views (use `windows`), which only an array in memory has. A comparison is good for
-`np.where` alone, since its answer may be open; `==` is for indices. `np.matmul` wants operands of two axes or more,
-`np.einsum` two operands and an explicit output.
+Not on the list, with reasons: `np.abs` and conjugation, which the complex step cannot
+differentiate (use `magnitude`); `np.log1p` (use the one here, for the same reason); assignment to
+entries (use `put`), `np.add.at` (use `scatter_add`) and sliding views (use `windows`), which only
+an array in memory has. A comparison is good for `np.where` alone, since its answer may be open;
+`==` is for indices. `np.matmul` wants operands of two axes or more, `np.einsum` two operands and
+an explicit output. A constant must not widen float32: np.where(x > 0, 1.0, 0.0)
+is float64 in NumPy, np.where(x > 0, 1.0, np.zeros_like(x)) is not.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ Index = Any
 
 
 def _overridable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, except that an operand which is no plain array is asked first, as NumPy asks it.
+    """The function, except that an operand which is no plain array is asked first.
 
     Raises TypeError where such an operand is no array at all and has no answer.
     """
@@ -118,7 +120,7 @@ def scatter_add(shape: tuple[int, ...], index: Index, v: Any) -> Any:
 
 
 def _starts(size: int, window: int, stride: int, dilation: int) -> Any:
-    """(places, window): the indices, along an axis of that size, that each place of a window sees."""
+    """(places, window): the indices along an axis that each place of a window sees."""
     places = np.arange(0, size - dilation * (window - 1), stride)
     return places[:, None] + dilation * np.arange(window)
 
@@ -137,15 +139,17 @@ def _grid(sizes: Sequence[int], window: Sequence[int], stride: Sequence[int],
 def windows(x: Any, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
     """Every place of a sliding window over the last axes of x, as many axes as `window` has.
 
-    x (..., *sizes) gives (..., *places, *window), with (size - dilation (window - 1) - 1) // stride + 1
-    places along each axis. No padding: use `np.pad`.
+    x (..., *sizes) gives (..., *places, *window), with
+    (size - dilation (window - 1) - 1) // stride + 1 places along each axis. No padding: use
+    `np.pad`.
     """
     count = len(window)
     index = _grid(x.shape[-count:], window, stride, dilation)
     return x[(..., *index)]
 
 
-def add_windows(y: Any, sizes: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+def add_windows(y: Any, sizes: Sequence[int], stride: Sequence[int],
+                dilation: Sequence[int]) -> Any:
     """The adjoint of `windows`: (..., *places, *window) gives (..., *sizes).
 
     Each entry is the sum of all entries of y that `windows` copied from its place.
@@ -175,7 +179,7 @@ class Counts(Enum):
 
 
 class Operation(NamedTuple):
-    """One function of the list; `underflows` where results may be below the smallest normal number."""
+    """One function of the list; `underflows` where a product or exponential may."""
 
     function: Any
     counts: Counts
@@ -187,9 +191,9 @@ def _rows(counts: Counts, *functions: Any, underflows: bool = False) -> Iterable
 
 
 OPERATIONS: dict[Any, Operation] = {row.function: row for row in (
-    *_rows(Counts.REARRANGEMENT, np.negative, getitem, np.transpose, np.swapaxes, np.moveaxis, np.reshape,
-           np.expand_dims, np.squeeze, np.flip, np.broadcast_to, np.concatenate, np.stack, np.pad,
-           np.take, np.take_along_axis, np.zeros_like, np.ones_like, put),
+    *_rows(Counts.REARRANGEMENT, np.negative, getitem, np.transpose, np.swapaxes, np.moveaxis,
+           np.reshape, np.expand_dims, np.squeeze, np.flip, np.broadcast_to, np.concatenate,
+           np.stack, np.pad, np.take, np.take_along_axis, np.zeros_like, np.ones_like, put),
     *_rows(Counts.CHOICE, np.where, np.maximum, np.minimum, np.max, np.min),
     *_rows(Counts.COMPARISON, np.greater, np.less, np.greater_equal, np.less_equal, np.equal),
     *_rows(Counts.INDEX, np.argmax),
@@ -224,7 +228,7 @@ def contracted(subscripts: str, a: Any, b: Any) -> int:
 
 
 def _letters(part: str, shape: tuple[int, ...]) -> Iterable[tuple[str, int]]:
-    """The subscripts of one operand, each with the size of its axis; those of an ellipsis left out."""
+    """The subscripts of one operand with the sizes of their axes; those of an ellipsis left out."""
     before, dots, after = part.partition("...")
     yield from zip(before, shape, strict=not dots)
     yield from zip(after, shape[len(shape) - len(after):], strict=True)
@@ -237,7 +241,8 @@ def roundings(n: Any) -> int:
     """
     if not isinstance(n, int | float | np.number) or int(n) != n:
         raise TypeError(f"the exponent is {n!r}, wanted a whole number")
-    return abs(int(n)) - (n > 0)
+    whole = int(n)
+    return abs(whole) - (whole > 0)
 
 
 def terms_of(shape: tuple[int, ...], axis: Any) -> int:

@@ -12,12 +12,12 @@ has no axis of samples, is left as it is. Indexing: arrays of integers with a sl
 move to the front of NumPy's result, before the samples too; there the samples are put last, where
 no index reaches them, and brought back afterwards.
 
-A subclass sees rounding through two methods, and needs no other. `_done(operation, result, terms)`
-is given the result of every operation that rounds; `_before(operand, terms)` is given one operand
-of every sum and product-sum. `terms` is how many numbers were added up for each entry of the
-result: 1 where nothing was, the length of the inner axis in a matrix product, the size of the axes
-that a sum runs over, and for `scatter_add` an array, one number for each entry, because so many
-terms may have landed there and none elsewhere. What rounds nothing goes through `_like`.
+A subclass sees rounding through two methods, and needs no other. `_done(operation, result,
+terms)` is given the result of every operation that rounds; `_before(operand, terms)` is given one
+operand of every sum and product-sum. `terms` is how many numbers were added up for each entry of
+the result: 1 where nothing was, the length of the inner axis in a matrix product, the size of the
+axes that a sum runs over, and for `scatter_add` an array, one number for each entry, because so
+many terms may have landed there and none elsewhere. What rounds nothing goes through `_like`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _one_shifted(axis: int) -> int:
     return axis + 1 if axis >= 0 else axis
 
 
-def _shifted(axis: Axis, ndim: int) -> Axis:
+def _shifted(axis: Axis, ndim: int) -> int | tuple[int, ...]:
     """The axis of `raw` that is `axis` of the one example; every axis but the first for None."""
     if axis is None:
         return tuple(range(1, ndim))
@@ -147,7 +147,7 @@ def _matmul(one: Stacked, ufunc: np.ufunc, a: Any, b: Any) -> Any:
 
 
 def _one_before(one: Stacked, left: Any, right: Any, b: Any, terms: int) -> tuple[Any, Any]:
-    """Both operands of a product-sum, one that is stacked with what it owes: the second if it is."""
+    """Both operands of a product-sum; a stacked one, the second if it is, with what it owes."""
     if isinstance(b, Stacked):
         return left, one._before(right, terms)
     return one._before(left, terms), right
@@ -215,7 +215,8 @@ def _before_the_last(index: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _adjacent(index: tuple[Any, ...]) -> bool:
     """Whether no slice, None or Ellipsis parts the integers and arrays of an index."""
-    at = [k for k, i in enumerate(index) if not (i is None or i is Ellipsis or isinstance(i, slice))]
+    moves = (slice, type(None), type(Ellipsis))
+    at = [k for k, i in enumerate(index) if not isinstance(i, moves)]
     return not at or at[-1] - at[0] + 1 == len(at)
 
 
@@ -266,9 +267,10 @@ def _broadcast(raw: Any, shape: Any) -> Any:
     return np.broadcast_to(_raised(Stacked(raw), len(shape)), (raw.shape[0], *shape))
 
 
-def _padded(raw: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0.0) -> Any:
+def _padded(raw: Any, pad_width: Any, *, constant_values: float = 0.0) -> Any:
+    """Constant padding only."""
     width = np.broadcast_to(pad_width, (raw.ndim - 1, 2)).tolist()
-    return np.pad(raw, [(0, 0), *width], mode, constant_values=constant_values)  # type: ignore[call-overload]
+    return np.pad(raw, [(0, 0), *width], constant_values=constant_values)
 
 
 # function: the same of a raw array

@@ -13,10 +13,17 @@ from backproof.oracles.arbiter import Balls, Comparisons, exact
 from backproof.properties import bounded, perturbed
 from backproof.properties.bounded import Bounded
 from backproof.properties.perhaps import Largest, Perhaps
-from backproof.properties.perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
-from backproof.properties.perturbed import sum_units, term_units
+from backproof.properties.perturbed import (
+    AMPLIFY,
+    TINY,
+    UNIT,
+    Noise,
+    Perturbed,
+    sum_units,
+    term_units,
+)
 from backproof.properties.tolerance import SLACK
-from backproof.reference import numbers, stacked
+from backproof.reference import stacked
 from backproof.reference.numbers import (
     METHODS,
     OPERATIONS,
@@ -25,129 +32,14 @@ from backproof.reference.numbers import (
     add_windows,
     erf,
     erfc,
-    log1p,
     magnitude,
     put,
     scatter_add,
     windows,
 )
 from backproof.reference.stacked import Stacked
+from function_examples import CALLS, EXAMPLES, drawn, operands
 
-# --- what the functions are called with -------------------------------------------------------------
-
-RNG = np.random.default_rng(3)
-MASK = np.array([[True, False, True], [False, True, True]])
-INDEX = np.array([[0, 2], [1, 1]])
-ROWS, COLUMNS = np.array([1, 0, 1, 1]), np.array([2, 2, 0, 2])
-
-
-def drawn(shape, low=0.3, high=1.6, signs=True, rng=RNG):
-    """Numbers of both signs, away from zero, that float32 holds exactly."""
-    sign = rng.choice([-1.0, 1.0], shape) if signs else 1.0
-    return (rng.uniform(low, high, shape) * sign).astype(np.float32).astype(float)
-
-
-SHAPES = {"x": (2, 3, 4), "y": (2, 3, 4), "p": (2, 3, 4), "b": (4,), "w": (4, 5), "v": (2, 4, 3), "i": (2, 2, 5, 6)}
-
-
-def operands(names, rng=RNG):
-    """An array by name: p is positive, all others have both signs."""
-    return {name: drawn(SHAPES[name], signs=name != "p", rng=rng) for name in names}
-
-
-SEQUENCE = (ROWS, slice(1, 2), COLUMNS)
-EXAMPLES = {
-    np.negative: [lambda x: -x, lambda x: np.negative(x)],
-    operator.getitem: [
-        lambda x: x[1], lambda x: x[-1, 1:, ::2], lambda x: x[..., ::-1], lambda x: x[:, None, :, 0],
-        lambda x: x[None, ..., 1], lambda x: x[ROWS], lambda x: x[:, INDEX], lambda x: x[ROWS, COLUMNS],
-        lambda x: x[ROWS, :, COLUMNS], lambda x: x[..., INDEX, [1, 3]], lambda x: x[1, :, COLUMNS],
-        lambda x: x[MASK], lambda x: x[:, [True, False, True]], lambda x: x[0, ..., COLUMNS]],
-    np.transpose: [lambda x: x.T, lambda x: x.transpose(1, 0, 2), lambda x: np.transpose(x, (2, 0, -2)),
-                   lambda w: np.transpose(w)],
-    np.swapaxes: [lambda x: x.swapaxes(0, -1), lambda x: np.swapaxes(x, 1, 2)],
-    np.moveaxis: [lambda x: np.moveaxis(x, 0, -1), lambda x: np.moveaxis(x, -1, 1)],
-    np.reshape: [lambda x: x.reshape(6, 4), lambda x: x.reshape(-1, x.shape[-1]), lambda x: x.reshape((2, -1)),
-                 lambda w: w.reshape(-1, 5), lambda x: np.reshape(x, (4, 3, 2)), lambda x: np.reshape(x, -1),
-                 lambda x: x.T.reshape(-1)],
-    np.expand_dims: [lambda x: np.expand_dims(x, 0), lambda x: np.expand_dims(x, -1),
-                     lambda x: np.expand_dims(x, (1, -1)), lambda x: np.expand_dims(x, -4)],
-    np.squeeze: [lambda x: x[:, :1].squeeze(1), lambda x: np.squeeze(x[:1, :, :1]),
-                 lambda x: np.squeeze(x[:1, :, :1], axis=(0, -1))],
-    np.flip: [lambda x: np.flip(x, 1), lambda x: np.flip(x, (0, -1)), lambda x: np.flip(x)],
-    np.broadcast_to: [lambda b: np.broadcast_to(b, (2, 3, 4)), lambda x: np.broadcast_to(x[:, :1], (2, 3, 4))],
-    np.concatenate: [lambda x, y: np.concatenate([x, y]), lambda x, y: np.concatenate([x, y, x], axis=-1),
-                     lambda x, y: np.concatenate((x, y[:, :1]), axis=1)],
-    np.stack: [lambda x, y: np.stack([x, y]), lambda x, y: np.stack([y, x, y], axis=1),
-               lambda x, y: np.stack([x, y], axis=-1)],
-    np.pad: [lambda x: np.pad(x, 1), lambda x: np.pad(x, ((0, 0), (2, 0), (1, 3))),
-             lambda x: np.pad(x, ((0, 1), (0, 0), (1, 1)), constant_values=0.1)],
-    np.take: [lambda w: np.take(w, INDEX, axis=0), lambda x: np.take(x, [2, 0, 2], axis=-2),
-              lambda x: np.take(x, 1, axis=1)],
-    np.take_along_axis: [lambda x: np.take_along_axis(x, np.broadcast_to(ROWS[:3], (2, 3, 3)), -1),
-                         lambda x: np.take_along_axis(x, np.broadcast_to(INDEX[:, :, None], (2, 2, 4)), 1),
-                         lambda x, y: np.take_along_axis(x, np.argmax(y, axis=1, keepdims=True), 1)],
-    np.zeros_like: [lambda x: np.zeros_like(x)],
-    np.ones_like: [lambda x: np.ones_like(x), lambda x: np.ones_like(x[0])],
-    put: [lambda x, b: put(x, (slice(None), 1), b), lambda x: put(x, (..., 0), 0.25),
-          lambda x, y: put(x, (ROWS[:2], slice(None), COLUMNS[1:3]), y[:, :, 0]),
-          lambda x: put(np.zeros((2, 5, 4)), (slice(None), [0, 3, 4]), x), lambda x: put(x, 1, 0.1)],
-    np.where: [lambda x, y: np.where(x > y, x, y), lambda x, b: np.where(x > 0, b, -x),
-               lambda x: np.where(MASK[..., None], x, 0.0), lambda x: np.where(x < 0, 1.0, 0.5),
-               lambda x, y: np.where(MASK[..., None], x, -y), lambda x, b: np.where(b > 0, x, b),
-               lambda x: np.where(MASK[..., None], x, -np.inf).max(axis=(1, 2))],
-    np.maximum: [lambda x, y: np.maximum(x, y), lambda x: np.maximum(x, 0.0), lambda x, b: np.maximum(b, x)],
-    np.minimum: [lambda x, y: np.minimum(x, y), lambda x: np.minimum(0.1, x), lambda x, b: np.minimum(b, x)],
-    np.max: [lambda x: x.max(), lambda x: x.max(axis=-1, keepdims=True), lambda x: np.max(x, axis=(0, 2)),
-             lambda x: x.max(axis=1)],
-    np.min: [lambda x: x.min(), lambda x: x.min(axis=-1, keepdims=True), lambda x: np.min(x, axis=(0, 2))],
-    np.greater: [lambda x, y: np.where(x > y, 1.0, 2.0), lambda x: np.where(0.5 > x, x, -x)],
-    np.less: [lambda x, b: np.where(x < b, 1.0, 2.0), lambda x: np.where(0.5 < x, x, -x)],
-    np.greater_equal: [lambda x, y: np.where(x >= y, 1.0, x), lambda x: np.where(0.5 >= x, x, -x)],
-    np.less_equal: [lambda x, y: np.where(x <= y, 1.0, x), lambda x: np.where(0.5 <= x, x, -x)],
-    np.equal: [lambda x, y: np.where(np.arange(4) == x.argmax(axis=-1)[..., None], y, 0.0),
-               lambda x: np.where(x.argmax(axis=1, keepdims=True) == np.arange(3)[:, None], x, 0.0)],
-    np.argmax: [lambda x: x.argmax(axis=-1), lambda x: np.argmax(x, axis=1, keepdims=True),
-                lambda x: np.argmax(x, axis=0)],
-    np.add: [lambda x, y: x + y, lambda x: x + 1.5, lambda x: 0.1 + x, lambda x, b: b + x,
-             lambda x, v: x + v.swapaxes(1, 2), lambda x: x + 1],
-    np.subtract: [lambda x, y: x - y, lambda x: x - 1.5, lambda x: 0.1 - x, lambda x, b: b - x],
-    np.multiply: [lambda x, y: x * y, lambda x: x * 0.1, lambda x: 3 * x, lambda x, b: b * x],
-    np.true_divide: [lambda x, y: x / y, lambda x: x / 3.0, lambda x: 1.0 / x, lambda x, b: b / x, lambda x: x / 7],
-    np.sqrt: [lambda p: np.sqrt(p)],
-    np.square: [lambda x: np.square(x)],
-    np.power: [lambda x: x**2, lambda x: x**3, lambda x: np.power(x, 5), lambda x: x**-1, lambda x: x**-2,
-               lambda x: x**1, lambda x: x**0],
-    np.exp: [lambda x: np.exp(x)],
-    np.log: [lambda p: np.log(p + 2.0)],
-    log1p: [lambda p: log1p(p)],
-    np.tanh: [lambda x: np.tanh(x)],
-    erf: [lambda x: erf(x)],
-    erfc: [lambda x: erfc(x)],
-    np.sin: [lambda x: np.sin(x)],
-    np.cos: [lambda x: np.cos(x)],
-    np.sum: [lambda x: x.sum(), lambda x: x.sum(axis=0), lambda x: x.sum(axis=(0, -1), keepdims=True),
-             lambda x: np.sum(x, axis=1)],
-    np.mean: [lambda x: x.mean(), lambda x: np.mean(x, axis=(0, 2)), lambda x: x.mean(axis=-1, keepdims=True)],
-    np.cumsum: [lambda x: np.cumsum(x, axis=1), lambda x: x.cumsum(axis=-1), lambda x: np.cumsum(x, axis=0)],
-    scatter_add: [lambda x: scatter_add((2, 4, 4), (slice(None), [3, 1, 3]), x),
-                  lambda x: scatter_add((3, 4), ([[0, 2, 2], [2, 0, 0]],), x),
-                  lambda x: scatter_add((3, 5, 4), (ROWS[:2, None], INDEX), x[:, :2]),
-                  lambda x: scatter_add((4, 3, 6), (ROWS, slice(None), COLUMNS), x.reshape(4, 3, 2)[..., 0]),
-                  lambda b: scatter_add((6,), [5, 5, 5, 5], b), lambda x: scatter_add((3, 3, 4), (slice(2),), x)],
-    np.matmul: [lambda x, w: x @ w, lambda w, x: w.T @ x.reshape(-1, 4).T, lambda x, v: x @ v,
-                lambda x, v: np.matmul(v[:, None], x[:, None]), lambda x, w: x[0] @ w,
-                lambda w, v: w.T @ v, lambda x, v: x[:1] @ v],
-    np.einsum: [lambda x, w: np.einsum("bti,io->bto", x, w), lambda x, y: np.einsum("bti,bsi->bts", x, y),
-                lambda x, v: np.einsum("bti,bit->b", x, v), lambda x, y: np.einsum("bti,bti->bti", x, y),
-                lambda x, w: np.einsum("...i,io->...o", x, w), lambda x, b: np.einsum("bti,i->t", x, b)],
-    magnitude: [lambda x: magnitude(x)],
-    windows: [lambda x: windows(x, (2,), (1,), (1,)), lambda i: windows(i, (2, 3), (1, 2), (2, 1)),
-              lambda i: windows(i, (5, 6), (1, 1), (1, 1)), lambda i: windows(i, (1, 1), (3, 4), (1, 1))],
-    add_windows: [lambda i: add_windows(windows(i, (2, 3), (1, 1), (2, 1)), (5, 6), (1, 1), (2, 1)),
-                  lambda i: add_windows(i[..., :3], (7,), (1,), (1,))],
-}
-CALLS = {f"{getattr(f, '__name__', f)} {k}": (f, call) for f, calls in EXAMPLES.items() for k, call in enumerate(calls)}
 EVERY = pytest.mark.parametrize("name", CALLS)
 EXACT = (Counts.REARRANGEMENT, Counts.CHOICE, Counts.COMPARISON, Counts.INDEX)
 
@@ -163,12 +55,15 @@ def subsets(names):
             yield dict(zip(names, chosen, strict=True))
 
 
-# --- the types: how to lift arrays, and the values of a result --------------------------------------
+# --- the types: how to lift arrays, and the values of a result ----------------------------------
 
 
 def stack(given, lifted, wrap=Stacked):
     """Three samples of each operand that is lifted, and by sample what all operands are."""
-    many = {k: np.stack([a, a[::-1] * 1.25, -0.75 * a if k != "p" else 0.75 * a]) for k, a in given.items()}
+    many = {
+        k: np.stack([a, a[::-1] * 1.25, -0.75 * a if k != "p" else 0.75 * a])
+        for k, a in given.items()
+    }
     samples = [{k: many[k][n] if lifted[k] else given[k] for k in given} for n in range(3)]
     return {k: wrap(many[k]) if lifted[k] else given[k] for k in given}, samples
 
@@ -209,7 +104,9 @@ def value_balls(call, given, lifted):
     balls, fine = np.asarray(result), np.asarray(in_balls(300, call, given, lifted)[0])
     if balls.dtype == object:
         assert isinstance(result, Balls) or balls.shape == ()
-        assert all(b.contains(f) and f.rad() < 1e-60 for b, f in zip(balls.flat, fine.flat, strict=True))
+        assert all(
+            b.contains(f) and f.rad() < 1e-60 for b, f in zip(balls.flat, fine.flat, strict=True)
+        )
     close(np.vectorize(float, otypes=[float])(balls), call(**given), 1e-14)
 
 
@@ -232,7 +129,9 @@ def value_perturbed(call, given, lifted):
 
 
 def value_bounded(call, given, lifted):
-    result = call(**{k: Bounded(a, np.zeros_like(a), "float64") if lifted[k] else a for k, a in given.items()})
+    result = call(
+        **{k: Bounded(a, np.zeros_like(a), "float64") if lifted[k] else a for k, a in given.items()}
+    )
     if isinstance(result, Largest):
         assert (result.candidates.sum(axis=-1) == 1).all()
         return close(result.first, call(**given), 0)
@@ -240,8 +139,14 @@ def value_bounded(call, given, lifted):
     return close(result.value, call(**given), 1e-14)
 
 
-VALUES = {"float32": value_float32, "complex": value_complex, "balls": value_balls, "stacked": value_stacked,
-          "perturbed": value_perturbed, "bounded": value_bounded}
+VALUES = {
+    "float32": value_float32,
+    "complex": value_complex,
+    "balls": value_balls,
+    "stacked": value_stacked,
+    "perturbed": value_perturbed,
+    "bounded": value_bounded,
+}
 
 
 def check_value(kind, name):
@@ -251,7 +156,7 @@ def check_value(kind, name):
         VALUES[kind](call, operands(names), lifted)
 
 
-# --- the list ---------------------------------------------------------------------------------------
+# --- the list -----------------------------------------------------------------------------------
 
 
 def test_every_function_of_the_list_has_its_examples():
@@ -267,13 +172,25 @@ def test_the_value_is_numpys(kind, name):
 @pytest.mark.parametrize("kind", ["stacked", "perturbed", "bounded", "balls"])
 def test_every_method_of_the_list_is_its_function(kind):
     x = drawn((2, 1, 4))
-    arguments = {"reshape": ((4, 2),), "swapaxes": (0, 2), "cumsum": (1,), "argmax": (1,), "transpose": ((2, 0, 1),)}
-    lift = {"stacked": lambda a: Stacked(a[None]), "perturbed": lambda a: Perturbed(a[None].copy(), Noise("float64")),
-            "bounded": lambda a: Bounded(a, 0 * a, "float64"), "balls": exact}[kind]
+    arguments = {
+        "reshape": ((4, 2),),
+        "swapaxes": (0, 2),
+        "cumsum": (1,),
+        "argmax": (1,),
+        "transpose": ((2, 0, 1),),
+    }
+    lift = {
+        "stacked": lambda a: Stacked(a[None]),
+        "perturbed": lambda a: Perturbed(a[None].copy(), Noise("float64")),
+        "bounded": lambda a: Bounded(a, 0 * a, "float64"),
+        "balls": exact,
+    }[kind]
     for method, function in METHODS.items():
         given = arguments.get(method, ())
         wanted = function(x, *given)
-        call = (lambda a: a.T) if method == "T" else (lambda a, m=method, g=given: getattr(a, m)(*g))
+        call = (
+            (lambda a: a.T) if method == "T" else (lambda a, m=method, g=given: getattr(a, m)(*g))
+        )
         got = in_balls(80, lambda x, call=call: call(lift(x)), {"x": x}, {"x": False})[0]
         flat = getattr(got, "raw", getattr(got, "value", getattr(got, "first", got)))
         close(np.vectorize(float, otypes=[float])(flat).reshape(wanted.shape), wanted, 1e-10)
@@ -283,7 +200,9 @@ def test_numbers_own_functions_by_hand():
     assert windows(np.arange(6.0), (2,), (2,), (3,)).tolist() == [[0, 3], [2, 5]]
     image = np.arange(12.0).reshape(3, 4)
     assert windows(image, (2, 2), (1, 2), (1, 1)).tolist() == [
-        [[[0, 1], [4, 5]], [[2, 3], [6, 7]]], [[[4, 5], [8, 9]], [[6, 7], [10, 11]]]]
+        [[[0, 1], [4, 5]], [[2, 3], [6, 7]]],
+        [[[4, 5], [8, 9]], [[6, 7], [10, 11]]],
+    ]
     assert add_windows(np.ones((2, 3)), (4,), (1,), (1,)).tolist() == [1, 2, 2, 1]
     assert scatter_add((3,), ([2, 2, 0],), np.array([1.0, 10.0, 5.0])).tolist() == [5, 0, 11]
     assert put(np.zeros(3), [0, 2], np.array([1.0, 2.0])).tolist() == [1, 0, 2]
@@ -293,8 +212,10 @@ def test_numbers_own_functions_by_hand():
     assert erfc(x).tolist() == [math.erfc(v) for v in x]
 
 
-@pytest.mark.parametrize(("sizes", "window", "stride", "dilation"), [
-    ((7,), (3,), (2,), (1,)), ((6, 5), (2, 3), (1, 2), (2, 1)), ((5, 4), (5, 1), (1, 3), (1, 1))])
+@pytest.mark.parametrize(
+    ("sizes", "window", "stride", "dilation"),
+    [((7,), (3,), (2,), (1,)), ((6, 5), (2, 3), (1, 2), (2, 1)), ((5, 4), (5, 1), (1, 3), (1, 1))],
+)
 def test_windows_and_their_adjoint(sizes, window, stride, dilation):
     """<windows(x), y> = <x, add_windows(y)>, and the places are those of sliding_window_view."""
     x = drawn((2, *sizes))
@@ -303,17 +224,32 @@ def test_windows_and_their_adjoint(sizes, window, stride, dilation):
     assert np.isclose((found * y).sum(), (x * add_windows(y, sizes, stride, dilation)).sum())
     span = tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
     every = np.lib.stride_tricks.sliding_window_view(x, span, axis=tuple(range(1, x.ndim)))
-    cut = (slice(None), *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    cut = (
+        slice(None),
+        *(slice(None, None, s) for s in stride),
+        *(slice(None, None, d) for d in dilation),
+    )
     assert np.array_equal(found, every[cut])
 
 
 @pytest.mark.parametrize("kind", ["stacked", "perturbed", "bounded"])
 def test_what_is_not_on_the_list_is_refused(kind):
-    lift = {"stacked": Stacked, "perturbed": lambda a: Perturbed(a, Noise("float64")),
-            "bounded": lambda a: Bounded(a, 0 * a, "float64")}[kind]
+    lift = {
+        "stacked": Stacked,
+        "perturbed": lambda a: Perturbed(a, Noise("float64")),
+        "bounded": lambda a: Bounded(a, 0 * a, "float64"),
+    }[kind]
     x = lift(np.ones((2, 3)))
-    for wrong in (lambda: np.abs(x), lambda: np.hypot(x, x), lambda: np.median(x), lambda: np.add(x, x, out=x),
-                  lambda: np.asarray(x), lambda: x**0.5, lambda: x[x > 0], lambda: np.float64(x)):
+    for wrong in (
+        lambda: np.abs(x),
+        lambda: np.hypot(x, x),
+        lambda: np.median(x),
+        lambda: np.add(x, x, out=x),
+        lambda: np.asarray(x),
+        lambda: x**0.5,
+        lambda: x[x > 0],
+        lambda: np.float64(x),
+    ):
         with pytest.raises((TypeError, IndexError)):
             wrong()
     with pytest.raises(ValueError, match="two axes"):
@@ -322,29 +258,38 @@ def test_what_is_not_on_the_list_is_refused(kind):
 
 @pytest.mark.parametrize("kind", ["stacked", "perturbed", "bounded"])
 def test_products_do_not_warn_of_what_blas_flags(kind):
-    """Whatever flag a matrix product leaves behind: infinity times zero raises it on every processor."""
-    lift = {"stacked": Stacked, "perturbed": lambda a: Perturbed(a.copy(), Noise("float64")),
-            "bounded": lambda a: Bounded(a[0], 0 * a[0], "float64")}[kind]
-    x = lift(np.array([[[np.inf, 0.0], [0.0, 1.0]]]) if kind != "bounded" else np.array([[[1.0, 0.0], [0.0, 1.0]]]))
+    """Whatever flag a product leaves behind: infinity times zero raises it everywhere."""
+    lift = {
+        "stacked": Stacked,
+        "perturbed": lambda a: Perturbed(a.copy(), Noise("float64")),
+        "bounded": lambda a: Bounded(a[0], 0 * a[0], "float64"),
+    }[kind]
+    x = lift(
+        np.array([[[np.inf, 0.0], [0.0, 1.0]]])
+        if kind != "bounded"
+        else np.array([[[1.0, 0.0], [0.0, 1.0]]])
+    )
     y = np.array([[0.0, 1.0], [np.inf, 1.0]])
     with np.errstate(invalid="raise"):
         assert np.isnan(getattr(x @ y, "raw", getattr(x @ y, "value", None))).any()
 
 
-# --- perturbed arithmetic ---------------------------------------------------------------------------
+# --- perturbed arithmetic -----------------------------------------------------------------------
 
 
-def noise_of(call, dtype="float64", samples=400, lift_all=True):
-    """Of every entry: the exact result, and its largest deviation over the samples in units of u."""
+def noise_of(call, dtype="float64", samples=400):
+    """By entry: the exact result, and the largest deviation of a sample in units of u; operands."""
     given = operands(names_of(call))
     noise = Noise(dtype)
-    lifted = {k: Perturbed(np.broadcast_to(a, (samples, *a.shape)), noise) for k, a in given.items()}
+    lifted = {
+        k: Perturbed(np.broadcast_to(a, (samples, *a.shape)), noise) for k, a in given.items()
+    }
     wanted, got = call(**given), call(**lifted).raw
     return wanted, np.abs(got - wanted).max(axis=0) / (UNIT[dtype] * AMPLIFY[dtype]), given
 
 
 def check_quiet(name):
-    wanted, off, _ = noise_of(CALLS[name][1])
+    off = noise_of(CALLS[name][1])[1]
     assert np.all(off == 0)
 
 
@@ -352,8 +297,6 @@ def check_units(name, dtype):
     """One operation's noise: as many units of the result as it owes, and hardly less."""
     function, call = CALLS[name]
     units = {Counts.ROUNDING: 1.0, Counts.ELEMENTARY: 8.0}[OPERATIONS[function].counts]
-    if name.startswith("log "):  # its example adds 2 first
-        return
     wanted, off, _ = noise_of(call, dtype)
     assert np.all(off <= 1.006 * units * np.abs(wanted))  # 1/256: float64's own rounding
     assert np.all(off >= 0.95 * units * np.abs(wanted))
@@ -394,12 +337,16 @@ def check_sum(name):
     wanted, off, given = noise_of(call, "float32")
     most = max(a.size for a in given.values())
     owed = sum_units(most) + 1.0
-    assert np.all(off <= 1.01 * (owed * np.abs(wanted) + term_units(most) * magnitudes(call, given)))
+    assert np.all(
+        off <= 1.01 * (owed * np.abs(wanted) + term_units(most) * magnitudes(call, given))
+    )
     several = np.abs(wanted) < (1 - 1e-12) * magnitudes(call, given)
     assert np.all(off[several] >= 0.95 * np.abs(wanted[several]))
 
 
-@pytest.mark.parametrize("name", [*counting(Counts.SUM, Counts.PRODUCT_SUM), "add_windows 0", "add_windows 1"])
+@pytest.mark.parametrize(
+    "name", [*counting(Counts.SUM, Counts.PRODUCT_SUM), "add_windows 0", "add_windows 1"]
+)
 def test_a_sum_owes_what_its_terms_and_its_result_owe(name):
     check_sum(name)
 
@@ -409,10 +356,12 @@ def ones(*shape):
 
 
 LIKE = {  # n ones, added up
-    "sum": lambda n: ones(3, n).sum(axis=1), "matmul": lambda n: ones(3, n) @ np.ones((n, 2)),
+    "sum": lambda n: ones(3, n).sum(axis=1),
+    "matmul": lambda n: ones(3, n) @ np.ones((n, 2)),
     "matmul of a plain array": lambda n: np.ones((2, n)) @ ones(n, 3),
     "einsum": lambda n: np.einsum("ij,kj->ik", ones(3, n), ones(2, n)),
-    "cumsum": lambda n: np.cumsum(ones(n, 3), axis=0)[-1], "mean": lambda n: ones(n, 3).mean(axis=0) * float(n),
+    "cumsum": lambda n: np.cumsum(ones(n, 3), axis=0)[-1],
+    "mean": lambda n: ones(n, 3).mean(axis=0) * float(n),
     "scatter_add": lambda n: scatter_add((2, 3), ([1] * n,), ones(n, 3))[1],
 }
 
@@ -439,13 +388,18 @@ def test_what_is_not_added_up_owes_nothing():
     assert np.all(sent[:, 1] == 1)
     assert sent[:, 3].std() > 0
     zero = Perturbed(np.zeros((8, 3, 2)), Noise("float32"))
-    for still in (zero.sum(axis=0), zero + zero, zero.mean(axis=1) * 0.0 - zero.sum(), np.cumsum(zero, axis=1)):
+    for still in (
+        zero.sum(axis=0),
+        zero + zero,
+        zero.mean(axis=1) * 0.0 - zero.sum(),
+        np.cumsum(zero, axis=1),
+    ):
         assert np.all(np.abs(still.raw) <= 4 * TINY["float32"])
     assert np.all(zero.sum(axis=0).raw == 0)
     assert np.all((zero - zero).raw == 0)
 
 
-# --- the noise of a sum covers every partial sum ----------------------------------------------------
+# --- the noise of a sum covers every partial sum ------------------------------------------------
 
 
 def in_sequence(x):
@@ -456,13 +410,15 @@ def in_sequence(x):
 def in_pairs(x):
     x = x.astype(np.float32)
     while x.shape[-1] > 1:
-        x = np.concatenate([x, np.zeros_like(x[..., :x.shape[-1] % 2])], axis=-1)
+        x = np.concatenate([x, np.zeros_like(x[..., : x.shape[-1] % 2])], axis=-1)
         x = x[..., 0::2] + x[..., 1::2]
     return x[..., 0]
 
 
 def in_blocks(x):
-    return in_sequence(np.stack([in_sequence(b) for b in np.array_split(x, min(4, x.shape[-1]), axis=-1)], axis=-1))
+    return in_sequence(
+        np.stack([in_sequence(b) for b in np.array_split(x, min(4, x.shape[-1]), axis=-1)], axis=-1)
+    )
 
 
 def by_size(x):
@@ -470,9 +426,13 @@ def by_size(x):
 
 
 ORDERS = {
-    "forward": in_sequence, "backward": lambda x: in_sequence(x[..., ::-1]), "pairwise": in_pairs,
-    "blocked": in_blocks, "sorted": lambda x: in_sequence(np.sort(x, axis=-1)),
-    "sorted pairwise": lambda x: in_pairs(np.sort(x, axis=-1)), "by size": lambda x: in_sequence(by_size(x)),
+    "forward": in_sequence,
+    "backward": lambda x: in_sequence(x[..., ::-1]),
+    "pairwise": in_pairs,
+    "blocked": in_blocks,
+    "sorted": lambda x: in_sequence(np.sort(x, axis=-1)),
+    "sorted pairwise": lambda x: in_pairs(np.sort(x, axis=-1)),
+    "by size": lambda x: in_sequence(by_size(x)),
 }
 
 
@@ -488,8 +448,12 @@ DATA = {
     "equal": lambda rng, shape: np.broadcast_to(rng.uniform(0, 1, (*shape[:-1], 1)), shape),
     "cancelling": lambda rng, shape: last_cancels(rng.normal(size=shape)),
     "one against all": lambda rng, shape: last_cancels(rng.uniform(0.5, 1, shape)),
-    "centred": lambda rng, shape: (lambda x: x - x.mean(axis=-1, keepdims=True))(rng.normal(size=shape)),
-    "of all sizes": lambda rng, shape: last_cancels(rng.normal(size=shape) * 10.0 ** rng.uniform(-4, 4, shape)),
+    "centred": lambda rng, shape: (lambda x: x - x.mean(axis=-1, keepdims=True))(
+        rng.normal(size=shape)
+    ),
+    "of all sizes": lambda rng, shape: last_cancels(
+        rng.normal(size=shape) * 10.0 ** rng.uniform(-4, 4, shape)
+    ),
 }
 
 
@@ -537,9 +501,12 @@ def test_what_adds_up_in_any_order_is_within_the_tolerance(product, kind, n):
     products = {"matmul": x * y, "einsum": x * y}.get(product, x)
     truth = exact_sums(products) / (n if product == "mean" else 1)
     calls = {
-        "matmul": lambda x: (x @ y[:, None])[:, 0], "einsum": lambda x: np.einsum("ij,j->i", x, y),
-        "mean": lambda x: x.mean(axis=1), "cumsum": lambda x: np.cumsum(x[:, -n:], axis=1)[:, -1],
-        "scatter_add": lambda x: scatter_add((300, 2), (slice(None), [1] * n), x)[:, 1]}
+        "matmul": lambda x: (x @ y[:, None])[:, 0],
+        "einsum": lambda x: np.einsum("ij,j->i", x, y),
+        "mean": lambda x: x.mean(axis=1),
+        "cumsum": lambda x: np.cumsum(x[:, -n:], axis=1)[:, -1],
+        "scatter_add": lambda x: scatter_add((300, 2), (slice(None), [1] * n), x)[:, 1],
+    }
     s = spread_of(calls[product], truth, x)
     for order, add in ORDERS.items():
         got = add(products) / np.float32(n) if product == "mean" else add(products)
@@ -562,11 +529,11 @@ def test_the_spread_of_ordinary_sums_stays_sharp(monkeypatch):
     assert found[100] < 3
 
 
-# --- bounded arithmetic -----------------------------------------------------------------------------
+# --- bounded arithmetic -------------------------------------------------------------------------
 
 
 def most_units(call, given, value):
-    """More units of rounding than these, and the bound is no use: for a sum, three for each term."""
+    """With more units of rounding than these a bound is no use: for a sum, three for each term."""
     terms = max(a.size for a in given.values())
     return 30 * (1 + value**2) + 3 * terms * np.abs(magnitudes(call, given))
 
@@ -585,15 +552,20 @@ def check_bound(name, trials=40):
 
 
 def check_boxes(name, trials=60):
-    """Operands anywhere within their errors, the ends among them: the result is within its error."""
+    """Operands anywhere within their errors, the ends too: the result is within its error."""
     call = CALLS[name][1]
     rng = np.random.default_rng(8)
     given = operands(names_of(call), rng)
-    off = {k: rng.choice([0.0, 1e-3, 0.2], a.shape) * rng.uniform(0, 1, a.shape) for k, a in given.items()}
+    off = {
+        k: rng.choice([0.0, 1e-3, 0.2], a.shape) * rng.uniform(0, 1, a.shape)
+        for k, a in given.items()
+    }
     found = call(**{k: Bounded(a, off[k], "float64") for k, a in given.items()})
     reached = 0.0
     for i in range(trials):
-        draw = (lambda s: rng.choice([-1.0, 1.0], s)) if i % 2 else (lambda s: rng.uniform(-1, 1, s))
+        draw = (
+            (lambda s: rng.choice([-1.0, 1.0], s)) if i % 2 else (lambda s: rng.uniform(-1, 1, s))
+        )
         result = call(**{k: a + off[k] * draw(a.shape) for k, a in given.items()})
         if isinstance(found, Largest):
             may = np.take_along_axis(found.candidates, np.asarray(result)[..., None], -1)
@@ -604,7 +576,10 @@ def check_boxes(name, trials=60):
     if not isinstance(found, Largest):
         loose = found.error > 1e-9
         assert np.all(np.isfinite(found.error))
-        assert not loose.any() or np.median(found.error[loose] / np.maximum(reached[loose], 1e-300)) < 12
+        assert (
+            not loose.any()
+            or np.median(found.error[loose] / np.maximum(reached[loose], 1e-300)) < 12
+        )
 
 
 @EVERY
@@ -622,7 +597,11 @@ def test_a_largest_entry_that_errors_may_change_is_open():
     first = x.argmax(axis=1)
     assert first.first.tolist() == [1]
     assert first.candidates.tolist() == [[True, True, False]]
-    dx = np.where(np.arange(3) == first[..., None], Bounded(np.array([[7.0]]), np.zeros((1, 1)), "float64"), 0.0)
+    dx = np.where(
+        np.arange(3) == first[..., None],
+        Bounded(np.array([[7.0]]), np.zeros((1, 1)), "float64"),
+        0.0,
+    )
     assert dx.value.tolist() == [[0.0, 7.0, 0.0]]
     assert dx.error.tolist() == [[7.0, 7.0, 0.0]]
     y = np.take_along_axis(np.array([[5.0, 3.0, 100.0]]), x.argmax(axis=1, keepdims=True), 1)
@@ -631,7 +610,7 @@ def test_a_largest_entry_that_errors_may_change_is_open():
     assert (x >= 1.05)[..., 0].open.tolist() == [True]
 
 
-# --- balls ------------------------------------------------------------------------------------------
+# --- balls --------------------------------------------------------------------------------------
 
 
 def third(bits=0):
@@ -646,23 +625,35 @@ def test_an_exact_tie_goes_to_the_first_and_is_decided():
         assert (found.tolist(), state.undecided, state.covered) == ([1], 0, True)
 
 
-@pytest.mark.parametrize(("top", "covered", "places"), [([0.0, 0.0, -1.0], True, {0, 1}),
-                                                      ([0.0, 0.0, 0.0], False, {0, 2}), ([0.0, 1.0, 0.0], True, {1})])
+@pytest.mark.parametrize(
+    ("top", "covered", "places"),
+    [
+        ([0.0, 0.0, -1.0], True, {0, 1}),
+        ([0.0, 0.0, 0.0], False, {0, 2}),
+        ([0.0, 1.0, 0.0], True, {1}),
+    ],
+)
 def test_a_tie_of_balls_is_open(top, covered, places):
     """Two of them: both evaluations together take both. Three: they do not, and say so."""
-    found = [in_balls(80, lambda x: (third() + x).argmax(axis=1), {"x": np.array([top])}, {"x": True}, either)
-             for either in (False, True)]
+    found = [
+        in_balls(
+            80, lambda x: (third() + x).argmax(axis=1), {"x": np.array([top])}, {"x": True}, either
+        )
+        for either in (False, True)
+    ]
     assert {int(place[0]) for place, _ in found} == places
     assert all(state.covered is covered for _, state in found)
     assert all((state.undecided > 0) is (len(places) > 1) for _, state in found)
 
 
 def test_a_maximum_of_balls_encloses_both():
-    wide = in_balls(20, lambda x: (exact(x) / 3.0).max(axis=(0, 1)), {"x": np.ones((2, 2))}, {"x": False})[0]
+    wide = in_balls(
+        20, lambda x: (exact(x) / 3.0).max(axis=(0, 1)), {"x": np.ones((2, 2))}, {"x": False}
+    )[0]
     assert wide.contains(flint.arb(1) / 3)
 
 
-# --- the complex step -------------------------------------------------------------------------------
+# --- the complex step ---------------------------------------------------------------------------
 
 STEP = 1e-30
 
@@ -679,7 +670,9 @@ def check_derivative(name):
     given = operands(names_of(call), np.random.default_rng(9))
     along = {k: np.random.default_rng(10).uniform(-1, 1, a.shape) for k, a in given.items()}
     found = np.imag(call(**{k: a + 1j * STEP * along[k] for k, a in given.items()})) / STEP
-    wanted = slope_by_differences(call, given, along) if CALLS[name][0] is not np.argmax else 0.0 * found
+    wanted = (
+        slope_by_differences(call, given, along) if CALLS[name][0] is not np.argmax else 0.0 * found
+    )
     np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-7)
 
 
@@ -688,7 +681,7 @@ def test_the_complex_step_is_the_derivative(name):
     check_derivative(name)
 
 
-# --- the tests above can fail -----------------------------------------------------------------------
+# --- the tests above can fail -------------------------------------------------------------------
 
 
 def test_a_function_without_support_is_noticed(monkeypatch):
@@ -708,34 +701,104 @@ def wrong_axis(function):
 
 
 MISTAKES = {  # what is broken: (the table, the key, the wrong entry, the check that must notice)
-    "stacked flip": (Stacked.functions, np.flip, wrong_axis(np.flip), lambda: check_value("stacked", "flip 0")),
-    "stacked swapaxes": (Stacked.functions, np.swapaxes, wrong_axis(np.swapaxes),
-                         lambda: check_value("stacked", "swapaxes 0")),
-    "stacked indexing": (Stacked.functions, operator.getitem, lambda a, index: a._like(
-        a.raw[(slice(None), *(index if isinstance(index, tuple) else (index,)))]),
-        lambda: check_value("stacked", "getitem 8")),
-    "stacked maximum": (Stacked.ufuncs, np.maximum, lambda one, ufunc, a, b: one._like(a.raw),
-                        lambda: check_value("stacked", "maximum 0")),
-    "sum without its terms": (Stacked.functions, np.sum, lambda a, axis=None, keepdims=False: a._like(
-        a.raw.sum(axis=stacked._shifted(axis, a.raw.ndim), keepdims=keepdims)), lambda: check_sum("sum 1")),
+    "stacked flip": (
+        Stacked.functions,
+        np.flip,
+        wrong_axis(np.flip),
+        lambda: check_value("stacked", "flip 0"),
+    ),
+    "stacked swapaxes": (
+        Stacked.functions,
+        np.swapaxes,
+        wrong_axis(np.swapaxes),
+        lambda: check_value("stacked", "swapaxes 0"),
+    ),
+    "stacked indexing": (
+        Stacked.functions,
+        operator.getitem,
+        lambda a, index: a._like(
+            a.raw[(slice(None), *(index if isinstance(index, tuple) else (index,)))]
+        ),
+        lambda: check_value("stacked", "getitem 8"),
+    ),
+    "stacked maximum": (
+        Stacked.ufuncs,
+        np.maximum,
+        lambda one, ufunc, a, b: one._like(a.raw),
+        lambda: check_value("stacked", "maximum 0"),
+    ),
+    "sum without its terms": (
+        Stacked.functions,
+        np.sum,
+        lambda a, axis=None, keepdims=False: a._like(
+            a.raw.sum(axis=stacked._shifted(axis, a.raw.ndim), keepdims=keepdims)
+        ),
+        lambda: check_sum("sum 1"),
+    ),
     "noise of sqrt": (perturbed.FIXED, np.sqrt, 0.5, lambda: check_units("sqrt 0", "float32")),
     "noise of tanh": (perturbed.FIXED, np.tanh, 1.0, lambda: check_units("tanh 0", "float64")),
-    "noise of a product": (perturbed.GROWING, np.matmul, lambda terms: 1.0, lambda: check_root(16, LIKE["matmul"])),
+    "noise of a product": (
+        perturbed.GROWING,
+        np.matmul,
+        lambda terms: 1.0,
+        lambda: check_root(16, LIKE["matmul"]),
+    ),
     "noise of a scattered sum": (
-        Stacked.functions, scatter_add, lambda shape, index, v: v._like(np.stack([
-            scatter_add(shape, index, each) for each in v.raw])), lambda: check_root(16, LIKE["scatter_add"])),
-    "noise where none is": (Stacked.functions, np.max, lambda a, axis=None, keepdims=False: a._done(
-        np.add, a.raw.max(axis=stacked._shifted(axis, a.raw.ndim), keepdims=keepdims)), lambda: check_quiet("max 1")),
-    "bound of sqrt": (Bounded.functions, np.cumsum, Bounded.functions[np.flip], lambda: check_value("bounded", "cumsum 0")),
-    "bound of a cosine": (bounded.PASSED_ON, np.cos, lambda x, e, y: 0.5 * e, lambda: check_boxes("cos 0")),
-    "bound of a root": (bounded.PASSED_ON, np.sqrt, lambda x, e, y: 0.4 * e / y, lambda: check_boxes("sqrt 0")),
-    "bound of a maximum": (Bounded.functions, np.max, lambda a, axis=None, keepdims=False: a._exact(
-        a.value.max(axis=axis, keepdims=keepdims), a.error.min(axis=axis, keepdims=keepdims)),
-        lambda: check_boxes("max 1")),
-    "bound of a sum": (Bounded.functions, np.sum, lambda a, axis=None, keepdims=False: a._exact(
-        a.value.sum(axis=axis, keepdims=keepdims), 0.0), lambda: check_bound("sum 0")),
-    "balls' minimum": (arbiter.ENCLOSING, np.minimum, arbiter.ENCLOSING[np.maximum],
-                       lambda: check_value("balls", "minimum 0")),
+        Stacked.functions,
+        scatter_add,
+        lambda shape, index, v: v._like(
+            np.stack([scatter_add(shape, index, each) for each in v.raw])
+        ),
+        lambda: check_root(16, LIKE["scatter_add"]),
+    ),
+    "noise where none is": (
+        Stacked.functions,
+        np.max,
+        lambda a, axis=None, keepdims=False: a._done(
+            np.add, a.raw.max(axis=stacked._shifted(axis, a.raw.ndim), keepdims=keepdims)
+        ),
+        lambda: check_quiet("max 1"),
+    ),
+    "bound of sqrt": (
+        Bounded.functions,
+        np.cumsum,
+        Bounded.functions[np.flip],
+        lambda: check_value("bounded", "cumsum 0"),
+    ),
+    "bound of a cosine": (
+        bounded.PASSED_ON,
+        np.cos,
+        lambda x, e, y: 0.5 * e,
+        lambda: check_boxes("cos 0"),
+    ),
+    "bound of a root": (
+        bounded.PASSED_ON,
+        np.sqrt,
+        lambda x, e, y: 0.4 * e / y,
+        lambda: check_boxes("sqrt 0"),
+    ),
+    "bound of a maximum": (
+        Bounded.functions,
+        np.max,
+        lambda a, axis=None, keepdims=False: a._exact(
+            a.value.max(axis=axis, keepdims=keepdims), a.error.min(axis=axis, keepdims=keepdims)
+        ),
+        lambda: check_boxes("max 1"),
+    ),
+    "bound of a sum": (
+        Bounded.functions,
+        np.sum,
+        lambda a, axis=None, keepdims=False: a._exact(
+            a.value.sum(axis=axis, keepdims=keepdims), 0.0
+        ),
+        lambda: check_bound("sum 0"),
+    ),
+    "balls' minimum": (
+        arbiter.ENCLOSING,
+        np.minimum,
+        arbiter.ENCLOSING[np.maximum],
+        lambda: check_value("balls", "minimum 0"),
+    ),
 }
 
 
@@ -748,8 +811,10 @@ def test_a_wrong_handler_is_noticed(mistake, monkeypatch):
         check()
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("log 0", lambda p: np.log(np.abs(p) + 2.0)),
-                                             ("magnitude 0", lambda x: np.abs(x))])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("log 0", lambda p: np.log(np.abs(p))), ("magnitude 0", lambda x: np.abs(x))],
+)
 def test_a_function_that_is_not_analytic_is_noticed(name, wrong, monkeypatch):
     monkeypatch.setitem(CALLS, name, (CALLS[name][0], wrong))
     with pytest.raises(AssertionError):
