@@ -11,8 +11,9 @@ differentiate (use `magnitude`); `np.log1p` (use the one here, for the same reas
 entries (use `put`), `np.add.at` (use `scatter_add`) and sliding views (use `windows`), which only
 an array in memory has. A comparison is good for `np.where` alone, since its answer may be open;
 `==` is for indices. `np.matmul` wants operands of two axes or more, `np.einsum` two operands and
-an explicit output. A constant must not widen float32: np.where(x > 0, 1.0, 0.0)
-is float64 in NumPy, np.where(x > 0, 1.0, np.zeros_like(x)) is not.
+an explicit output. A constant must not widen float32: np.where(x > 0, 1.0, 0.0) is float64 in
+NumPy, np.where(x > 0, 1.0, np.zeros_like(x)) is not; nor is math.sqrt(5.0) x, while
+np.sqrt(5.0) x is.
 """
 
 from __future__ import annotations
