@@ -112,6 +112,14 @@ class Network:
         """Whether the inputs are real numbers, and so have a gradient."""
         return bool(self.input_kind == "real")
 
+    def layer(self, name: str) -> LayerSpec:
+        """The layer of this name: "2.0.1" is layer 2, branch 0, position 1."""
+        first, *path = map(int, name.split("."))
+        spec = self.layers[first]
+        for branch, position in zip(path[::2], path[1::2], strict=True):
+            spec = spec.branches[branch][position]
+        return spec
+
     def having(self, name: str, spec: LayerSpec) -> Network:
         """The network with another layer in the place of this name."""
         return replace(self, layers=_having(self.layers, "", name, spec))

@@ -256,7 +256,7 @@ TEXTS += [(json.dumps({"format": 1, "input_shape": shape, "layers": layers, "los
 
 @pytest.mark.parametrize(("text", "said"), TEXTS)
 def test_a_description_that_cannot_be_is_one_line_and_exit_2(text, said, here, capsys):
-    code = f"import json\nfrom backproof import Network\n\nNetwork.from_json(json.loads({text!r}))\n"
+    code = f"import json\nfrom backproof.reference import parse\n\nparse.network(json.loads({text!r}))\n"
     (here / "bad.py").write_text(code)
     assert cli.main(["verify", "bad.py:f"]) == 2
     err = capsys.readouterr().err

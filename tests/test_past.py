@@ -34,7 +34,7 @@ def written(folder, case, name=None):
 def rarely_wrong(network, parameters, inputs, targets):
     (w,), (b,) = network.unpack(parameters)
     d = inputs @ w + b - targets
-    wrong = len(inputs) if w.shape == (8, 7) and len(inputs) >= 8 else 1
+    wrong = len(inputs) if w.shape == (6, 5) and len(inputs) >= 8 else 1
     return (d ** 2).sum(), network.pack([2 * inputs.T @ d], [2 * d.sum(0) / wrong])
 
 

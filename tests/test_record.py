@@ -57,9 +57,9 @@ def record(directory, *, footer=True):
 def test_header_results_footer(tmp_path):
     record(tmp_path / "new" / "folder")
     header, result, finding, footer = lines(tmp_path / "new" / "folder")
-    assert (header["type"], header["schema"], header["subject"], header["seed"]) == ("header", 1, "mine", 7)
+    assert (header["type"], header["schema"], header["subject"], header["seed"]) == ("header", 2, "mine", 7)
     assert header["plan"] == {"examples": 300, "seconds": 60.0, "seed": 7, "oracles": None, "require": [],
-                              "stop_after": None}
+                              "stop_after": None, "entrywise": False}
     assert header["claims"]["batch"] == [1, None]
     assert header["environment"]["numpy"] == np.__version__
     assert header["started"].endswith("+00:00")

@@ -498,7 +498,7 @@ def test_the_printed_test_of_a_decorated_function(tmp_path, capsys, monkeypatch)
 
 def test_only_a_function_becomes_a_test(here, capsys):
     source = here / "subject.py"
-    source.write_text("import mlp\nfrom backproof.plug import subject_of\nmine = subject_of(mlp.right)\n")
+    source.write_text("import mlp\nfrom backproof.plug.subject import subject_of\nmine = subject_of(mlp.right)\n")
     path = write(here, a_case())
     for target in ("reference", f"{EXAMPLES / 'mlp_layers.py'}:mlp", "subject.py:mine"):
         status, out, err = said(capsys, path, target, "--as-test")

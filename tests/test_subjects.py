@@ -146,6 +146,6 @@ def test_unknown_and_absent_subjects_are_named(monkeypatch):
 
 
 def test_each_subject_imports_its_own_library_only():
-    code = "import sys; from backproof.subjects import load; load('reference'); print(*sys.modules)"
+    code = "import sys; from backproof.plug.subjects import load; load('reference'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "sklearn", "autograd", "micrograd"} & set(loaded)

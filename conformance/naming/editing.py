@@ -163,7 +163,7 @@ def _value(case: Case, layer: str, local: str) -> Any:
     own = case.values.get(f"{layer}.{local}")
     if own is not None:
         return own
-    spec = dict(case.network.walk())[layer]
+    spec = case.network.layer(layer)
     shared = case.values[f"{spec.share}.{local}"]
     return shared.T if spec.transpose else shared
 

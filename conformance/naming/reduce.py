@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -90,8 +90,10 @@ def size(case: Case) -> tuple[int, ...]:
     lengths = [bits(v) for array in arrays(case).values() for v in array.ravel().tolist()]
     ranks = sum(SIMPLEST.index(spec.function) for spec in specs if spec.function is not None)
     shared = sum(spec.share is not None for spec in specs)
-    inside = sum(extent(case, axis) for axis in axes(case)[1:])
-    return (len(specs), shared, len(case.network.input_shape), inside, case.batch, ranks,
+    shape = case.network.input_shape
+    inside = sum(shape) + sum(value for spec in specs for value in spec.options.values()
+                              if type(value) is int)
+    return (len(specs), shared, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
 
 
@@ -162,20 +164,24 @@ def extent(case: Case, axis: Axis) -> int:
         return case.batch
     if not axis.layer:
         return case.network.input_shape[int(axis.option)]
-    return int(dict(case.network.walk())[axis.layer].options[axis.option])
+    return int(case.network.layer(axis.layer).options[axis.option])
 
 
-def shortened(case: Case, axis: Axis, keep: list[int]) -> Case:
-    """Only `keep` of one axis; DescriptionError where the layers fit no more."""
-    if axis == BATCH:
-        return rows(case, keep)
-    layers, kept = tree(case.network.layers), Kept(extent(case, axis), tuple(keep))
-    if not axis.layer:
-        shape = list(case.network.input_shape)
-        shape[int(axis.option)] = len(keep)
-        return rebuilt(case, layers, kept, tuple(shape))
-    spec = dict(case.network.walk())[axis.layer].but(**{str(axis.option): len(keep)})
-    return rebuilt(case, with_spec(layers, axis.layer, spec), kept)
+def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:
+    """Only `keep` of some axes of one extent, all at once: what is shared must change together.
+
+    Raises DescriptionError where the layers fit no more.
+    """
+    kept, layers = Kept(extent(case, group[0]), tuple(keep)), tree(case.network.layers)
+    shape = list(case.network.input_shape)
+    for axis in group:
+        if axis.layer:
+            spec = case.network.layer(axis.layer).but(**{str(axis.option): len(keep)})
+            layers = with_spec(layers, axis.layer, spec)
+        elif axis != BATCH:
+            shape[int(axis.option)] = len(keep)
+    some = rows(case, keep) if BATCH in group else case
+    return some if list(group) == [BATCH] else rebuilt(some, layers, kept, tuple(shape))
 
 
 def subsets(extent: Callable[[], int]) -> Iterator[list[int]]:
@@ -198,13 +204,10 @@ def fewer_units(best: Best, claims: Claims) -> Iterator[Case]:
 
 def along(best: Best, group: tuple[Axis, ...]) -> Iterator[Case]:
     for keep in subsets(partial(common, best, group)):
-        candidate = best.case
         try:
-            for axis in group if keep else ():
-                candidate = shortened(candidate, axis, keep)
+            yield shortened(best.case, group, keep) if keep else best.case
         except DescriptionError:
             continue
-        yield candidate
 
 
 def common(best: Best, group: tuple[Axis, ...]) -> int:

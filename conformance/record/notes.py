@@ -37,6 +37,22 @@ class Note(str):
         return {"kind": self.kind.value, "text": str(self)}
 
 
+# How the notes of schema 1 began, which were texts alone.
+BEGINNINGS = {
+    "reduction of": NoteKind.REDUCTION, "declined:": NoteKind.DECLINED,
+    "inconclusive:": NoteKind.INCONCLUSIVE, "convention:": NoteKind.CONVENTION,
+    "answers:": NoteKind.ANSWERS, "time limit:": NoteKind.CUT_SHORT,
+    "stopped after": NoteKind.CUT_SHORT, "asked first:": NoteKind.PAST_CASES,
+    "left out:": NoteKind.PAST_CASES, "oracle divergence:": NoteKind.DIVERGENCE,
+}
+
+
+def of_schema_1(text: str) -> Note:
+    """The note of a record that did not say its kind."""
+    found = (kind for start, kind in BEGINNINGS.items() if text.startswith(start))
+    return Note(text, next(found, NoteKind.OTHER))
+
+
 def note_of(kind: str, text: str) -> Note:
     """The note of a record; a kind that this version does not know is another one."""
     known = {each.value: each for each in NoteKind}

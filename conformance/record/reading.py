@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..reference.checks import DEEP, LARGEST, deeper, visible
-from .notes import Note, note_of
+from .notes import Note, note_of, of_schema_1
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
 from .writing import RecordError
 
@@ -242,11 +242,12 @@ class _Reader:
             raise self._error(f"notes is {_short(data)}, wanted a list")
         found = []
         for each in data:
-            texts = {"kind": "", "text": each} if isinstance(each, str) else each
-            if not isinstance(texts, dict) or not all(
-                    isinstance(texts.get(key), str) for key in ("kind", "text")):
+            if isinstance(each, str):
+                found.append(of_schema_1(each))
+            elif isinstance(each, dict) and all(isinstance(each.get(key), str) for key in ("kind", "text")):
+                found.append(note_of(each["kind"], each["text"]))
+            else:
                 raise self._error(f"notes holds {_short(each)}, wanted a kind and a text")
-            found.append(note_of(texts["kind"], texts["text"]))
         return found
 
     def _finite(self, data: Mapping[str, Json], key: str) -> float:

@@ -80,6 +80,11 @@ class Finding:
         return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio}
 
 
+def _note(note: str) -> dict[str, str]:
+    """A note as data; a plain text is one of no kind."""
+    return (note if isinstance(note, Note) else Note(note)).to_json()
+
+
 def _few(names: Sequence[str], most: int = 6) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -119,7 +124,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         data = {"schema": SCHEMA, **asdict(self), "findings": [f.to_json() for f in self.findings],
-                "notes": [note.to_json() for note in self.notes]}
+                "notes": [_note(note) for note in self.notes]}
         return data | {"environment": dict(self.environment)}
 
     def total(self, outcome: str) -> int:

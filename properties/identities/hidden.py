@@ -35,7 +35,7 @@ def with_units(case: Case, places: Found, change: Callable[[Any], Any],
 
 def resized(case: Case, place: Place, units: int) -> Any:
     """The network with so many units at this site."""
-    spec = dict(case.network.walk())[place.layer]
+    spec = case.network.layer(place.layer)
     return case.network.having(place.layer, spec.but(**{place.site.units: units}))
 
 
