@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, Tables, Trace, backprop, evaluate, forward
+from ..reference import TABLES, Answer, Case, Engine, Tables, Trace, backprop, evaluate, forward
 from .bounded import Bounded
 from .perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
 
@@ -46,6 +46,13 @@ class Spread:
         return bool(np.isfinite(self.loss) and all(np.isfinite(s).all() for s in self.gradients.values()))
 
 
+    def widened(self, other: Answer) -> Spread:
+        """The spread with the larger of two deviations in every place."""
+        gradients = {name: np.maximum(s, other.gradients.get(name, 0.0))
+                     for name, s in self.gradients.items()}
+        return replace(self, loss=max(self.loss, float(other.loss)), gradients=gradients)
+
+
 @lru_cache(maxsize=2)
 def _noise(dtype: str) -> Noise:
     return Noise(dtype)
@@ -71,6 +78,21 @@ def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
         s = {k: np.maximum.reduce([found.gradients[k] for found, _ in each]) for k in truth.gradients}
         loss = float(max(found.loss for found, _ in each))
         return Spread(truth, loss, s, unclear(wide, trace, each[0][1], case.dtype))
+
+
+def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMPLES) -> Answer:
+    """How far two programs of one formula may lie apart, whatever the formula: s of a wrong engine.
+
+    `make(tables)` is its engine over some tables. Raises whatever the engine raises on perturbed numbers.
+    """
+    noise = _noise(case.dtype)
+    noise.rest(0)
+    wide = case.astype("float64")
+    middle, runs = make(TABLES)(wide), make(TEXTBOOK)(lifted(wide, samples, noise))
+    with np.errstate(all="ignore"):
+        each = {name: _deviation(g.raw, middle.gradients[name], case.dtype)
+                for name, g in runs.gradients.items()}
+        return Answer(_deviation(runs.loss.raw, middle.loss, case.dtype), each)
 
 
 def variants(case: Case) -> list[Tables]:

@@ -13,6 +13,7 @@ from backproof.record.expectations import (
     parsed,
     surprises,
 )
+from backproof.record.notes import Note, NoteKind
 from backproof.record.report import Finding
 from small_records import finding, record, report
 
@@ -201,7 +202,7 @@ def test_fix_with_nothing_to_change_writes_nothing(tmp_path, known, capsys):
     ('"examples": 300', "stopped after 1 failing networks, 300 of 300 asked"),
 ])
 def test_fix_refuses_a_run_that_was_cut_short(tmp_path, known, capsys, plan, note):
-    run = record(tmp_path / "run", notes=[note] if note[0].isalpha() else [])
+    run = record(tmp_path / "run", notes=[Note(note, NoteKind.CUT_SHORT)] if note[0].isalpha() else [])
     path = run / "report.jsonl"
     path.write_text(path.read_text().replace('"examples": 300', plan))
     assert expect(run, known, "--fix") == 2

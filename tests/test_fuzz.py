@@ -273,7 +273,8 @@ def test_damaged_cases(originals, nothing_runs):
 
 WITNESS = """
 import os, sys
-from backproof import cli, record
+from backproof import cli
+from backproof.record import writing as record
 
 side, write = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), record.Recorder._write
 

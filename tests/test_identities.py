@@ -73,7 +73,8 @@ def test_the_mistake_it_is_for_breaks_it(name):
 
 @pytest.mark.parametrize("wrong", [name for name in WRONG if name not in COMMON_FACTORS])
 def test_every_mistake_breaks_some_identity(wrong):
-    assert any(broken(name, WRONG[wrong], 25) for name in PROPERTIES)
+    """Some are rare: a leaky relu between two sites stands in few networks, so more are asked of these."""
+    assert any(broken(name, WRONG[wrong], count) for count in (8, 120) for name in PROPERTIES)
 
 
 @pytest.mark.parametrize("wrong", COMMON_FACTORS)

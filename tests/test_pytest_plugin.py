@@ -273,7 +273,8 @@ def test_end_to_end(pytester):
     again = apart(pytester, "--backproof=mine.py:wrong", *FEW)
     assert "backproof: mine.py:wrong: does not conform; 9 networks" in again
     report = json.loads((pytester.path / "out" / "report.json").read_text())
-    assert "asked first: 1 case of the runs before" in report["notes"]
+    asked_first = {"kind": "past_cases", "text": "asked first: 1 case of the runs before"}
+    assert asked_first in report["notes"]
     assert report["first_failure"] == 1
 
 
@@ -334,7 +335,7 @@ def test_what_is_raised_is_not_shared(tmp_path):
 
 
 def test_a_process_that_is_killed_lets_go(tmp_path):
-    code = ("import sys, time; from pathlib import Path; from backproof.sharing import locked\n"
+    code = ("import sys, time; from pathlib import Path; from backproof.testing.sharing import locked\n"
             "with locked(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)")
     child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "in\n"

@@ -364,14 +364,15 @@ def test_other_networks_become_smaller_too():
     rng = np.random.default_rng(1)
     parameters = {name: rng.standard_normal(size) for name, size in infer(net).parameters.items()}
     case = Case(net, parameters, rng.standard_normal((3, 2)), rng.standard_normal((3, 2)))
-    assert shape(reduced(case, everywhere, Claims(layers=["dense", "parallel"]))) == (1, [1, 1])
+    both = Claims(layers=["dense", "parallel"])
+    assert shape(reduced(case, everywhere, both)) == (1, [1, 1])
 
     @changed
     def where_there_are_branches(asked, g):
         inside = any(spec.branches for _, spec in asked.network.walk())
         return {name: 2 * value for name, value in g.items()} if inside else {}
 
-    result = reduced(case, where_there_are_branches, Claims(layers=["dense", "parallel"]))
+    result = reduced(case, where_there_are_branches, both)
     assert result.batch == 1
     assert [len(spec.branches) for spec in result.network.layers] == [1]
     assert max(bits(v) for v in result.inputs.flat) <= 2

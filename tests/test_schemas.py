@@ -70,8 +70,8 @@ CHANGES = {
     "features": [("id", "0"), ("layer", "dense"), ("dtype", [1])],
     "result": [("outcome", "fine"), ("property", 3), ("features", "0"), ("network", "1"), ("agreement", {"w": [1]})],
     "finding": [("where", "0"), ("got", "much"), ("case", 5), ("also", "torch"), ("explanation", None)],
-    "footer": [("verdict", "good"), ("reason", 1), ("counts", []), ("notes", "none"), ("notes", [{"kind": 1}]), ("findings", "1"),
-               ("seconds", "1")],
+    "footer": [("verdict", "good"), ("reason", 1), ("counts", []), ("notes", "none"), ("notes", [{"kind": 1}]),
+               ("findings", "1"), ("seconds", "1")],
 }
 
 

@@ -1,7 +1,7 @@
-"""Wrong code for the tests of the harness, and what these tests share.
+"""Backpropagations with one line made wrong, a row each, and what the tests of the harness share.
 
-Most of it is the fault table itself: NAMED says which fault a test means. OTHERS are mistakes that the
-table does not have on purpose: what a run says of code that nobody has seen before.
+A row of WRONG makes a fresh engine. Most are faults of the table, under the names that the tests
+use; the rest are wrong in ways that nobody's program was seen to be, each for what it breaks.
 """
 
 from functools import cache, lru_cache, partial
@@ -9,7 +9,17 @@ from itertools import islice
 
 import numpy as np
 from backproof.faults import FAULTS
-from backproof.faults.core import at_sites, at_the_end, loss, with_entry
+from backproof.faults.known.activations import handed_down
+from backproof.faults.ways import (
+    answered,
+    at_sites,
+    at_some,
+    derivative,
+    first_layer,
+    gradients,
+    loss,
+    passing,
+)
 from backproof.judging.plan import Plan, drawn
 from backproof.plug.subject import Subject
 from backproof.properties.agreement import differing, measured
@@ -19,12 +29,21 @@ from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
-from backproof.reference import LOSSES, TABLES, Answer, evaluate
+from backproof.reference import ACTIVATIONS, LOSSES, TABLES, Answer, evaluate
 from backproof.running.run import run
 
 SQUARED = Head("identity", "squared_error", reduction="sum")
 CLAIMED = Claims(hidden=("sigmoid", "tanh"), heads=(SQUARED,), depth=(1, 4))
-NAMED = {
+
+
+# --- what the table of faults has -----------------------------------------------------------------
+
+def sharing(places):
+    """The sites that use a weight of another layer."""
+    return [place for place in places if not place.weight.startswith(f"{place.layer}.")]
+
+
+KNOWN = {
     "bias averaged": "bias-averaged-over-batch",
     "bias of the first example": "bias-of-first-example",
     "bias summed over everything": "bias-summed-over-units",
@@ -48,34 +67,27 @@ NAMED = {
     "gradient with decay": "decay-on-biases-too",
     "rounded to 16 bits": "float16-inside",
     "accumulating": "gradients-accumulate",
+    "caching the last batch": "stale-cache",
 }
 
 
-def weight(change):
-    """Another weight gradient: change(x, delta, dW)."""
-    return at_sites(dW=lambda s, right, way: change(s.x, s.delta, right))
+# --- what it does not have ------------------------------------------------------------------------
 
 
-def bias(change):
-    """Another bias gradient: change(delta, db)."""
-    return at_sites(db=lambda s, db, way: change(s.delta, db))
+def ramp(n):
+    """Different for every position: whoever multiplies by it depends on an order."""
+    return 1.0 + 0.1 * np.arange(n)
 
 
-def passed_on(change):
-    """Another gradient handed to the layer before: change(W, delta, dx)."""
-    return at_sites(dx=lambda s, dx, way: change(s.W, s.delta, dx))
+def growing(case, s):
+    """The pass with a delta that grows from example to example."""
+    return s._replace(delta=s.delta * ramp(len(s.delta))[:, None])
 
 
-def slope(names, df):
-    """Activations with another derivative: df(right row) -> (x, y) -> array."""
-    def row(right):
-        wrong = df(right)
-        return right._replace(df=wrong, backward=lambda x, y, dy, **options: dy * wrong(x, y, **options))
-
-    def make(tables):
-        changed = {name: row(tables.activations[name]) for name in names}
-        return partial(evaluate, tables=tables._replace(activations={**tables.activations, **changed}))
-    return make
+def odd_part(name):
+    """The derivative of a function with another error on each side of 0."""
+    right = ACTIVATIONS[name].df
+    return lambda x, y, dy: dy * right(x, y) * (1 + 0.01 * np.sign(x))
 
 
 def loss_slope(change):
@@ -85,78 +97,48 @@ def loss_slope(change):
     return loss(dict.fromkeys(LOSSES, row))
 
 
-def gradients(change):
-    """Every gradient changed by itself: change(case, name, gradient)."""
-    return at_the_end(lambda case, g: {name: change(case, name, v) for name, v in g.items()})
-
-
-def caching(tables):
-    """The inputs of the last question, where their shape fits."""
-    last = []
-
-    def engine(case):
-        old = last[-1] if last and last[-1].shape == case.inputs.shape else case.inputs
-        last.append(case.inputs)
-        return Answer(evaluate(case).loss, evaluate(case.but(inputs=old)).gradients)
-    return engine
-
-
-def ramp(n):
-    """Different for every position: whoever multiplies by it depends on an order."""
-    return 1.0 + 0.1 * np.arange(n)
-
-
-def dropped(tables):
-    """The case without its last example, at the weight it has in the whole."""
-    def engine(case):
-        part = case.but(inputs=case.inputs[:-1], targets=case.targets[:-1]) if case.batch > 1 else case
-        share = 1.0 if case.network.loss.reduction == "sum" else part.batch / case.batch
-        g = evaluate(part).gradients
-        inputs = np.concatenate([g["inputs"], 0 * case.inputs[part.batch:]])
-        return Answer(evaluate(case).loss, {n: v * share for n, v in g.items()} | {"inputs": inputs * share})
-    return engine
-
-
-def growing_examples(s, dW, way):  # noqa: N803
-    return s.x.T @ (s.delta * ramp(len(s.delta))[:, None])
-
-
-def of_owner_alone(s, gradient, way):
-    """The gradient of a shared parameter is that of its owner's use: overwritten, not added."""
-    place = way.places[way.position(s)]
-    return gradient if place.weight.startswith(f"{s.layer}.") else 0.0 * gradient
+def dropped(case, right):
+    """The gradients without the last example, at the weight that it has in the whole."""
+    if case.batch == 1:
+        return right
+    part = case.but(inputs=case.inputs[:-1], targets=case.targets[:-1])
+    share = 1.0 if case.network.loss.reduction == "sum" else part.batch / case.batch
+    g = {name: share * value for name, value in evaluate(part).gradients.items()}
+    return Answer(right.loss, {**g, "inputs": np.concatenate([g["inputs"], 0 * case.inputs[-1:]])})
 
 
 SMOOTH = ("sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu")
-OTHERS = {
-    "bias doubled": bias(lambda dy, db: 2 * db),
-    "bias of another unit": bias(lambda dy, db: np.roll(db, 1)),
-    "weight doubled": weight(lambda x, dy, dw: 2 * dw),
-    "weight of another unit": weight(lambda x, dy, dw: np.roll(dw, 1, axis=1)),
-    "weight of absolute inputs": weight(lambda x, dy, dw: np.abs(x).T @ dy),
-    "weight of shifted inputs": weight(lambda x, dy, dw: (x + x.dtype.type(0.1)).T @ dy),
-    "weight growing with the unit": weight(lambda x, dy, dw: dw * ramp(dw.shape[1])),
-    "weight growing with the input": weight(lambda x, dy, dw: dw * ramp(dw.shape[0])[:, None]),
-    "examples growing": at_sites(dW=growing_examples),
-    "one use of a shared weight": at_sites(dW=of_owner_alone),
-    "absolute W": passed_on(lambda w, dy, dx: dy @ np.abs(w).T),
-    "passed on averaged": passed_on(lambda w, dy, dx: dx / len(dy)),
-    "first layer doubled": at_the_end(lambda case, g: {"0.weight": 2 * g["0.weight"]}),
-    "sigmoid derivative missing": slope(["sigmoid"], lambda row: lambda x, y: 1.0 + 0 * x),
-    "derivative off by an odd part": slope(
-        SMOOTH, lambda row: lambda x, y: row.df(x, y) * (1 + 0.01 * np.sign(x))),
-    "identity derivative 1/2": with_entry("activations", "identity", lambda row: row._replace(
-        df=lambda x, y: 0.5 + 0 * x, backward=lambda x, y, dy: 0.5 * dy)),
+OF_OUR_OWN = {
+    "bias doubled": at_sites(db=lambda s, db: 2 * db),
+    "bias of another unit": at_sites(db=lambda s, db: np.roll(db, 1)),
+    "weight doubled": at_sites(dW=lambda s, dw: 2 * dw),
+    "weight of another unit": at_sites(dW=lambda s, dw: np.roll(dw, 1, axis=1)),
+    "weight of absolute inputs": at_sites(dW=lambda s, dw: np.abs(s.x).T @ s.delta),
+    "weight of shifted inputs": at_sites(
+        dW=lambda s, dw: (s.x + s.x.dtype.type(0.1)).T @ s.delta),
+    "weight growing with the unit": at_sites(dW=lambda s, dw: dw * ramp(dw.shape[1])),
+    "weight growing with the input": at_sites(dW=lambda s, dw: dw * ramp(dw.shape[0])[:, None]),
+    "examples growing": passing(growing, "dW", "db"),
+    "absolute W": at_sites(dx=lambda s, dx: s.delta @ np.abs(s.W).T),
+    "passed on averaged": at_sites(dx=lambda s, dx: dx / len(s.delta)),
+    "first layer doubled": at_some(first_layer, dW=lambda s, dw: 2 * dw),
+    "sigmoid derivative missing": derivative({"sigmoid": handed_down}),
+    "derivative off by an odd part": derivative({name: odd_part(name) for name in SMOOTH}),
+    "identity derivative 1/2": derivative({"identity": lambda x, y, dy: dy / 2}),
     "loss gradient plus a constant": loss_slope(lambda p, t, d: d + d.dtype.type(0.01)),
     "loss gradient clipped": loss_slope(lambda p, t, d: np.clip(d, -0.1, 0.1)),
     "loss gradient of the output alone": loss_slope(lambda p, t, d: d + d.dtype.type(0.1) * p),
     "first output only": loss_slope(lambda p, t, d: d * (np.arange(p.shape[-1]) == 0)),
-    "gradient clipped by norm": gradients(lambda case, name, g: g / max(1.0, float(np.linalg.norm(g)))),
-    "last example dropped": dropped,
-    "caching the last batch": caching,
+    "gradient clipped by norm": gradients(
+        lambda name, g: g / max(1.0, float(np.linalg.norm(g)))),
+    "last example dropped": answered(dropped),
+    "one use of a shared weight": at_some(sharing, dW=lambda s, dw: 0.0 * dw),
 }
-MAKES = {**{name: FAULTS[fault].engine for name, fault in NAMED.items()}, **OTHERS}
-WRONG = {name: partial(make, TABLES) for name, make in MAKES.items()}
+MAKE = {**{name: FAULTS[fault].engine for name, fault in KNOWN.items()}, **OF_OUR_OWN}
+WRONG = {name: partial(make, TABLES) for name, make in MAKE.items()}
+
+
+# --- what the tests of the harness share ----------------------------------------------------------
 
 
 ALL = Claims(**{**vars(EVERYTHING), "layers": "all"})
@@ -197,7 +179,7 @@ def questions(name, count=25):
 def broken(name, make, count=40):
     """On how many of the property's questions a fresh engine breaks it."""
     engine = make()
-    equations = [judge(replies(engine, asked)) for asked, judge in questions(name)[:count]]
+    equations = [judge(replies(engine, asked)) for asked, judge in questions(name, max(25, count))[:count]]
     return sum(any(differing(*equation) is not None for equation in each) for each in equations)
 
 

@@ -1,16 +1,14 @@
-"""The fault table: every known mistake, by name; a family a file, found by itself.
+"""The fault table: every known mistake, by name; and how to bring your own.
 
     FAULTS = {"my-mistake": Fault("bias", "what one sees", "the wrong line", "the right line",
-                                  "where it was seen", engine)}
+                                  "where it was seen", make)}
 
 in a module of yours, and `python -m backproof matrix --faults my_faults.py`.
 """
 
-from ..reference.families import collected
 from .core import Fault, Faults, table_of
+from .known import FAULTS
+from .loading import load
+from .showing import shows
 
-# The order decides between mistakes that a subject is equally consistent with.
-FIRST = ("bias", "activations", "losses", "propagation", "state", "precision", "rare")
-FAULTS: Faults = collected(__name__, __path__, "FAULTS", FIRST)
-
-__all__ = ["FAULTS", "Fault", "Faults", "table_of"]
+__all__ = ["FAULTS", "Fault", "Faults", "load", "shows", "table_of"]

@@ -1,7 +1,4 @@
-"""What an engine does with a case, and whether two engines do the same: where a fault shows.
-
-Nothing says of a fault where it shows: its engine is asked, and compared with the truth.
-"""
+"""What an engine does with a case behind the contract, and whether two engines do the same."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ import numpy as np
 
 from ..plug.contract import BrokenContract
 from ..plug.subject import Wrapped
-from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
-from ..properties.tolerance import SLACK, Spread, spread
+from ..properties.tolerance import SLACK, Spread
 from ..reference import TABLES, Answer, Case, Engine
 from .core import Fault
 
@@ -72,18 +68,3 @@ def close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:
     size = np.abs(b[finite]).max(initial=0.0)
     allowed = np.broadcast_to(tolerance, a.shape)[finite] + ROUNDING * UNIT[dtype] * size
     return bool(np.all(np.abs(a - b)[finite] <= allowed))
-
-
-STATE = "state"
-
-
-def shows(fault: Fault, case: Case) -> bool:
-    """Whether the fault's answers differ from the true ones beyond the tolerance on this case.
-
-    A fault of state is asked the case twice, another one, and the first again; any other once.
-    """
-    other = other_numbers(case)
-    questions = [case, case, other, case] if fault.family == STATE else [case]
-    ask = asked(fault)
-    return any(not same(behaviour(ask, each), s.truth, s, each.dtype)
-               for each in questions for s in [spread(each)])

@@ -12,8 +12,8 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 
-from ..faults import FAULTS, Fault, Faults
-from ..faults.behaviour import asked, shows
+from ..faults import FAULTS, Fault, Faults, load, shows
+from ..faults.behaviour import asked
 from ..judging.judge import Judge
 from ..judging.plan import drawn
 from ..oracles import ORACLES, When, available
@@ -22,10 +22,10 @@ from ..plug.undisturbed import undisturbed
 from ..properties.catalogue import codes
 from ..properties.claims import EVERYTHING, Claims
 from ..properties.strategies import cases
+from ..properties.tolerance import Spread, spread
 from ..reference import Case
 from ..reference.checks import one_of
 from ..reference.network import REDUCTIONS
-from .own_faults import load
 
 NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
 
@@ -94,7 +94,13 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
 
 def share(fault: Fault) -> float:
     """Of the networks that are drawn, on how many the fault shows."""
-    return sum(shows(fault, case) for case in _networks(0, SHARE)) / SHARE
+    drawn_cases = _networks(0, SHARE)
+    return sum(shows(fault, case, s) for case, s in zip(drawn_cases, _spreads(), strict=True)) / SHARE
+
+
+@cache
+def _spreads() -> list[Spread]:
+    return [spread(case) for case in _networks(0, SHARE)]
 
 
 @cache

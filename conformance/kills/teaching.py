@@ -9,8 +9,8 @@ import numpy as np
 
 from ..faults import FAULTS
 from ..faults.behaviour import asked, behaviour
-from ..faults.behaviour import shows as fault_shows
 from ..faults.core import Fault
+from ..faults.showing import shows as fault_shows
 from ..judging.plan import drawn
 from ..naming.reduce import reduce
 from ..naming.words import describe

@@ -83,8 +83,8 @@ def clear(case: Case) -> bool:
 
 
 def size(case: Case) -> tuple[int, ...]:
-    """Layers, shared ones, all extents, examples, ranks of the activations, entries other than
-    0, 1, -1, and the bits of all entries.
+    """Layers, branches, shared layers, axes of the inputs, extents, examples, ranks of the
+    activations, entries other than 0, 1, -1, and the bits of all entries.
     """
     specs = [spec for _, spec in case.network.walk()]
     lengths = [bits(v) for array in arrays(case).values() for v in array.ravel().tolist()]
@@ -93,7 +93,8 @@ def size(case: Case) -> tuple[int, ...]:
     shape = case.network.input_shape
     inside = sum(shape) + sum(value for spec in specs for value in spec.options.values()
                               if type(value) is int)
-    return (len(specs), shared, len(shape), inside, case.batch, ranks,
+    branches = sum(len(spec.branches) for spec in specs)
+    return (len(specs), branches, shared, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
 
 

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..faults.behaviour import Ask, Behaviour, asked, behaviour, same
+from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
 from ..faults.core import Fault
 from ..properties.agreement import disagreements, measured
-from ..properties.tolerance import spread
+from ..properties.tolerance import Spread, deviations, spread
 from ..reference import TABLES, Answer, Case, evaluate
+
+# Only what is as near as this is looked at more closely.
+NEAR = 1e-6
 
 
 class Witnessed:
@@ -89,11 +92,14 @@ class Witnessed:
                 if self.same(only(self.subject, name), wrong)
                 and not self.same(only(wrong, name), self.spread.truth)}
 
-    def same(self, one: Behaviour, other: Behaviour) -> bool:
-        """Whether two behaviours are the same; any_loss: whatever the losses are."""
+    def same(self, one: Behaviour, other: Behaviour, known: Spread | None = None) -> bool:
+        """Whether two behaviours are the same; any_loss: whatever the losses are.
+
+        `known` is the spread to go by, that of the case where it is not given.
+        """
         if self.any_loss and isinstance(one, Answer) and isinstance(other, Answer):
             one, other = Answer(0.0, one.gradients), Answer(0.0, other.gradients)
-        return same(one, other, self.spread, self.case.dtype)
+        return same(one, other, known or self.spread, self.case.dtype)
 
     def rest(self, behaves: Behaviour) -> Behaviour:
         """A behaviour without what is accounted for."""
@@ -108,7 +114,26 @@ class Witnessed:
 
     def agrees(self, fault: Fault) -> bool:
         """Whether the fault does the same as the subject."""
-        return self.same(self.rest(self.subject), self.of(fault))
+        theirs = self.of(fault)
+        return self.same(self.rest(self.subject), theirs) or self.nearly(fault, theirs)
+
+    def nearly(self, fault: Fault, theirs: Behaviour) -> bool:
+        """Whether the fault is near, and another program with the same mistake may be as far from it.
+
+        A wrong formula may cancel where the right one does not, so how far two wrong programs lie
+        apart is sampled from the fault itself.
+        """
+        mine = self.rest(self.subject)
+        if not isinstance(mine, Answer) or not isinstance(theirs, Answer):
+            return False
+        pairs = [(g, theirs.gradients.get(name, g)) for name, g in mine.gradients.items()]
+        if not all(close(a, b, NEAR * np.abs(b).max(initial=0.0), self.case.dtype) for a, b in pairs):
+            return False
+        try:
+            s = deviations(self.case, fault.engine)
+        except Exception:  # not every mistake can be made with perturbed numbers
+            return False
+        return self.same(mine, theirs, self.spread.widened(s))
 
     def shows(self, fault: Fault) -> bool:
         """Whether the fault differs from the truth here, in what the subject gives."""

@@ -18,9 +18,12 @@ def ask_twice(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case]
 
 
 def other_numbers(case: Case) -> Case:
-    """The same network and shapes with other numbers: halved parameters, inputs turned round."""
+    """The same network and shapes with other numbers: halved parameters, inputs turned round.
+
+    Inputs that are indices stay as they are.
+    """
     parameters = {name: value / 2 for name, value in case.parameters.items()}
-    inputs = -case.inputs / 2 if case.network.real else case.inputs[::-1].copy()
+    inputs = -case.inputs / 2 if case.network.real else case.inputs
     return case.but(inputs=inputs, parameters=parameters)
 
 

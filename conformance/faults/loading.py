@@ -1,4 +1,4 @@
-"""Faults of your own: a module with FAULTS = {name: Fault(...)}."""
+"""Faults of one's own, from a module that has a table FAULTS of them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,47 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..faults import FAULTS, Fault, Faults
-from ..plug import targets
 from ..reference import TABLES, DescriptionError
+from .core import Fault, Faults
+from .known import FAULTS
 
 
 def load(source: str | Path | ModuleType) -> Faults:
     """The faults of a module: a path to a .py file, the name of a module, or the module itself.
 
-    Raises DescriptionError, in one line, for a row that is no Fault or lacks a field, an entry the tables do not have,
-    and a name that is taken.
+    Raises DescriptionError, in one line, for a row that is no Fault or lacks a field, an entry the
+    tables do not have, and a name that is taken.
     """
     module = source if isinstance(source, ModuleType) else _module(str(source))
-    rows = getattr(module, "FAULTS", None)
+    table = getattr(module, "FAULTS", None)
     where = str(source if isinstance(source, str | Path) else module.__name__)
-    if not isinstance(rows, dict):
-        raise DescriptionError(f"{where}: wanted FAULTS = {{name: Fault(...)}}, received {_short(rows)}")
+    if not isinstance(table, dict):
+        raise DescriptionError(f"{where}: wanted FAULTS = {{name: Fault(...)}}, "
+                               f"received {_short(table)}")
     for name in _twice(module):
         raise DescriptionError(f"{where}: fault {name!r} is there twice")
-    for name, fault in rows.items():
+    for name, fault in table.items():
         _check(f"{where}: fault {name!r}", name, fault)
-    return dict(rows)
+    return dict(table)
+
+
+def _module(where: str) -> ModuleType:
+    """The module, imported; loading what imports targets only here keeps the table alone light."""
+    from ..plug import targets
+
+    try:
+        if targets.is_file(where):
+            return targets._file(Path(where))
+        return targets._module(where, where, "FAULTS")
+    except targets.TargetError as error:
+        raise DescriptionError(str(error)) from error
 
 
 def _twice(module: ModuleType) -> Iterator[Any]:
-    """The names a dictionary in the module's source has twice: of those Python keeps the last, and says nothing."""
+    """The names that a dictionary in the module's source has twice.
+
+    Of those Python keeps the last, and says nothing.
+    """
     try:
         source = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):
@@ -42,13 +58,6 @@ def _twice(module: ModuleType) -> Iterator[Any]:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
             keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
             yield from (key for i, key in enumerate(keys) if key in keys[:i])
-
-
-def _module(where: str) -> ModuleType:
-    try:
-        return targets._file(Path(where)) if targets.is_file(where) else targets._module(where, where, "FAULTS")
-    except targets.TargetError as error:
-        raise DescriptionError(str(error)) from error
 
 
 def _check(where: str, name: Any, fault: Any) -> None:
@@ -63,16 +72,17 @@ def _check(where: str, name: Any, fault: Any) -> None:
         if not (isinstance(value, str) and value if text else callable(value)):
             wanted = "a text" if text else "a function"
             raise DescriptionError(f"{where}: {field} is {_short(value)}, wanted {wanted}")
-    _make(where, fault)
+    _check_engine(where, fault)
 
 
-def _make(where: str, fault: Fault) -> None:
+def _check_engine(where: str, fault: Fault) -> None:
     try:
         engine = fault.engine(TABLES)
+    except DescriptionError as error:
+        raise DescriptionError(_line(f"{where}: {str(error).removeprefix('fault: ')}")) from error
     except Exception as error:
-        ours = isinstance(error, DescriptionError)
-        message = str(error).removeprefix("fault: ") if ours else f"{type(error).__name__}: {error}"
-        raise DescriptionError(_line(f"{where}: {message}")) from error
+        message = f"{where}: {type(error).__name__}: {error}"
+        raise DescriptionError(_line(message)) from error
     if not callable(engine):
         raise DescriptionError(f"{where}: engine(tables) gives {_short(engine)}, wanted an engine")
 

@@ -1,0 +1,8 @@
+"""The known mistakes: a family a file, found by itself."""
+
+from ...reference.families import collected
+from ..core import Faults
+
+# The order decides between mistakes that a subject is equally consistent with.
+FIRST = ("bias", "activations", "losses", "propagation", "state", "precision", "rare")
+FAULTS: Faults = collected(__name__, __path__, "FAULTS", FIRST)

@@ -1,0 +1,171 @@
+"""The derivative of the activation: left out, taken at the wrong point, or another function's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...reference import ACTIVATIONS, Case, Network, Tables
+from ...reference.activations import gelu_tanh_derivative, sigmoid
+from ...reference.kinds import Step
+from ...reference.wiring import wired
+from ..core import Fault, Faults
+from ..ways import Backward, derivative, per_case
+
+row = partial(Fault, "activation")
+
+
+def wrong_lines(symptom: str, wrong: str, right: str, seen: str,
+                lines: Mapping[str, Backward]) -> Fault:
+    """A row: dx = lines[function](x, y, dy, **options) in every layer; x is z and y is f(z)."""
+    return row(symptom, wrong, right, seen, derivative(lines))
+
+
+# --- left out in one layer ----------------------------------------------------------------------
+
+
+def left_out(symptom: str, wrong: str, chosen: Callable[[Network], set[str]]) -> Fault:
+    """A row: the layers of these names, functions all, hand the error down as it comes."""
+
+    def change(case: Case, tables: Tables) -> Tables:
+        names = chosen(case.network)
+
+        def sweep(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
+            return (dy, {}) if tape[i].scope.name in names else tables.sweep(tape, i, dy)
+
+        return tables._replace(sweep=sweep)
+
+    return row(symptom, wrong, MULTIPLIED, NEVER_MULTIPLIED, per_case(change))
+
+
+def output(network: Network) -> set[str]:
+    """The activation that gives the network's output, where one does."""
+    last = network.layers[-1:]
+    return {str(len(network.layers) - 1) for layer in last if layer.function is not None}
+
+
+def first_hidden(network: Network) -> set[str]:
+    """The first activation that has layers with weights before and after it, where one has."""
+    names = [name for name, _ in network.walk()]
+    affine = [names.index(place.layer) for place in wired(network).places]
+    found = [name for i, (name, layer) in enumerate(network.walk())
+             if layer.function is not None and affine and affine[0] < i < affine[-1]]
+    return set(found[:1])
+
+
+# --- another line -------------------------------------------------------------------------------
+
+
+def handed_down(x: Any, y: Any, dy: Any, **options: Any) -> Any:
+    """No derivative at all."""
+    return dy
+
+
+def at_output(name: str) -> Backward:
+    """f'(y) for f'(z)."""
+    right = ACTIVATIONS[name]
+    df: Any = right.df
+    return lambda x, y, dy, **options: dy * df(y, right.f(y, **options), **options)
+
+
+def sloped(wrong: Callable[[float], float]) -> Backward:
+    return lambda x, y, dy, slope: np.where(x > 0, dy, wrong(slope) * dy)
+
+
+ELEMENTWISE = [name for name, right in ACTIVATIONS.items() if right.df is not None]
+gelu_derivative: Any = ACTIVATIONS["gelu"].df
+MULTIPLIED = "dz = da * f_prime(z)"
+NEVER_MULTIPLIED = "gophernet#6, libBrain#78, numpy_neural_network#3"
+ANOTHER = "programs that differentiate another function than the one they compute"
+JACOBIAN = "dz = a * (da - (da * a).sum(axis=1, keepdims=True))"
+QUESTION = "the stack-exchange question on the gradient of bias terms"
+
+FAULTS: Faults = {
+    "derivative-missing": wrong_lines(
+        "the activation's derivative is left out in every layer, and the error is handed down as "
+        "it comes",
+        "dz = da", MULTIPLIED, NEVER_MULTIPLIED, dict.fromkeys(ACTIVATIONS, handed_down)),
+    "derivative-missing-in-output-layer": left_out(
+        "the derivative of the output layer's activation is left out, while those of the hidden "
+        "layers are there",
+        "dz = da  # in the last layer", output),
+    "derivative-missing-in-first-layer": left_out(
+        "the derivative of the first hidden layer's activation is left out, while those of the "
+        "later layers are there",
+        "dz = da  # in the first layer", first_hidden),
+    "derivative-at-output": wrong_lines(
+        "the derivative is taken at the layer's output a = f(z), where the formula wants z",
+        "dz = da * f_prime(a)", MULTIPLIED,
+        "neural networks written from scratch, and classes for recurrent networks that pass on "
+        "activated values",
+        {name: at_output(name) for name in ELEMENTWISE}),
+    "derivative-of-preactivation": wrong_lines(
+        "the derivative is written for the layer's output a, but it is given z",
+        "dz = da * z * (1 - z)  # tanh: da * (1 - z**2)",
+        "dz = da * a * (1 - a)  # tanh: da * (1 - a**2)",
+        "neural networks written from scratch, and classes for recurrent networks",
+        {"sigmoid": lambda x, y, dy: dy * x * (1.0 - x),
+         "tanh": lambda x, y, dy: dy * (1.0 - x * x)}),
+    "derivative-of-sigmoid-for-tanh": wrong_lines(
+        "tanh is differentiated as if it were the sigmoid",
+        "dz = da * a * (1 - a)", "dz = da * (1 - a**2)", "genann before its fix",
+        {"tanh": lambda x, y, dy: dy * y * (1.0 - y)}),
+    "derivative-one-for-all-but-sigmoid": wrong_lines(
+        "only the sigmoid is differentiated, and every other activation hands the error down as it "
+        "comes",
+        "dz = da * a * (1 - a) if f == \"sigmoid\" else da", MULTIPLIED, "genann before its fix",
+        dict.fromkeys((name for name in ACTIVATIONS if name != "sigmoid"), handed_down)),
+    "relu-derivative-always-one": wrong_lines(
+        "the relu hands the error down through units that are off, because `a >= 0` is true of "
+        "every output of a relu",
+        "dz = da * (a >= 0)", "dz = da * (z > 0)", "several repositories with a relu of their own",
+        {"relu": handed_down}),
+    "leaky-slope-twice": wrong_lines(
+        "the slope of the leaky relu is applied twice, so that it is slope**2 where z is negative",
+        "dz = np.where(z > 0, da, slope * slope * da)", "dz = np.where(z > 0, da, slope * da)",
+        "brain.js 1.6",
+        {"leaky_relu": sloped(lambda slope: slope * slope)}),
+    "leaky-slope-100-times": wrong_lines(
+        "the slope of the leaky relu is 100 times too large in the derivative: it is 1 where it "
+        "should be 0.01",
+        "dz = np.where(z > 0, da, 100 * slope * da)", "dz = np.where(z > 0, da, slope * da)",
+        "brain.js 1.6",
+        {"leaky_relu": sloped(lambda slope: 100.0 * slope)}),
+    "sigmoid-derivative-of-error": wrong_lines(
+        "the sigmoid's derivative is taken of the error that comes down, in place of the output",
+        "dz = da * (1 - da)", "dz = da * a * (1 - a)", f"{QUESTION}: `dh2 * (1 - dh2)`",
+        {"sigmoid": lambda x, y, dy: dy * (1.0 - dy)}),
+    "sigmoid-derivative-half-of-preactivation": wrong_lines(
+        "one of the two factors of the sigmoid's derivative is taken of z in place of the output",
+        "dz = da * a * (1 - z)", "dz = da * a * (1 - a)",
+        f"an answer to {QUESTION}: `1 - out_l1`, with out_l1 the pre-activation",
+        {"sigmoid": lambda x, y, dy: dy * y * (1.0 - x)}),
+    "tanh-derivative-not-squared": wrong_lines(
+        "the square is left out of the derivative of tanh",
+        "dz = da * (1 - a)", "dz = da * (1 - a**2)", "code after a textbook",
+        {"tanh": lambda x, y, dy: dy * (1.0 - y)}),
+    "gelu-derivative-of-other-form": wrong_lines(
+        "gelu has two forms, the exact one with erf and the approximated one with tanh, and the "
+        "forward pass takes one while the derivative is the other's",
+        "dz = da * gelu_tanh_prime(z)", "dz = da * gelu_prime(z)", ANOTHER,
+        {"gelu": lambda x, y, dy: dy * gelu_tanh_derivative(x, y),
+         "gelu_tanh": lambda x, y, dy: dy * gelu_derivative(x, y)}),
+    "silu-derivative-first-term-only": wrong_lines(
+        "the product rule is forgotten in silu = z * sigmoid(z), and only the first term of the "
+        "derivative is there",
+        "dz = da * sigmoid(z)", "dz = da * (sigmoid(z) + z * sigmoid(z) * (1 - sigmoid(z)))",
+        ANOTHER,
+        {"silu": lambda x, y, dy: dy * sigmoid(x)}),
+    "softmax-diagonal-only": wrong_lines(
+        "only the diagonal of softmax's Jacobian is there, which is right only with the "
+        "cross-entropy folded in",
+        "dz = da * a * (1 - a)", JACOBIAN, "libnd4j#440, neuroph#37",
+        {"softmax": lambda x, y, dy: dy * y * (1.0 - y)}),
+    "softmax-derivative-missing": wrong_lines(
+        "the error is handed down through softmax as it comes, as if the loss were folded in",
+        "dz = da", JACOBIAN, "libnd4j#440, neuroph#37",
+        {"softmax": handed_down}),
+}

@@ -1,0 +1,216 @@
+"""The loss: its gradient off by a factor, of another loss, or not that of the loss reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
+from ...reference.activations import softmax
+from ...reference.kinds import Array
+from ...reference.losses import values
+from ...reference.wiring import wired
+from ..core import Fault, Faults
+from ..ways import answered, at_sites, loss, replaced
+
+Change = Callable[[Loss], Loss]
+row = partial(Fault, "loss")
+
+
+# --- a wrong row of the table of losses ---------------------------------------------------------
+
+
+def wrong_losses(symptom: str, wrong: str, right: str, seen: str,
+                 changes: Mapping[str, Change]) -> Fault:
+    """A row: by the loss's name, the right loss -> the wrong one."""
+    return row(symptom, wrong, right, seen, loss(changes))
+
+
+def every(change: Change) -> dict[str, Change]:
+    return dict.fromkeys(LOSSES, change)
+
+
+def times(factor: Callable[[Any], float]) -> dict[str, Change]:
+    """dL times factor(p), p: (batch, ..., units), in every loss; the loss itself stays right."""
+    return every(lambda right: right._replace(dL=lambda p, t: right.dL(p, t) * factor(p)))
+
+
+def only(name: str, **lines: Any) -> dict[str, Change]:
+    """New lines L or dL in one loss."""
+    return {name: lambda right: right._replace(**lines)}
+
+
+def reported(change: Callable[[Any], Any]) -> dict[str, Change]:
+    """The unreduced loss changed, in every loss; the gradient stays right."""
+    return every(lambda right: right._replace(L=lambda p, t: change(right.L(p, t))))
+
+
+def hard(p: Any, t: Any) -> Any:
+    """The one-hot rows of argmax(target)."""
+    return np.eye(p.shape[-1], dtype=p.dtype)[values(p, t).argmax(axis=-1)]
+
+
+def of_hard(line: str) -> dict[str, Change]:
+    """L or dL of the hard targets in place of the given ones, in the cross-entropies."""
+
+    def change(right: Loss) -> Loss:
+        given = getattr(right, line)
+        changed: dict[str, Any] = {line: lambda p, t: given(p, hard(p, t))}
+        return right._replace(**changed)
+
+    return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), change)
+
+
+EPSILON = 1e-8
+WITH_EPSILON: dict[str, Change] = {
+    **only("cross_entropy",
+           L=lambda p, t: -(values(p, t) * np.log(p + EPSILON)).sum(axis=-1),
+           dL=lambda p, t: -values(p, t) / (p + EPSILON)),
+    **only("binary_cross_entropy",
+           L=lambda p, t: -(t * np.log(p + EPSILON) + (1.0 - t) * np.log(1.0 - p + EPSILON)),
+           dL=lambda p, t: (1.0 - t) / (1.0 - p + EPSILON) - t / (p + EPSILON)),
+}
+
+
+# --- softmax without its shift ------------------------------------------------------------------
+
+
+def unshifted(z: Any) -> Any:
+    """exp(z) / Σ exp(z): overflows where z is large, 0/0 where all of it is very negative."""
+    e = np.exp(z)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def unshifted_cross_entropy(right: Loss) -> Loss:
+    """-Σ t (z - log Σ exp(z)), and its gradient."""
+    return right._replace(
+        L=lambda z, t: -(values(z, t) * (z - np.log(np.exp(z).sum(axis=-1, keepdims=True))))
+        .sum(axis=-1),
+        dL=lambda z, t: unshifted(z) * values(z, t).sum(axis=-1, keepdims=True) - values(z, t))
+
+
+def without_shift(tables: Tables) -> Engine:
+    wrong = replaced(tables, "activations", "softmax", lambda right: right._replace(f=unshifted))
+    wrong = replaced(wrong, "losses", "softmax_cross_entropy", unshifted_cross_entropy)
+    return lambda case: evaluate(case, wrong)
+
+
+# --- penalties ----------------------------------------------------------------------------------
+
+DECAY = 0.01
+
+
+def decayed(g: Array, parameter: Array | None) -> Array:
+    return g if parameter is None else g + DECAY * parameter
+
+
+def penalty(case: Case) -> Any:
+    """Half of DECAY times the sum of the squares of all weights."""
+    names = dict.fromkeys(place.weight for place in wired(case.network).places)
+    return DECAY / 2 * sum((case.parameters[name] ** 2).sum() for name in names)
+
+
+APART = "programs whose loss and gradient were written apart: nn-from-scratch#13"
+SCRATCH = "nn-from-scratch#13, fromscratchtoml#65"
+LIBRARIES = "hipsternet, andersbll/nnet"
+
+FAULTS: Faults = {
+    "gradient-half": wrong_losses(
+        "every gradient is half of that of the loss, because the 2 of the squared error's "
+        "derivative is lost",
+        "dp = p - t", "dp = 2 * (p - t)", SCRATCH, times(lambda p: 0.5)),
+    "gradient-doubled": wrong_losses(
+        "every gradient is twice that of the loss, because the loss has a factor 1/2 that the "
+        "gradient has not",
+        "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)",
+        "loss = ((p - t)**2).sum() / 2; dp = p - t", SCRATCH, times(lambda p: 2.0)),
+    "gradient-never-computed": wrong_losses(
+        "every gradient is exactly zero: the way back is not written yet, is not called, or is cut "
+        "off from the loss",
+        "dp = 0 * (p - t)", "dp = 2 * (p - t)",
+        "stubs that return zeros; `loss.detach()` before backward", times(lambda p: 0.0)),
+    "gradient-divided-by-batch": wrong_losses(
+        "every gradient is 1/N of that of the loss, N the batch size: it is averaged once too "
+        "often",
+        "dp = dL(p, t) / len(p)", "dp = dL(p, t)", APART, times(lambda p: 1.0 / p.shape[0])),
+    "gradient-times-batch": wrong_losses(
+        "every gradient is N times that of the loss, N the batch size: the loss is a mean over the "
+        "examples and the gradient a sum",
+        "loss = L(p, t).sum() / len(p); dp = dL(p, t)",
+        "loss = L(p, t).sum() / len(p); dp = dL(p, t) / len(p)",
+        APART, times(lambda p: p.shape[0])),
+    "gradient-times-outputs": wrong_losses(
+        "every gradient is too large by the number of outputs: the loss averages over them, and "
+        "the gradient does not",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t) / len(p)",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t) / p.size",
+        "scikit-learn#8349, open since 2017", times(lambda p: p.shape[-1])),
+    "gradient-divided-by-outputs": wrong_losses(
+        "every gradient is too small by the number of outputs: the gradient averages over them, "
+        "and the loss does not",
+        "dp = dL(p, t) / p.shape[1]", "dp = dL(p, t)",
+        "programs whose loss and gradient were written apart: fromscratchtoml#65",
+        times(lambda p: 1.0 / p.shape[-1])),
+    "gradient-negated": wrong_losses(
+        "every gradient has the wrong sign: target - output was written where the loss wants "
+        "output - target",
+        "dp = t - p", "dp = p - t",
+        "programs after the older `error = target - output; w += rate * dw` that forgot its sign",
+        times(lambda p: -1.0)),
+    "cross-entropy-through-argmax": wrong_losses(
+        "the gradient takes argmax(target) for the class and so ignores soft labels, while the "
+        "loss uses them",
+        "dz = p - np.eye(classes)[t.argmax(axis=1)]", "dz = p - t", "popular textbook code",
+        of_hard("dL")),
+    "loss-through-argmax": wrong_losses(
+        "the loss takes argmax(target) for the class, while the gradient uses the target: the two "
+        "differ for soft labels",
+        "loss = -np.log(p[range(len(p)), t.argmax(axis=1)]).sum()", "loss = -(t * np.log(p)).sum()",
+        "popular textbook code", of_hard("L")),
+    "binary-loss-with-categorical-gradient": wrong_losses(
+        "the loss is the binary cross-entropy of sigmoids, while the gradient is that of a softmax",
+        "dz = softmax(z) - t", "dz = sigmoid(z) - t", "the code of two textbooks",
+        only("sigmoid_cross_entropy", dL=lambda z, t: softmax(z) - t)),
+    "binary-gradient-first-term-only": wrong_losses(
+        "the second half of the binary cross-entropy is missing in the gradient, so that targets "
+        "of 0 teach nothing",
+        "dp = -t / p", "dp = -t / p + (1 - t) / (1 - p)",
+        "the code of two textbooks, which pair a binary loss with a categorical gradient",
+        only("binary_cross_entropy", dL=lambda p, t: -t / p)),
+    "softmax-without-max-shift": row(
+        "exp(z) overflows, and the answer is NaN, as soon as a logit is large (710 in float64, 89 "
+        "in float32)",
+        "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
+        "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)",
+        "everywhere", without_shift),
+    "log-with-epsilon": wrong_losses(
+        "a small number is added inside the logarithm: the last digits are wrong, and where p is "
+        "small the whole loss is",
+        "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)",
+        "loss = -(t * np.log(p)).sum(); dp = -t / p", "everywhere", WITH_EPSILON),
+    "loss-without-last-example": wrong_losses(
+        "the loss leaves out the last example, and the gradient is right",
+        "loss = sum(L(p[i], t[i]) for i in range(N - 1))",
+        "loss = sum(L(p[i], t[i]) for i in range(N))",
+        "programs whose loss and gradient were written apart", reported(lambda each: each[:-1])),
+    "loss-halved": wrong_losses(
+        "the loss reported is half of the one the gradient belongs to",
+        "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)",
+        "loss = ((p - t)**2).sum(); dp = 2 * (p - t)", SCRATCH, reported(lambda each: 0.5 * each)),
+    "decay-in-gradient-only": row(
+        "weight decay is added to the gradients of the weights, and is not in the loss",
+        "dW = x.T @ delta + 0.01 * W", "dW = x.T @ delta", LIBRARIES,
+        at_sites(dW=lambda s, dW: decayed(dW, s.W))),
+    "decay-on-biases-too": row(
+        "decay is added to the gradients of the biases, and is not in the loss",
+        "db = delta.sum(axis=0) + 0.01 * b", "db = delta.sum(axis=0)",
+        f"{LIBRARIES}, which let the biases decay", at_sites(db=lambda s, db: decayed(db, s.b))),
+    "penalty-in-loss-only": row(
+        "the loss has an L2 penalty that the gradient knows nothing of",
+        "loss = L(p, t) + 0.005 * (W**2).sum(); dW = x.T @ delta",
+        "loss = L(p, t); dW = x.T @ delta  # or dW += 0.01 * W with the penalty", LIBRARIES,
+        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients))),
+}
