@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -65,8 +66,36 @@ def lifted(case: Case, samples: int, noise: Noise) -> Case:
     return case.map(lift)
 
 
+class _Recent:
+    """The spreads computed last, by the case as an object: whoever makes a case looks at its spread,
+    and whoever asks about it needs it again. The cases are kept, so that no other takes their place.
+    """
+
+    def __init__(self, most: int):
+        self.most = most
+        self.kept: OrderedDict[tuple[int, int, int], tuple[Case, Spread]] = OrderedDict()
+
+    def of(self, case: Case, samples: int, seed: int) -> Spread:
+        key = id(case), samples, seed
+        if key not in self.kept:
+            self.kept[key] = case, _spread(case, samples, seed)
+            if len(self.kept) > self.most:
+                self.kept.popitem(last=False)
+        return self.kept[key][1]
+
+
+_RECENT = _Recent(64)
+
+
 def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
-    """s: the largest deviation of `samples` perturbed runs from the truth, + u|g| + 64 underflow units."""
+    """s: the largest deviation of `samples` perturbed runs from the truth, + u|g| + 64 underflow units.
+
+    The arrays of the case must not be changed afterwards: its spread may be remembered.
+    """
+    return _RECENT.of(case, samples, seed)
+
+
+def _spread(case: Case, samples: int, seed: int) -> Spread:
     noise = _noise(case.dtype)
     noise.rest(seed)
     wide = case.astype("float64")

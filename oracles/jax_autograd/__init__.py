@@ -1,7 +1,7 @@
 """JAX's reverse mode over a forward of its own: nothing of the reference but the description.
 
-One program per structure (network, batch, dtype), compiled once for DRAWS sets of values side by
-side: compiling is what costs. Conventions on kinks are JAX's: relu'(0) = 0, leaky_relu'(0) = 1,
+One program per structure (network, batch, dtype): tracing and compiling it is what costs, and every
+further set of values costs nothing beside it. Conventions on kinks are JAX's: relu'(0) = 0, leaky_relu'(0) = 1,
 |0|' = 1.
 """
 
@@ -29,7 +29,6 @@ except ImportError:  # before jax 0.8
 
 Array = Any
 Values = Mapping[str, Array]
-DRAWS = 16
 
 
 # Compiling is the cost, running is not: these make XLA compile a small network in 40 ms instead of 120.
@@ -59,49 +58,45 @@ def compiler_options() -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def program(network: Network) -> Callable[..., tuple[Array, dict[str, Array]]]:
-    """(differentiated, constants, targets), every array stacked over draws -> losses and gradients, stacked too."""
+    """(differentiated, constants, targets) -> the loss, and the gradient of what is differentiated."""
 
     def loss(differentiated: Values, fixed: Values, targets: Array) -> Array:
         values = {**differentiated, **fixed}
-        return loss_of(network.loss, forward(LAYERS, network.layers, "", values, values["inputs"]), targets)
+        outputs = forward(LAYERS, network.layers, "", values, values["inputs"])
+        return loss_of(network.loss, outputs, targets)
 
-    return jax.jit(jax.vmap(jax.value_and_grad(loss)), compiler_options=compiler_options())
+    return jax.jit(jax.value_and_grad(loss), compiler_options=compiler_options())
 
 
 def answer(case: Case, dtype: str | None = "float64") -> Answer:
-    """Loss and gradients as NumPy arrays of `dtype` ("float32", "float64"; None: the case's), computed in it."""
+    """Loss and gradients as NumPy arrays of `dtype` ("float32", "float64"; None: the case's)."""
     return answers([case], dtype)[0]
 
 
 def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
-    """The answers to cases of one structure (network, batch, kind of targets): one program, DRAWS cases a call."""
-    dtype, result = dtype or (cases[0].dtype if cases else None), []
+    """The answers to cases of one structure (network, batch, kind of targets), all computed in
+    `dtype`: one program for all of them.
+
+    Raises ValueError for cases of several networks.
+    """
     if any(case.network != cases[0].network for case in cases):
         raise ValueError("jax: answers() wants cases of one network")
     with _local():
-        for start in range(0, len(cases), DRAWS):
-            result += _run(cases[start:start + DRAWS], dtype)
-    return result
+        return [_answer(case, dtype or case.dtype) for case in cases]
 
 
-def _run(cases: Sequence[Case], dtype: str | None) -> list[Answer]:
-    """Up to DRAWS cases; the free places repeat the last one, so that one compilation serves any number of them."""
-    losses, gradients = jax.device_get(program(cases[0].network)(*_stacked(cases, dtype)))
-    return [Answer(losses[i], {name: np.array(g[i]) for name, g in gradients.items()}) for i in range(len(cases))]
+def _answer(case: Case, dtype: str) -> Answer:
+    loss, gradients = jax.device_get(program(case.network)(*_arguments(case, dtype)))
+    return Answer(loss, {name: np.array(g) for name, g in gradients.items()})
 
 
-def _stacked(cases: Sequence[Case], dtype: str | None) -> tuple[Values, Values, Array]:
-    """What is differentiated, what is not, and the targets: (DRAWS, ...) each, reals in `dtype`, indices unchanged."""
+def _arguments(case: Case, dtype: str) -> tuple[Values, Values, Array]:
+    """What is differentiated, what is not, and the targets: reals in `dtype`, indices unchanged."""
+    def cast(array: Any) -> np.ndarray:
+        array = np.asarray(array)
+        return array.astype(dtype) if array.dtype.kind == "f" else array
 
-    def stack(*arrays: Any) -> np.ndarray:
-        stacked = np.stack([*arrays, *arrays[-1:] * (DRAWS - len(arrays))])
-        return stacked.astype(dtype) if stacked.dtype.kind == "f" else stacked
-
-    def named(values: Sequence[Values]) -> dict[str, np.ndarray]:
-        return {name: stack(*(each[name] for each in values)) for name in values[0]}
-
-    inputs = {"inputs": stack(*(case.inputs for case in cases))}
-    real = cases[0].network.real
-    parameters, constants = named([case.parameters for case in cases]), named([case.constants for case in cases])
-    targets = stack(*(case.targets for case in cases))
-    return ({**parameters, **inputs}, constants, targets) if real else (parameters, {**constants, **inputs}, targets)
+    differentiated = {name: cast(value) for name, value in case.parameters.items()}
+    fixed = {name: cast(value) for name, value in case.constants.items()}
+    (differentiated if case.network.real else fixed)["inputs"] = cast(case.inputs)
+    return differentiated, fixed, cast(case.targets)
