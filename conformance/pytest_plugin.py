@@ -1,7 +1,7 @@
 """The pytest plug-in: the options, and one line for every subject that was verified in this session.
 
 It costs a session that does not use it nothing: it imports the standard library alone, and looks at
-`testing.conformance` only where a test file has imported it. What is done for targets is in
+the collected tests only where a test file has imported `testing.conformance`. What is done for targets is in
 `testing.collecting`. Under xdist the lines travel as report sections.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .testing.options import IN_FILE, OPTIONS, TARGETS, by_name, lines
+from .testing.options import IN_FILE, OPTIONS, TARGETS, by_name, lines, wanted
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -39,11 +39,10 @@ def _asked(config: Any) -> bool:
     return bool(workers or config.option.backproof or config.getini("backproof") or any(given) or by_name(config))
 
 
-def pytest_report_collectionfinish(config: Any) -> str | None:
+def pytest_report_collectionfinish(items: list[Any]) -> str | None:
     """After the collection, where it is known whether there is anything to say."""
-    testing = sys.modules.get("backproof.testing.conformance")
-    wanted = testing.wanted() if testing else []
-    return f"backproof: verifies {', '.join(wanted)}" if wanted else None
+    names = wanted(items) if "backproof.testing.conformance" in sys.modules else []
+    return f"backproof: verifies {', '.join(names)}" if names else None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

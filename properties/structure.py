@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from ..reference import TABLES, LayerSpec, Network
+from ..reference import TABLES, LayerSpec, LossSpec, Network
 
 Layers = tuple[LayerSpec, ...]
+Chain = Callable[[Sequence[int], Sequence[bool], Sequence[LayerSpec], LossSpec], Network]
 
 
 class Choose(Protocol):
@@ -37,12 +38,15 @@ class Structure(NamedTuple):
     """One way in which a network is more than a chain of layers with activations between them.
 
     grow(choose, network, limits) -> the network with it, or None where it cannot have it;
-    has(network): whether a network has it. `says` is for people.
+    has(network): whether a network has it. `says` is for people. One structure is what all others
+    grow from: it alone has `plain`, which makes a chain of the units per level (the inputs first),
+    whether each level has a bias, the function after each level, and the loss.
     """
 
     says: str
     grow: Callable[[Choose, Network, Limits], Network | None]
     has: Callable[[Network], bool]
+    plain: Chain | None = None
 
 
 # --- layers replaced -------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ import pytest
 from backproof.record.report import Finding, Report
 from backproof.running.profiles import PROFILES
 from backproof.testing import asked as asking
-from backproof.testing import conformance as testing
 from backproof.testing import outcome
 from backproof.testing.session import Session, Settings
-from backproof.testing.sharing import locked, once
+from backproof.testing.sharing import once
+from filelock import FileLock
 
 pytest_plugins = "pytester"
 
@@ -43,8 +43,6 @@ def wrong(network, parameters, inputs, targets):
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch, pytester):
     pytester.makeini("[pytest]")  # else a file above would be the ini-file
-    monkeypatch.setattr(outcome, "_DONE", {})
-    monkeypatch.setattr(testing, "_WANTED", {})
     for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)  # in CI pytest's summary repeats every message whole
 
@@ -335,14 +333,14 @@ def test_what_is_raised_is_not_shared(tmp_path):
 
 
 def test_a_process_that_is_killed_lets_go(tmp_path):
-    code = ("import sys, time; from pathlib import Path; from backproof.testing.sharing import locked\n"
-            "with locked(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)")
+    code = ("import sys, time; from pathlib import Path; from filelock import FileLock\n"
+            "with FileLock(Path(sys.argv[1])): print('in', flush=True); time.sleep(60)")
     child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "in\n"
     entered = threading.Event()
 
     def enter():
-        with locked(tmp_path / "lock"):
+        with FileLock(tmp_path / "lock"):
             entered.set()
 
     threading.Thread(target=enter, daemon=True).start()

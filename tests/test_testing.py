@@ -12,7 +12,6 @@ from backproof.record.report import Finding, Report
 from backproof.reference import DescriptionError
 from backproof.running.api import PlanError
 from backproof.testing import asked as asking
-from backproof.testing import conformance as testing
 from backproof.testing import outcome as outcomes
 
 pytest_plugins = "pytester"
@@ -33,8 +32,6 @@ test_mine = conformance_tests(backprop)
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch):
-    monkeypatch.setattr(outcomes, "_DONE", {})
-    monkeypatch.setattr(testing, "_WANTED", {})
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)  # there pytest's summary repeats every message whole
 

@@ -69,7 +69,7 @@ def _answers_any(subject: Subject) -> bool:
 
 
 def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
-    """The smallest network of the claims: 1x1 dense, where they allow it."""
+    """The smallest network of the claims: one input, one unit, where they allow it."""
     head = several(head)
     depth, least = claims.depth[0], max(head.outputs[0], outputs)
     high = head.outputs[1]

@@ -63,7 +63,7 @@ def _layers(case: Case) -> str:
 
 
 def layer(spec: LayerSpec) -> str:
-    """"tanh", "dense 4", "dense 4 sharing 0", "parallel add (dense 4, tanh | as it is)"."""
+    """The kind with its units, and what it shares: "tanh", "parallel add (tanh | as it is)"."""
     if spec.function is not None:
         return spec.function
     units = "" if spec.units is None else f" {spec.units}"

@@ -24,10 +24,9 @@ import pytest
 from ..plug.subject import subject_of
 from ..running.api import Names, plan_of
 from .asked import Asked, Target, property_names
+from .options import SUBJECT
 from .outcome import judged, show
 from .session import shown
-
-_WANTED: dict[str, None] = {}
 
 
 def conformance_tests(
@@ -54,7 +53,6 @@ def conformance_tests(
     name = target if isinstance(target, str) else subject_of(target).name
     plan_of(**options)
     options |= {} if report is None else {"report": report}
-    _WANTED[name] = None
 
     @pytest.mark.parametrize("name", names := property_names(), ids=names)
     def test(name: str, request: pytest.FixtureRequest) -> None:
@@ -63,12 +61,8 @@ def conformance_tests(
         show(name, asked, judged(asked, item))
 
     test.__doc__ = f"backproof: {name}"
+    setattr(test, SUBJECT, name)  # read by the plug-in when the tests are collected
     return _placed(test)
-
-
-def wanted() -> list[str]:
-    """The subjects of this session, for the plug-in."""
-    return list(_WANTED)
 
 
 def _placed(test: Callable[..., None]) -> Callable[..., None]:

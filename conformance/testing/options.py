@@ -9,6 +9,7 @@ from typing import Any
 from ..running.profiles import PROFILES
 
 SECTION = "Captured backproof call"
+SUBJECT = "backproof_subject"  # the attribute of a test function that holds its subject's name
 OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "report": (str, "DIR", "where the record goes (default: the cache of pytest); of one target DIR itself, of several "
                "subjects a folder of it each"),
@@ -25,6 +26,12 @@ IN_FILE = "in this file: targets, a line each; with paths on the command line th
 def by_name(config: Any) -> bool:
     """Whether this package's own tests are asked for: `--pyargs backproof`."""
     return bool(config.getoption("pyargs")) and any(re.match(r"backproof\b", arg) for arg in config.args)
+
+
+def wanted(items: list[Any]) -> list[str]:
+    """The subjects of the test functions among these items, each once."""
+    names = (getattr(getattr(item, "function", None), SUBJECT, None) for item in items)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def lines(stats: dict[str, list[Any]]) -> Iterator[str]:

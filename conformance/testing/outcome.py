@@ -11,23 +11,22 @@ import pytest
 
 from ..record.report import Finding, Report
 from ..running.api import verify
-from .asked import VERDICT, Asked, Outcome, Target, property_names
+from .asked import VERDICT, Asked, Outcome, property_names
 from .session import Session, folder, session, shown
 from .sharing import once
-
-_DONE: dict[tuple[Any, str], tuple[Target, Outcome]] = {}
 
 
 def judged(asked: Asked, item: Any) -> Outcome:
     """The one run of this session, or what it raised; the item that makes it carries the summary for the terminal."""
     target = asked.target
+    done = session(item.config).outcomes
     key = (target if isinstance(target, str) else id(target), repr(sorted(asked.options.items())))
-    if key not in _DONE:
+    if key not in done:
         outcome, made = _run(asked, item)
-        _DONE[key] = (target, outcome)
+        done[key] = (target, outcome)
         if made:
             item.add_report_section("call", "backproof", summary(asked, outcome))
-    return _DONE[key][1]
+    return done[key][1]
 
 
 def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:

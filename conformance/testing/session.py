@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ..plug.targets import is_file, split
+from .asked import Outcome
 from .options import OPTIONS, by_name, lines
 
 NAME = "backproof-session"
@@ -126,6 +127,8 @@ class Session:
     def __init__(self, config: pytest.Config, settings: Settings):
         self.config, self.settings = config, settings
         self.made = ""
+        # By target (a name, or the identity of an object, which is kept so that no other gets it) and options.
+        self.outcomes: dict[tuple[Any, str], tuple[Any, Outcome]] = {}
 
     def pytest_report_header(self) -> str | None:
         if not self.settings.targets:

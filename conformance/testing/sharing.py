@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock
 
 from ..record.notes import note_of
 from ..record.report import Finding, Report
@@ -19,7 +19,7 @@ NUMBERS = ("got", "wanted", "error", "tolerance")
 def once(folder: Path, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:
     """The report, and whether it was made here. What `make` raises is not shared: the next one makes it again."""
     done = folder / f"{name}.json"
-    with locked(folder / f"{name}.lock"):
+    with FileLock(folder / f"{name}.lock"):
         if done.exists():
             return revived(json.loads(done.read_text(encoding="utf-8"))), False
         report = make()
@@ -39,38 +39,3 @@ def _field(key: str, value: Any) -> Any:
     if key in NUMBERS:
         return float(value)
     return tuple(value) if isinstance(value, list) else value
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Nobody else is in here; a process that ends, however it does, lets go."""
-    with open(path, "a+b") as file:
-        _lock(file)
-        try:
-            yield
-        finally:
-            _unlock(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        while True:
-            file.seek(0)
-            try:
-                return msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            except OSError:  # after ten seconds
-                continue
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

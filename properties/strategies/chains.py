@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...reference import LayerSpec, LossSpec, Network
 from ..claims import Claims, Head, Range, activation
 from ..structure import Choose
-from ..structures.dense import chain as chain_of
+from ..structures import chain as chain_of
 
 DEEPEST = 12
 WIDEST = 8

@@ -4,4 +4,4 @@ from ...reference.families import collected
 from ..structure import Structure
 
 STRUCTURES: dict[str, Structure] = collected(__name__, __path__, "STRUCTURES")
-PLAIN = "dense"
+PLAIN, chain = next((name, row.plain) for name, row in STRUCTURES.items() if row.plain)

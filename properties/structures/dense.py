@@ -25,5 +25,5 @@ def as_it_is(choose: Choose, network: Network, limits: Limits) -> Network:
 
 STRUCTURES = {
     "dense": Structure("dense layers", as_it_is,
-                       lambda network: any(spec.kind == "dense" for _, spec in network.walk())),
+                       lambda network: any(spec.kind == "dense" for _, spec in network.walk()), chain),
 }

@@ -1,4 +1,9 @@
-"""HTML and SVG as text: what is no Markup is escaped, and what cannot be seen is shown by its number."""
+"""HTML and SVG as text: what is no Markup is escaped, and what cannot be seen is shown by its number.
+
+By hand on `html.escape`, and not by a template library, for two reasons: text from a record is cut and
+its invisible characters are shown, which a library's own escaping would skip; and the elements are
+functions that a type checker reads.
+"""
 
 from __future__ import annotations
 
