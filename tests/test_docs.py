@@ -3,6 +3,7 @@
 `python tests/test_docs.py` rewrites the output.
 """
 
+import inspect
 import re
 import shlex
 import subprocess
@@ -10,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from backproof import Claims, Head, implementation
+from backproof.plug.implementing import CLAIMS
+from backproof.properties.structures import STRUCTURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -83,6 +87,26 @@ def test_every_command_named_is_there():
     helped = parser().format_help()
     named = {found["words"] for page in PAGES for found in COMMAND.finditer(page.read_text(encoding="utf-8"))}
     assert {name for name in named if not re.search(rf"^    {name}\b", helped, re.M)} == set()
+
+
+def documented(heading):
+    """The rows of the table behind a heading of the page on plugging in: first cell, second cell."""
+    page = (ROOT / "docs" / "plugging-in.md").read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    for row in re.findall(r"^\| (`.*?) \| (.*?) \|", page, re.M):
+        yield from ((name, row[1].strip("`")) for name in re.findall(r"`(\w+)`", row[0]))
+
+
+def test_the_documented_defaults_are_those_of_the_code():
+    written = dict(documented("What is claimed"))
+    assert set(written) == set(CLAIMS)
+    defaults = {name: eval(value, {"Head": Head}) for name, value in written.items()}
+    assert defaults == {name: getattr(Claims(), name) for name in written}
+    parameters = inspect.signature(implementation).parameters
+    assert defaults == {name: parameters[name].default for name in written}
+
+
+def test_the_structures_are_those_of_the_code():
+    assert dict(documented("More than a chain")) == {name: row.says for name, row in STRUCTURES.items()}
 
 
 if __name__ == "__main__":
