@@ -76,7 +76,7 @@ def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
     return [one for one in found if one is not None]
 
 
-# --- the cold path: a suspicion ---------------------------------------------------------------------------------
+# --- the cold path: a suspicion -------------------------------------------------------------------
 
 
 def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:

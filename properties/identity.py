@@ -36,7 +36,7 @@ class Reply:
         return self.gradients[name]
 
 
-# --- what an identity needs ------------------------------------------------------------------------
+# --- what an identity needs -----------------------------------------------------------------------
 
 Found = tuple[Place, ...]
 ANYWHERE, FIRST, INPUTS, PAIR, LAST = "anywhere", "first", "inputs", "pair", "last"
@@ -94,7 +94,7 @@ class Needs(NamedTuple):
         return TABLES.activations[function].df is not None
 
 
-# --- the identity ----------------------------------------------------------------------------------
+# --- the identity ---------------------------------------------------------------------------------
 
 Ask = Callable[[Case, Found, Claims, Any], "list[Case] | None"]
 Judge = Callable[[Sequence[Reply], Found], Iterator[Equation]]
@@ -132,7 +132,7 @@ class Property(NamedTuple):
         return None if cases is None else Question(cases, partial(self.judge, places=place))
 
 
-# --- for many of them ------------------------------------------------------------------------------
+# --- for many of them -----------------------------------------------------------------------------
 
 
 def every(left: Reply, right: Reply, but: Sequence[str] = (),

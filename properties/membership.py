@@ -97,7 +97,7 @@ def headed(head: Head, case: Case) -> bool:
             and any(KINDS[kind](case.targets, outputs) for kind in head.target_kinds))
 
 
-# --- targets ---------------------------------------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------------
 
 
 def values(t: Any) -> bool:

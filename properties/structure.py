@@ -45,7 +45,7 @@ class Structure(NamedTuple):
     has: Callable[[Network], bool]
 
 
-# --- layers replaced -------------------------------------------------------------------------------
+# --- layers replaced ------------------------------------------------------------------------------
 
 
 def owners(layers: Layers) -> set[int]:

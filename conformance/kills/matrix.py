@@ -133,7 +133,7 @@ def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEE
     return rows
 
 
-# --- the table and the picture ----------------------------------------------------------------------------------
+# --- the table and the picture --------------------------------------------------------------------
 
 
 def markdown(rows: Sequence[Row]) -> Iterator[str]:

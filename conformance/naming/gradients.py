@@ -111,7 +111,7 @@ def something_else(finder: Finder, failures: list[Failure],
     return lambda case: True
 
 
-# --- the words -------------------------------------------------------------------------------------
+# --- the words ------------------------------------------------------------------------------------
 
 
 def headline(wrong: list[str], size: Size) -> str:

@@ -88,7 +88,7 @@ class Looking:
         seen = [Witnessed(self.judge.question, each) for each in (case, *variations(case))]
         return list(symptoms([one for one in seen if one.wrong])) if seen[0].wrong else []
 
-    # --- how far off -------------------------------------------------------------------------------
+    # --- how far off ------------------------------------------------------------------------------
 
     def size(self, case: Case, wrong: Sequence[str], failures: Sequence[Failure]) -> Size:
         """How far off the wrong gradients are, here and on the other failing networks."""
@@ -139,7 +139,7 @@ class Looking:
                 return float(pair[1].value / pair[0].value)
         return None
 
-    # --- the loss ----------------------------------------------------------------------------------
+    # --- the loss ---------------------------------------------------------------------------------
 
     def losses(self, case: Case) -> Losses | None:
         """The row of the table of two losses; None where there is no answer."""

@@ -79,7 +79,7 @@ def clear(case: Case) -> bool:
     return found.finite and not found.unclear
 
 
-# --- what is smaller -------------------------------------------------------------------------------
+# --- what is smaller ------------------------------------------------------------------------------
 
 
 def size(case: Case) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def bits(value: float) -> int:
     return top.bit_length() + bottom.bit_length()
 
 
-# --- the layers ------------------------------------------------------------------------------------
+# --- the layers -----------------------------------------------------------------------------------
 
 
 def built(case: Case, trees: Iterable[Tree]) -> Iterator[Case]:
@@ -139,7 +139,7 @@ def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
             return
 
 
-# --- the extents -----------------------------------------------------------------------------------
+# --- the extents ----------------------------------------------------------------------------------
 
 
 class Axis(NamedTuple):
@@ -217,7 +217,7 @@ def common(best: Best, group: tuple[Axis, ...]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
-# --- the activations -------------------------------------------------------------------------------
+# --- the activations ------------------------------------------------------------------------------
 
 
 def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
@@ -235,7 +235,7 @@ def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
             yield from built(best.case, [layers])
 
 
-# --- the numbers -----------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 def arrays(case: Case) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def constant_ratio(seen: Witnessed, name: str) -> float:
     return k if k and seen.equals(name, k * seen.truth[name]) else 0.0
 
 
-# --- other ways back -------------------------------------------------------------------------------
+# --- other ways back ------------------------------------------------------------------------------
 
 
 def one_example(seen: Witnessed) -> Symptom | None:
@@ -152,7 +152,7 @@ def skipped(seen: Witnessed) -> Symptom | None:
     return None
 
 
-# --- all of them -----------------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 
 def digits(every: Sequence[Witnessed]) -> Symptom | None:

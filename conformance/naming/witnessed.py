@@ -36,7 +36,7 @@ class Witnessed:
         for fault in known:
             self.accounted |= self.given_by(fault)
 
-    # --- the subject and the truth -----------------------------------------------------------------
+    # --- the subject and the truth ----------------------------------------------------------------
 
     @property
     def answer(self) -> Answer:
@@ -75,7 +75,7 @@ class Witnessed:
         other = evaluate(self.case, TABLES._replace(sweep=sweep)).gradients
         return all(self.equals(name, other[name]) for name in self.answer.gradients if name in other)
 
-    # --- known mistakes ----------------------------------------------------------------------------
+    # --- known mistakes ---------------------------------------------------------------------------
 
     def of(self, fault: Fault) -> Behaviour:
         """What a fault does here, asked once."""

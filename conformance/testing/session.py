@@ -48,7 +48,7 @@ def session(config: pytest.Config) -> Session:
     return found
 
 
-# --- options ------------------------------------------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------------------
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -117,7 +117,7 @@ def shown(path: Path, config: pytest.Config) -> str:
         return path.as_posix()
 
 
-# --- the session --------------------------------------------------------------------------------------------------
+# --- the session ----------------------------------------------------------------------------------
 
 
 class Session:
@@ -148,7 +148,7 @@ class Session:
     def unseen(self, said: list[str]) -> Iterator[str]:
         yield from (name for name in self.settings.targets if not any(line.startswith(f"{name}: ") for line in said))
 
-    # --- workers ---------------------------------------------------------------------------------------------
+    # --- workers ----------------------------------------------------------------------------------
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -161,7 +161,7 @@ class Session:
         if self.made:
             shutil.rmtree(self.made, ignore_errors=True)
 
-    # --- records ---------------------------------------------------------------------------------------------
+    # --- records ----------------------------------------------------------------------------------
 
     @property
     def shared(self) -> Path | None:

@@ -32,7 +32,7 @@ Values = Mapping[str, Array]
 DRAWS = 16
 
 
-# Compiling is the cost, running is not: these make XLA compile a small network in 40 ms instead of 120.
+# Compiling is the cost, running is not: these make XLA compile a small network in 40 ms, not 120.
 COMPILER = {
     "xla_backend_optimization_level": 0,
     "xla_cpu_use_fusion_emitters": False,
@@ -59,22 +59,33 @@ def compiler_options() -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def program(network: Network) -> Callable[..., tuple[Array, dict[str, Array]]]:
-    """(differentiated, constants, targets), every array stacked over draws -> losses and gradients, stacked too."""
+    """The compiled program of a network.
+
+    It takes (differentiated, constants, targets), every array stacked over draws, and returns the
+    losses and the gradients by name, stacked too.
+    """
 
     def loss(differentiated: Values, fixed: Values, targets: Array) -> Array:
         values = {**differentiated, **fixed}
-        return loss_of(network.loss, forward(LAYERS, network.layers, "", values, values["inputs"]), targets)
+        outputs = forward(LAYERS, network.layers, "", values, values["inputs"])
+        return loss_of(network.loss, outputs, targets)
 
     return jax.jit(jax.vmap(jax.value_and_grad(loss)), compiler_options=compiler_options())
 
 
 def answer(case: Case, dtype: str | None = "float64") -> Answer:
-    """Loss and gradients as NumPy arrays of `dtype` ("float32", "float64"; None: the case's), computed in it."""
+    """Loss and gradients as NumPy arrays of `dtype`, computed in it.
+
+    `dtype` is "float32" or "float64"; None is the case's.
+    """
     return answers([case], dtype)[0]
 
 
 def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
-    """The answers to cases of one structure (network, batch, kind of targets): one program, DRAWS cases a call."""
+    """The answers to cases of one structure: one network, batch and kind of targets.
+
+    One program answers DRAWS cases a call. Raises ValueError for cases of several networks.
+    """
     dtype, result = dtype or (cases[0].dtype if cases else None), []
     if any(case.network != cases[0].network for case in cases):
         raise ValueError("jax: answers() wants cases of one network")
@@ -85,13 +96,20 @@ def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer
 
 
 def _run(cases: Sequence[Case], dtype: str | None) -> list[Answer]:
-    """Up to DRAWS cases; the free places repeat the last one, so that one compilation serves any number of them."""
+    """The answers to up to DRAWS cases.
+
+    The free places repeat the last one, so that one compilation serves any number of them.
+    """
     losses, gradients = jax.device_get(program(cases[0].network)(*_stacked(cases, dtype)))
-    return [Answer(losses[i], {name: np.array(g[i]) for name, g in gradients.items()}) for i in range(len(cases))]
+    return [Answer(losses[i], {name: np.array(g[i]) for name, g in gradients.items()})
+            for i in range(len(cases))]
 
 
 def _stacked(cases: Sequence[Case], dtype: str | None) -> tuple[Values, Values, Array]:
-    """What is differentiated, what is not, and the targets: (DRAWS, ...) each, reals in `dtype`, indices unchanged."""
+    """What is differentiated, what is not, and the targets, each array of shape (DRAWS, ...).
+
+    Real numbers are in `dtype`, indices as they were.
+    """
 
     def stack(*arrays: Any) -> np.ndarray:
         stacked = np.stack([*arrays, *arrays[-1:] * (DRAWS - len(arrays))])
@@ -102,6 +120,9 @@ def _stacked(cases: Sequence[Case], dtype: str | None) -> tuple[Values, Values, 
 
     inputs = {"inputs": stack(*(case.inputs for case in cases))}
     real = cases[0].network.real
-    parameters, constants = named([case.parameters for case in cases]), named([case.constants for case in cases])
+    parameters = named([case.parameters for case in cases])
+    constants = named([case.constants for case in cases])
     targets = stack(*(case.targets for case in cases))
-    return ({**parameters, **inputs}, constants, targets) if real else (parameters, {**constants, **inputs}, targets)
+    if real:
+        return {**parameters, **inputs}, constants, targets
+    return parameters, {**constants, **inputs}, targets

@@ -70,7 +70,7 @@ def of_units(says: str, unit: Unit, source: str, after: tuple[str, ...] | None =
     return Property("units", says, ask, judge, Needs(PAIR, after), source)
 
 
-# --- changes of units ------------------------------------------------------------------------------
+# --- changes of units -----------------------------------------------------------------------------
 
 
 def joined(m: Measured, first: Measured, axis: int) -> Measured:
@@ -128,7 +128,7 @@ def sign_rows(m: Measured) -> Measured:
     return m * signs(m.value.shape[0])[:, None]
 
 
-# --- identities of their own -----------------------------------------------------------------------
+# --- identities of their own ----------------------------------------------------------------------
 
 
 def ask_dead(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:

@@ -53,7 +53,7 @@ def head_of(choose: Choose, claims: Claims) -> Head:
     return found
 
 
-# --- sizes -----------------------------------------------------------------------------------------
+# --- sizes ----------------------------------------------------------------------------------------
 
 
 def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
@@ -89,7 +89,7 @@ def narrowed(sizes: Sequence[int], biases: Sequence[bool], outputs: Range,
     return sizes
 
 
-# --- the chain -------------------------------------------------------------------------------------
+# --- the chain ------------------------------------------------------------------------------------
 
 
 @dataclass
