@@ -1,10 +1,10 @@
-"""What an exact identity of backpropagation is: what it needs, what it asks, which numbers are equal.
+"""What an exact identity of backpropagation needs, what it asks, and which numbers are equal.
 
-An identity holds for every right program, whatever its formulas. It says as data what it needs (a site
-that reads the inputs, two sites with a relu between them, a bias, a batch of two) and is asked
-wherever a network has that. A transformed case uses exact transformations only (permutations, powers
-of two, sums of short binary fractions), so that the identity holds to the last bit of the mathematics
-and the tolerance is that of the answers alone.
+An identity holds for every right program, whatever its formulas. It says as data what it needs (a
+site that reads the inputs, two sites with a relu between them, a bias, a batch of two) and is asked
+wherever a network has that. A transformed case uses exact transformations only (permutations,
+powers of two, sums of short binary fractions), so that the identity holds to the last bit of the
+mathematics and the tolerance is that of the answers alone.
 """
 
 from __future__ import annotations

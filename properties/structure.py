@@ -69,7 +69,7 @@ def spliced(network: Network, start: int, stop: int, new: Layers) -> Network:
 
 
 class Level(NamedTuple):
-    """One level of a chain: a layer with units at position `at`, and the function after it, if any."""
+    """One level of a chain: a layer with units at `at`, and the function after it, if any."""
 
     at: int
     spec: LayerSpec

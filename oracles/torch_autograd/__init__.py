@@ -54,4 +54,5 @@ def _gradients(loss: Tensor, leaves: Values) -> dict[str, np.ndarray]:
         return {name: np.zeros_like(leaf.detach().numpy()) for name, leaf in leaves.items()}
     gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True,
                                     materialize_grads=True)
-    return {name: np.array(gradient.numpy()) for name, gradient in zip(leaves, gradients, strict=True)}
+    return {name: np.array(gradient.numpy())
+            for name, gradient in zip(leaves, gradients, strict=True)}

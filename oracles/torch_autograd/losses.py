@@ -24,7 +24,8 @@ def _rows(p: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
     t becomes the same, or, where it is indices, (rows,).
     """
-    return p.reshape(-1, p.shape[-1]), (t.reshape(-1) if t.ndim < p.ndim else t.reshape(-1, t.shape[-1]))
+    rows = t.reshape(-1) if t.ndim < p.ndim else t.reshape(-1, t.shape[-1])
+    return p.reshape(-1, p.shape[-1]), rows
 
 
 def _cross_entropy(p: Tensor, t: Tensor, reduction: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Plain chains inside the claims: heads, depths, sizes and biases, biased to where mistakes hide."""
+"""Plain chains in the claims: heads, depths, sizes, biases, biased to where mistakes hide."""
 
 from __future__ import annotations
 
