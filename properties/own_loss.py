@@ -48,7 +48,7 @@ def _vector(reply: Reply) -> tuple[Any, Any]:
 def direction(reply: Reply, rng: Any) -> Any:
     """A random direction (P,) over the numbers the subject gives a gradient for.
 
-    Its length is such that no unit runs away from its kink or its curvature.
+    Its length is such that no unit moves faster than 1 along it.
     """
     sizes = unflatten(reply.case, flatten(reply.case))
     mask = np.concatenate([np.full(a.size, float(k in reply.gradients)) for k, a in sizes.items()])

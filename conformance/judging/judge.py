@@ -92,7 +92,7 @@ class Judge:
         return reply
 
     def refused(self, case: Case, error: Exception) -> None:
-        """No answer: a broken contract, a declined question, a crash or a hang, each by its name."""
+        """No answer: a broken contract, a declined question, a crash or a hang, each by name."""
         if isinstance(error, BrokenContract):
             name = "untouched_arguments" if error.kind == "mutated" else "contract"
             self.fail(name, error.kind, case, error.message)
@@ -317,7 +317,7 @@ class Judge:
         return differing("loss", reply.loss, sides.loss)
 
     def structure(self, cases: Sequence[Case]) -> None:
-        """Several cases of one structure against the oracles that are asked so: one program for all."""
+        """Several cases of one structure before the oracles that compile one program for all."""
         for name in self.names:
             if ORACLES[name].when is When.STRUCTURES:
                 self.many(name, cases)
@@ -338,7 +338,7 @@ class Judge:
     # --- exact integers ---------------------------------------------------------------------------
 
     def exact(self, case: Case | None) -> None:
-        """Integer arithmetic leaves no tolerance; the slope at a kink is a convention, fitted once."""
+        """Integer arithmetic leaves no tolerance, but for a convention: the slope at a kink."""
         if case is None:
             return
         try:
