@@ -1,4 +1,4 @@
-"""backproof tells you whether your backpropagation is right and, where it is not, which mistake you made.
+"""backproof says whether your backpropagation is right and, if not, which mistake you made.
 
     from backproof import Head, implementation, verify
 

@@ -1,4 +1,4 @@
-"""The pytest plug-in: the options, and one line for every subject that was verified in this session.
+"""The pytest plug-in: the options, and one line for every subject verified in this session.
 
 It costs a session that does not use it nothing: it imports the standard library alone, and looks at
 the collected tests only where a test file has imported `testing.conformance`. What is done for targets is in
@@ -15,8 +15,8 @@ from .testing.options import IN_FILE, OPTIONS, TARGETS, by_name, lines, wanted
 
 def pytest_addoption(parser: Any) -> None:
     """Every option on the command line, and as a line of the ini-file."""
-    group = parser.getgroup("backproof", "backproof: is the backpropagation right? (all but --backproof hold for "
-                                         "conformance_tests too, which may say otherwise)")
+    group = parser.getgroup("backproof", "backproof: is the backpropagation right? (all but "
+                            "--backproof hold for conformance_tests too, which may say otherwise)")
     group.addoption("--backproof", action="append", default=[], metavar="TARGET", help=TARGETS)
     parser.addini("backproof", f"backproof: {IN_FILE}", type="linelist", default=[])
     for name, (kind, metavar, says) in OPTIONS.items():
@@ -36,7 +36,8 @@ def _asked(config: Any) -> bool:
     names = [f"backproof_{name}" for name in OPTIONS]
     given = (config.getoption(name) is not None or config.getini(name) for name in names)
     workers = hasattr(config, "workerinput") or getattr(config.option, "tx", None)
-    return bool(workers or config.option.backproof or config.getini("backproof") or any(given) or by_name(config))
+    return bool(workers or config.option.backproof or config.getini("backproof")
+                or any(given) or by_name(config))
 
 
 def pytest_report_collectionfinish(items: list[Any]) -> str | None:

@@ -1,4 +1,6 @@
-"""What `pytest --pyargs backproof` collects: the targets of `--backproof`, or one failure that says how to give one.
+"""What `pytest --pyargs backproof` collects: the targets of `--backproof`, or one failure.
+
+The failure says how to give a target.
 
 The plug-in puts the tests of the targets in the place of this module.
 """

@@ -1,9 +1,9 @@
-"""The independent witnesses: engines that get their gradients another way. Each is loaded when it is asked for.
+"""The independent witnesses: engines that get their gradients another way, loaded when asked for.
 
     from backproof.oracles import load
     load("torch").answer(case)
 
-Oracles of one family share a forward: two of them that agree are one witness of the forward, not two.
+Oracles of one family share a forward: two that agree are one witness of the forward, not two.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Oracle(NamedTuple):
     """A row: the module with `answer(case)`, the import it needs, and what a run does with it.
 
     `family`: whose forward it shares. `claims`: what a subject's gradients must equal, in words.
-    `when` and `how`: when it is asked and for what. `witness`: whether it may confirm that a subject
-    is wrong, since it shares no code with the reference. `install`: how to get what it needs.
+    `when` and `how`: when it is asked and for what. `witness`: whether it may confirm that a
+    subject is wrong, since it shares no code with the reference. `install`: how to get it.
     """
 
     module: str
@@ -58,7 +58,8 @@ class Oracle(NamedTuple):
 
 ORACLES: dict[str, Oracle] = {
     "torch": Oracle(
-        "torch_autograd", "torch", "torch", "PyTorch's reverse mode over a forward written in PyTorch",
+        "torch_autograd", "torch", "torch",
+        "PyTorch's reverse mode over a forward written in PyTorch",
         "every gradient equals PyTorch's", witness=True, install='pip install "backproof[torch]"'),
     "jax": Oracle(
         "jax_autograd", "jax", "jax", "JAX's reverse mode, compiled, over a forward written in JAX",
@@ -91,22 +92,32 @@ class Unsupported(Exception):  # noqa: N818
 
 
 def load(name: str) -> ModuleType:
-    """The oracle's module, with `answer(case) -> Answer`; NotAvailable, or DescriptionError for an unknown name."""
+    """The oracle's module, with `answer(case) -> Answer`.
+
+    Raises NotAvailable where the package is missing or broken, DescriptionError for an unknown
+    name.
+    """
     from ..reference.checks import one_of  # not above: it brings numpy, and --help has none
 
     oracle = ORACLES[one_of("oracle", name, ORACLES)]
     if oracle.package:
         try:
             importlib.import_module(oracle.package)
-        except Exception as error:  # a broken installation raises anything: OSError, RuntimeError, AttributeError
+        # a broken installation raises anything: OSError, RuntimeError, AttributeError
+        except Exception as error:
             first = (str(error).strip() or "no message").splitlines()[0]
-            raise NotAvailable(name, f"{type(error).__name__}: {first}; {oracle.install}") from error
+            why = f"{type(error).__name__}: {first}; {oracle.install}"
+            raise NotAvailable(name, why) from error
     return importlib.import_module(f".{oracle.module}", __name__)
 
 
 def available() -> tuple[str, ...]:
-    """The oracles whose package is there, by a look that imports none of them; `load` may still find one broken."""
-    return tuple(name for name, oracle in ORACLES.items() if oracle.package is None or _there(oracle.package))
+    """The oracles whose package is there, found without importing any.
+
+    `load` may still find one of them broken.
+    """
+    return tuple(name for name, oracle in ORACLES.items()
+                 if oracle.package is None or _there(oracle.package))
 
 
 def _there(package: str) -> bool:
@@ -119,11 +130,13 @@ def _there(package: str) -> bool:
 def row(oracle: str, what: str, name: str, table: Mapping[str, Any]) -> Any:
     """The entry of an oracle's table; Unsupported by name where it has none."""
     if name not in table:
-        raise Unsupported(f"{oracle}: {what} {name!r} is unknown to this oracle; it knows {', '.join(table)}")
+        raise Unsupported(f"{oracle}: {what} {name!r} is unknown to this oracle; "
+                          f"it knows {', '.join(table)}")
     return table[name]
 
 
-def known_options(oracle: str, what: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def known_options(oracle: str, what: str, options: Mapping[str, Any],
+                  known: tuple[str, ...]) -> None:
     """Raise Unsupported for an option that the oracle would ignore."""
     for name in options:
         if name not in known:

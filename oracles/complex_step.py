@@ -29,7 +29,10 @@ def answer(case: Case) -> Answer:
 
 
 def estimate(case: Case, noise: float | None = None) -> tuple[Answer, dict[str, Any]]:
-    """The gradient entry by entry, and how far it may be off by name; the loss's noise is no matter."""
+    """The gradient entry by entry, and by name how far it may be off.
+
+    `noise`, that of the loss, does not matter here: nothing is subtracted.
+    """
     found = answer(case)
     dust = max(_dust(g) for g in found.gradients.values())
     return found, dict.fromkeys(found.gradients, dust)

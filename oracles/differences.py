@@ -1,12 +1,12 @@
 """Central differences with their own error estimate, and a certified step at kinks.
 
 Calls the reference's *forward*, never its backward. D(h) = (L(θ + h d) - L(θ - h d)) / 2h along a
-direction d, for a ladder of steps, each a quarter of the last; Richardson's extrapolation
-R = (16 D(h/4) - D(h)) / 15; the rung where neighbouring R agree best wins, and their disagreement is
-the estimate. A rung counts only where every unit stays on its side of its kinks.
+direction d, for a ladder of steps, each a quarter of the last; Richardson's extrapolation is
+R = (16 D(h/4) - D(h)) / 15; the rung where neighbouring R agree best wins, and their disagreement
+is the estimate. A rung counts only where every unit stays on its side of its kinks.
 
-`along` takes any directions: one for each array is what a run asks, at two stacked forwards for all.
-`estimate` takes every entry by itself, which costs as many directions as there are numbers.
+`along` takes any directions: one for each array is what a run asks, at two stacked forwards for
+all. `estimate` takes every entry by itself, which costs as many directions as there are numbers.
 """
 
 from __future__ import annotations
@@ -59,9 +59,10 @@ def _entries(theta: Any) -> Iterator[tuple[Any, float]]:
 
 
 def _paces(case: Case, theta: Any, directions: Any) -> Any:
-    """How fast the fastest argument of a function, or output, moves along each direction; at least 1.
+    """How fast the fastest argument of a function, or output, moves along each direction.
 
-    A step that moves a unit far sees an average slope: coarse rungs may agree on it, and it is none.
+    At least 1. A step that moves a unit far sees an average slope: coarse rungs may agree on it,
+    though it is no derivative.
     """
     step = 2.0**-24
     here, there = backprop.forward(case), backprop.forward(stacked(case, theta + step * directions))
@@ -72,7 +73,7 @@ def _paces(case: Case, theta: Any, directions: Any) -> Any:
     return np.maximum(1.0, np.maximum.reduce(fastest))
 
 
-# --- the ladder ------------------------------------------------------------------------------------
+# --- the ladder -----------------------------------------------------------------------------------
 
 
 def _ladders(case: Case, theta: Any, directions: Iterator[tuple[Any, float]] | Any,
@@ -98,7 +99,7 @@ def _ladder(case: Case, theta: Any, directions: Any, steps: Any, noise: float | 
 
 
 def certified(case: Case, rows: Any) -> Any:
-    """For K vectors (K, P) near the case: whether every unit is on its side of its kinks, as here."""
+    """For K vectors (K, P) near the case: whether every unit is on the side of its kinks it has."""
     return _same_side(case, backprop.forward(stacked(case, rows)))
 
 
@@ -117,10 +118,12 @@ def _same_side(case: Case, trace: Trace) -> Any:
     return same
 
 
-def extrapolate(plus: Any, minus: Any, steps: Any, noise: Any, certain: Any | None = None) -> Estimate:
-    """The derivative from losses at θ ± h; all of shape (rungs, ...), each rung a quarter of the last.
+def extrapolate(plus: Any, minus: Any, steps: Any, noise: Any,
+                certain: Any | None = None) -> Estimate:
+    """The derivative from losses at θ ± h.
 
-    `noise` is how far each loss may be off; `certain` masks the rungs that crossed no kink.
+    All arrays are of shape (rungs, ...), each rung a quarter of the last. `noise` is how far each
+    loss may be off; `certain` masks the rungs that crossed no kink.
     """
     with np.errstate(all="ignore"):
         d = (plus - minus) / (2.0 * steps)

@@ -1,4 +1,4 @@
-"""One random direction for each array of a case: what differences and the complex step are asked."""
+"""One random direction for each array of a case, for differences and the complex step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .flat import pieces, unflatten
 
 
 def of_each_array(case: Case, rng: Any) -> Any:
-    """Directions (K, P), one for each of the K arrays with a gradient: random signs, sizes near 1."""
+    """Directions (K, P), one for each of the K arrays with a gradient.
+
+    Their entries have random signs and sizes near 1.
+    """
     arrays = pieces(case)
     total = sum(array.size for array in arrays.values())
     rows, start = np.zeros((len(arrays), total)), 0

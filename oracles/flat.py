@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
 
 
 def pieces(case: Case) -> dict[str, Any]:
-    """The arrays with a gradient, by name: every parameter, and the inputs where they are real numbers."""
+    """The arrays with a gradient, by name: every parameter, and inputs that are real numbers."""
     inputs = {"inputs": case.inputs} if case.network.real else {}
     return {**case.parameters, **inputs}
 
@@ -32,7 +32,8 @@ def unflatten(case: Case, vector: Any) -> dict[str, Any]:
     """The arrays by name from (..., P): each gets the leading axes of `vector`."""
     result, start = {}, 0
     for name, array in pieces(case).items():
-        result[name] = vector[..., start:start + array.size].reshape(*vector.shape[:-1], *array.shape)
+        piece = vector[..., start:start + array.size]
+        result[name] = piece.reshape(*vector.shape[:-1], *array.shape)
         start += array.size
     return result
 
@@ -45,7 +46,7 @@ def stacked(case: Case, rows: Any) -> Case:
 
 
 def moved(case: Case, vector: Any) -> Case:
-    """The case with its differentiable numbers replaced by those of a vector (P,), in the case's dtype."""
+    """The case with its differentiable numbers taken from a vector (P,), in the case's dtype."""
     arrays = {name: a.astype(case.dtype) for name, a in unflatten(case, vector).items()}
     inputs = arrays.pop("inputs", case.inputs)
     return case.but(parameters=arrays, inputs=inputs)

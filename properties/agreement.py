@@ -1,9 +1,10 @@
 """When is an answer wrong? Never on one instrument's word.
 
-An error of at most 16 s agrees. Beyond that the arbiter says what is true, 64 samples what is allowed, and a witness
-that shares no backward code with the reference whether the truth is true: "wrong" needs all three, and an error above
-4 running-error bounds. Below those bounds an error that torch or JAX, in the subject's own dtype, do not make "loses
-digits". Without a witness nothing is said: inconclusive.
+An error of at most 16 s agrees. Beyond that three things are asked: the arbiter says what is true,
+64 samples say what is allowed, and a witness that shares no backward code with the reference says
+whether the truth is true. "Wrong" needs all three, and an error above 4 running-error bounds. Below
+those bounds an error that torch or JAX, in the subject's own dtype, do not make "loses digits".
+Without a witness nothing is said: the judgement is inconclusive.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ def differing(parameter: str, left: Any, right: Any) -> Disagreement | None:
     if np.all(error <= tolerance):
         return None
     with np.errstate(all="ignore"):
-        ratio = np.where(error <= tolerance, 0.0, np.where(tolerance > 0, error / tolerance, np.inf))
+        ratio = np.where(error <= tolerance, 0.0,
+                         np.where(tolerance > 0, error / tolerance, np.inf))
     where = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     values = (x.value if isinstance(x, Measured) else x for x in (left, right))
     got, wanted = (np.broadcast_to(value, error.shape)[where] for value in values)
     allowed = np.broadcast_to(tolerance, error.shape)[where]
-    return Disagreement(parameter, tuple(map(int, where)), float(got), float(wanted), float(error[where]),
-                        float(allowed))
+    return Disagreement(parameter, tuple(map(int, where)), float(got), float(wanted),
+                        float(error[where]), float(allowed))
 
 
 def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
@@ -76,7 +78,7 @@ def disagreements(reply: Reply, truth: Answer) -> list[Disagreement]:
     return [one for one in found if one is not None]
 
 
-# --- the cold path: a suspicion ---------------------------------------------------------------------------------
+# --- the cold path: a suspicion -------------------------------------------------------------------
 
 
 def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
@@ -130,7 +132,9 @@ def absent(at_hand: Mapping[str, Any]) -> str:
     """Which witnesses are missing, in words."""
     missing = [name for name, row in oracles.ORACLES.items()
                if row.witness and name not in at_hand]
-    return f"{' and '.join(missing)} not available or what the subject is made of" if missing else "witnesses disagree"
+    if not missing:
+        return "witnesses disagree"
+    return f"{' and '.join(missing)} not available or what the subject is made of"
 
 
 def _beyond(reply: Reply, truth: Answer, bound: Answer, name: str) -> bool:
@@ -143,12 +147,14 @@ def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Sprea
     """Below the bounds: an error that others do not make in the subject's own dtype."""
     inside = [name for name, oracle in at_hand.items() if _agrees(oracle, case, truth, s, None)]
     if not inside:
-        return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}", wrong, truth)
+        return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}",
+                         wrong, truth)
     why = f"loses digits that {inside[0]} keeps in {case.dtype}"
     return Judgement("failed", why, wrong, truth, loses_digits=True)
 
 
-def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread, dtype: str | None = "float64") -> bool:
+def _agrees(oracle: Any, case: Case, truth: Answer, s: Spread,
+            dtype: str | None = "float64") -> bool:
     try:
         return not disagreements(measured(case, oracle.answer(case, dtype), s), truth)
     except oracles.Unsupported:
@@ -160,7 +166,7 @@ def _loss_agrees(reply: Reply, truth: Answer) -> bool:
 
 
 def _differences_agree(reply: Reply, truth: Answer, s: Spread) -> bool:
-    """Whether differences side with the truth: near it, and sharp enough to be apart from the answer."""
+    """Whether differences side with the truth: near it, and too sharp to allow the answer."""
     answer, error = oracles.load("differences").estimate(reply.case, loss_noise(reply.case, s))
     near = {k: Measured(answer.gradients[k], SLACK * (error[k] + s.gradients[k])) for k in error}
     sharp = any(differing(k, near[k], reply[k]) for k in reply.gradients)

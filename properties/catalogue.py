@@ -1,7 +1,7 @@
 """Every check there is, in one table: the contract, the values, the oracles, the identities.
 
-A run loops over it, and so does whatever shows a run. A new row of ORACLES or of a file in identities/
-is in it without a change here.
+A run loops over it, and so does whatever shows a run. A new row of ORACLES or of a file in
+identities/ is in it without a change here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ VALUES = {
                        "every gradient equals the reference's, within the computed tolerance"),
     "loss_value": Check("loss", "reference", "reference", "the loss reported is the declared one"),
     "own_loss": Check("own_loss", "own loss", "own loss",
-                      "the gradient is that of the loss reported: differences along three directions"),
+                      "the gradient is that of the loss reported: differences along three "
+                      "directions"),
     "line_integral": Check("own_loss", "own loss", "own loss",
                            "the gradient integrated along a line is the difference of the loss"),
     "exact_integers": Check("value", "exact integers", "reference",

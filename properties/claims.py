@@ -20,7 +20,8 @@ Range = tuple[int, int | None]
 def _range(what: str, value: Any) -> Range:
     if isinstance(value, int) and not isinstance(value, bool):
         value = (value, value)
-    ok = isinstance(value, tuple | list) and len(value) == 2 and type(value[0]) is int and value[0] >= 1
+    ok = (isinstance(value, tuple | list) and len(value) == 2
+          and type(value[0]) is int and value[0] >= 1)
     if not ok or not (value[1] is None or (type(value[1]) is int and value[1] >= value[0])):
         raise DescriptionError(f"{what}: {value!r} is not a range such as (1, None) or (2, 8)")
     return (value[0], value[1])
@@ -30,10 +31,11 @@ def _range(what: str, value: Any) -> Range:
 class Head:
     """An output activation and a loss, coupled as a real library couples them.
 
-    reduction: "reported" fits sum, mean_over_batch or mean (and a scale of 1, 1/2 or 2) once, from the loss the subject
-    reports; or name one, with its `scale`. targets: "real", "one_hot", "soft", "binary", "index", or "any" that the
-    loss takes. outputs: how many output units, (least, most or None). log_floor: the loss clips its probabilities
-    there ("eps" or a number) while the gradient does not; where the clip is active the loss is not checkable.
+    reduction: "reported" fits sum, mean_over_batch or mean (and a scale of 1, 1/2 or 2) once, from
+    the loss the subject reports; or name one, with its `scale`. targets: "real", "one_hot", "soft",
+    "binary", "index", or "any" that the loss takes. outputs: how many output units, (least, most or
+    None). log_floor: the loss clips its probabilities there ("eps" or a number) while the gradient
+    does not; where the clip is active the loss is not checkable.
     """
 
     activation: str
@@ -84,12 +86,14 @@ def activation(value: str | Mapping[str, Any]) -> LayerSpec:
 
 @dataclass(frozen=True)
 class Claims:
-    """Chains of dense layers: which hidden activations, heads, biases, batches, depths (dense layers) and dtypes.
+    """Which networks and cases a subject says that it can answer.
 
-    layers: what networks may be made of and look like, by the names of `properties.structures` ("dense" for plain
-    chains, "parallel", "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
-    max_parameters: the largest network to send. explored: nothing was claimed, so the subject may decline. Raises
-    DescriptionError for what cannot be.
+    hidden: the activations between layers. heads: the output activations with their losses. bias,
+    batch, depth (in dense layers) and dtypes: which of each. layers: what networks may be made of
+    and look like, by the names of `properties.structures` ("dense" for plain chains, "parallel",
+    "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
+    max_parameters: the largest network to send. explored: nothing was claimed, so the subject may
+    decline. Raises DescriptionError for what cannot be.
     """
 
     hidden: tuple[str | Mapping[str, Any], ...] = ()
@@ -128,8 +132,9 @@ class Claims:
             object.__setattr__(self, name, _range(f"claims: {name}", getattr(self, name)))
         if self.depth[0] > 1 and not self.hidden:
             raise DescriptionError("claims: depth above 1 needs at least one hidden activation")
-        if self.max_parameters is not None and not (type(self.max_parameters) is int and self.max_parameters >= 1):
-            raise DescriptionError(f"claims: max_parameters is {self.max_parameters!r}, wanted a positive integer")
+        most = self.max_parameters
+        if most is not None and not (type(most) is int and most >= 1):
+            raise DescriptionError(f"claims: max_parameters is {most!r}, wanted a positive integer")
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""

@@ -1,7 +1,8 @@
-"""Networks whose arithmetic is exact: small integers, power-of-two counts, every magnitude below 2^24.
+"""Networks whose arithmetic is exact: small integers, power-of-two counts, all below 2^24.
 
-float32 and float64 then give the same bits in any order of summation, kinks included, so the tolerance is zero. What
-is left open is the slope at a kink itself: a convention, fitted once per kind.
+float32 and float64 then give the same bits in any order of summation, kinks included, so the
+tolerance is zero. What is left open is the slope at a kink itself: a convention, fitted once per
+kind.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ LIMIT = 2.0**24
 SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
 
 
-def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[int], dtype: str) -> Case | None:
+def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[int],
+               dtype: str) -> Case | None:
     """A certified exact case of this network, None where its size or its counts allow none."""
     shapes, rng = infer(network), np.random.default_rng(seed)
     per = LOSSES[network.loss.kind].per
@@ -51,13 +53,17 @@ def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[
 
 
 def certified(case: Case) -> bool:
-    """Whether every partial sum, in any order, stays below 2^24: the same network on magnitudes says so."""
+    """Whether every partial sum, in any order, stays below 2^24.
+
+    The same network on magnitudes says so.
+    """
     tables = TABLES._replace(activations=dict.fromkeys(ACTIVATIONS, ACTIVATIONS["identity"]))
     wide = case.astype("float64")
     larger = wide.map(lambda a: np.abs(a) + 1.0).but(targets=-np.abs(wide.targets) - 1.0)
     answer = evaluate(larger, tables)
+    per, output = LOSSES[case.network.loss.kind].per, infer(case.network).output
     scale = abs(case.network.loss.scale) * factor(
-        case.network.loss.reduction, LOSSES[case.network.loss.kind].per, (case.batch, *infer(case.network).output))
+        case.network.loss.reduction, per, (case.batch, *output))
     largest = max(float(np.abs(g).max()) for g in answer.gradients.values())
     return max(largest, abs(float(answer.loss))) / scale < LIMIT
 
@@ -75,10 +81,12 @@ def with_slopes(chosen: dict[str, float]) -> Tables:
     """The tables with these slopes at the kinks."""
     tables = TABLES
     if "relu" in chosen:
-        row = elementwise(ACTIVATIONS["relu"].f, lambda x, y: _step(x, 0.0, chosen["relu"], 1.0), kinks=(0.0,))
+        row = elementwise(ACTIVATIONS["relu"].f,
+                          lambda x, y: _step(x, 0.0, chosen["relu"], 1.0), kinks=(0.0,))
         tables = tables._replace(activations={**tables.activations, "relu": row})
     if "absolute_error" in chosen:
-        loss = LOSSES["absolute_error"]._replace(dL=lambda p, t: _step(p - t, -1.0, chosen["absolute_error"], 1.0))
+        loss = LOSSES["absolute_error"]._replace(
+            dL=lambda p, t: _step(p - t, -1.0, chosen["absolute_error"], 1.0))
         tables = tables._replace(losses={**tables.losses, "absolute_error": loss})
     return tables
 
@@ -96,10 +104,11 @@ class Exactness(NamedTuple):
 
 
 def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
-    """Bit for bit, under one convention per kind of kink; `slopes` holds those still possible and is narrowed.
+    """Bit for bit, under one convention per kind of kink.
 
-    A difference inside the tolerance is a note (inexact arithmetic). At a kink a finite answer that no convention
-    explains is inconclusive; NaN and infinity are wrong everywhere, and any difference is away from kinks.
+    `slopes` holds the conventions still possible and is narrowed. A difference inside the tolerance
+    is a note (inexact arithmetic). At a kink a finite answer that no convention explains is
+    inconclusive; NaN and infinity are wrong everywhere, and any difference is away from kinks.
     """
     choices = list(conventions(case.network))
     possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
@@ -112,14 +121,15 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
         return Exactness("inconclusive", "the slope at a kink changes from network to network")
     if not all(np.isfinite(g).all() for g in answer.gradients.values()):
         truth = evaluate(case.astype("float64"))
-        wrong = (differing(k, np.asarray(g, dtype=float), truth.gradients[k]) for k, g in answer.gradients.items()
-                 if not np.isfinite(g).all())
+        wrong = (differing(k, np.asarray(g, dtype=float), truth.gradients[k])
+                 for k, g in answer.gradients.items() if not np.isfinite(g).all())
         return Exactness("failed", "", tuple(d for d in wrong if d))
     near = [_near(case, answer, tables) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
     if on_kink(case):
-        return Exactness("inconclusive", "no slope at a kink explains an integer network's gradient")
+        return Exactness("inconclusive",
+                         "no slope at a kink explains an integer network's gradient")
     return Exactness("failed", "", near[0])
 
 
@@ -130,14 +140,16 @@ def on_kink(case: Case) -> bool:
 
 def _same(case: Case, answer: Answer, tables: Tables) -> bool:
     truth = evaluate(case.astype("float64"), tables)
-    return all(np.array_equal(np.asarray(g, dtype=float), truth.gradients[k]) for k, g in answer.gradients.items())
+    return all(np.array_equal(np.asarray(g, dtype=float), truth.gradients[k])
+               for k, g in answer.gradients.items())
 
 
 def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
     truth = evaluate(case.astype("float64"), tables)
     s = spread(case)
     least = 1e-6 * np.finfo(case.dtype).eps
-    allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max() for k, g in truth.gradients.items()}
+    allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max()
+               for k, g in truth.gradients.items()}
     found = (differing(k, Measured(np.asarray(g, dtype=float), allowed[k]), truth.gradients[k])
              for k, g in answer.gradients.items())
     return tuple(d for d in found if d)

@@ -1,10 +1,10 @@
-"""What an exact identity of backpropagation is: what it needs, what it asks, which numbers are equal.
+"""What an exact identity of backpropagation needs, what it asks, and which numbers are equal.
 
-An identity holds for every right program, whatever its formulas. It says as data what it needs (a site
-that reads the inputs, two sites with a relu between them, a bias, a batch of two) and is asked
-wherever a network has that. A transformed case uses exact transformations only (permutations, powers
-of two, sums of short binary fractions), so that the identity holds to the last bit of the mathematics
-and the tolerance is that of the answers alone.
+An identity holds for every right program, whatever its formulas. It says as data what it needs (a
+site that reads the inputs, two sites with a relu between them, a bias, a batch of two) and is asked
+wherever a network has that. A transformed case uses exact transformations only (permutations,
+powers of two, sums of short binary fractions), so that the identity holds to the last bit of the
+mathematics and the tolerance is that of the answers alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reply:
         return self.gradients[name]
 
 
-# --- what an identity needs ------------------------------------------------------------------------
+# --- what an identity needs -----------------------------------------------------------------------
 
 Found = tuple[Place, ...]
 ANYWHERE, FIRST, INPUTS, PAIR, LAST = "anywhere", "first", "inputs", "pair", "last"
@@ -94,7 +94,7 @@ class Needs(NamedTuple):
         return TABLES.activations[function].df is not None
 
 
-# --- the identity ----------------------------------------------------------------------------------
+# --- the identity ---------------------------------------------------------------------------------
 
 Ask = Callable[[Case, Found, Claims, Any], "list[Case] | None"]
 Judge = Callable[[Sequence[Reply], Found], Iterator[Equation]]
@@ -132,7 +132,7 @@ class Property(NamedTuple):
         return None if cases is None else Question(cases, partial(self.judge, places=place))
 
 
-# --- for many of them ------------------------------------------------------------------------------
+# --- for many of them -----------------------------------------------------------------------------
 
 
 def every(left: Reply, right: Reply, but: Sequence[str] = (),

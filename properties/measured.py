@@ -62,7 +62,8 @@ class Measured:
 def apart(left: Any, right: Any) -> tuple[Any, Any]:
     """|left - right| and how much of it is allowed; either side may be exact.
 
-    NaN against anything is infinitely far, so `not error <= tolerance` is the test; equal infinities agree.
+    NaN against anything is infinitely far, so `not error <= tolerance` is the test; equal
+    infinities agree.
     """
     got, wanted = as_measured(left), as_measured(right)
     with np.errstate(invalid="ignore"):

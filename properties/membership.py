@@ -1,4 +1,4 @@
-"""Whether a case could have been drawn inside some claims: nothing else may be asked of a subject."""
+"""Whether a case could have been drawn inside some claims: only such may be asked of a subject."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def covers(claims: Claims, case: Case) -> bool:
     network = case.network
     return (
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
-        and within(network.depth, claims.depth) and within(parameters(case), (0, claims.max_parameters))
+        and within(network.depth, claims.depth)
+        and within(parameters(case), (0, claims.max_parameters))
         and structured(claims, network) and biased(claims, network) and activated(claims, network)
         and any(headed(head, case) for head in claims.heads)
     )
@@ -97,7 +98,7 @@ def headed(head: Head, case: Case) -> bool:
             and any(KINDS[kind](case.targets, outputs) for kind in head.target_kinds))
 
 
-# --- targets ---------------------------------------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------------
 
 
 def values(t: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Is the gradient the gradient of the loss that is reported? The subject's numbers against each other."""
+"""Is the gradient that of the loss reported? The subject's numbers against each other."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
 def clipped(case: Case, claims: Claims) -> bool:
-    """Whether the claimed head clips its probabilities on this case, so that its loss is not the declared one."""
+    """Whether the claimed head clips its probabilities on this case.
+
+    Its loss is then not the declared one.
+    """
     for head in claims.heads:
         if head.log_floor is not None and (head.activation, head.loss) == case.network.head:
             floor = np.finfo(case.dtype).eps if head.log_floor == "eps" else float(head.log_floor)
             p = forward(case).outputs
-            return bool(p.min() <= 2 * floor or (head.loss.startswith("binary") and p.max() >= 1 - 2 * floor))
+            high = head.loss.startswith("binary") and p.max() >= 1 - 2 * floor
+            return bool(p.min() <= 2 * floor or high)
     return False
 
 
@@ -42,7 +46,10 @@ def _vector(reply: Reply) -> tuple[Any, Any]:
 
 
 def direction(reply: Reply, rng: Any) -> Any:
-    """A random direction over the numbers the subject gives a gradient for, at a pace that no unit runs away from."""
+    """A random direction (P,) over the numbers the subject gives a gradient for.
+
+    Its length is such that no unit moves faster than 1 along it.
+    """
     sizes = unflatten(reply.case, flatten(reply.case))
     mask = np.concatenate([np.full(a.size, float(k in reply.gradients)) for k, a in sizes.items()])
     random = rng.uniform(0.5, 1.5, mask.size) * rng.choice([-1.0, 1.0], mask.size) * mask
@@ -63,23 +70,30 @@ def _pace(case: Case, direction: Any) -> float:
 
 @unwarned
 def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] | None:
-    """The derivative of the reported loss along a direction, and the gradient's; None where a kink is in the way."""
+    """The derivative of the reported loss along a direction (P,), and the gradient's.
+
+    None where a kink is in the way.
+    """
     theta = flatten(reply.case)
     shifts = np.stack([RUNGS, -RUNGS])[..., None] * direction
-    certain = certified(reply.case, (theta + shifts).reshape(-1, theta.size)).reshape(shifts.shape[:-1]).all(axis=0)
+    rows = (theta + shifts).reshape(-1, theta.size)
+    certain = certified(reply.case, rows).reshape(shifts.shape[:-1]).all(axis=0)
     if certain[-3:].sum() < 3:
         return None
-    losses = np.array([[float(ask(moved(reply.case, row)).loss) for row in side] for side in theta + shifts])
+    losses = np.array([[float(ask(moved(reply.case, row)).loss) for row in side]
+                       for side in theta + shifts])
     gradient, tolerance = _vector(reply)
-    noise = 2 * float(reply.loss.tolerance) + 2.0**-51 * float(np.abs(gradient) @ (np.abs(theta) + np.abs(direction)))
+    size = float(np.abs(gradient) @ (np.abs(theta) + np.abs(direction)))
+    noise = 2 * float(reply.loss.tolerance) + 2.0**-51 * size
     value, error = extrapolate(losses[0], losses[1], RUNGS, noise, certain)
-    return Measured(value, SLACK * error), Measured(gradient @ direction, tolerance @ np.abs(direction))
+    along = Measured(gradient @ direction, tolerance @ np.abs(direction))
+    return Measured(value, SLACK * error), along
 
 
 def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
     """Three directions: <g, d> = dL/dt of L(θ + t d)."""
     found = [slope(reply, ask, direction(reply, rng)) for _ in range(3)]
-    return [("loss", gradient, difference) for pair in found if pair for difference, gradient in [pair]] or None
+    return [("loss", gradient, difference) for difference, gradient in filter(None, found)] or None
 
 
 def smooth(case: Case) -> bool:
@@ -87,8 +101,13 @@ def smooth(case: Case) -> bool:
     return not forward(case).kinks and not LOSSES[case.network.loss.kind].kinks
 
 
-def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread], rng: Any) -> list[Equation] | None:
-    """L(θ + v) - L(θ) = ∫ <g(θ + t v), v> dt, by Gauss and Legendre; the rule's own error is the reference's."""
+def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread],
+                  rng: Any) -> list[Equation] | None:
+    """L(θ + v) - L(θ) = ∫ <g(θ + t v), v> dt by Gauss-Legendre, less the rule's error.
+
+    That error is the reference's own on the same nodes. None where the network has a kink or a
+    spread is not finite.
+    """
     if not smooth(reply.case):
         return None
     theta, v = flatten(reply.case), 0.25 * direction(reply, rng)
@@ -109,7 +128,8 @@ def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case,
         gradients = ask(case).gradients
         for name in names:
             if name in gradients:
-                total += weight * float((np.asarray(gradients[name], dtype=float) * along[name]).sum())
+                given = np.asarray(gradients[name], dtype=float)
+                total += weight * float((given * along[name]).sum())
                 true_total += weight * float((s.truth.gradients[name] * along[name]).sum())
                 allowed += weight * SLACK * float((s.gradients[name] * np.abs(along[name])).sum())
     rise = float(ask(end).loss) - float(reply.loss.value)

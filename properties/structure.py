@@ -49,7 +49,7 @@ class Structure(NamedTuple):
     plain: Chain | None = None
 
 
-# --- layers replaced -------------------------------------------------------------------------------
+# --- layers replaced ------------------------------------------------------------------------------
 
 
 def owners(layers: Layers) -> set[int]:
@@ -73,7 +73,7 @@ def spliced(network: Network, start: int, stop: int, new: Layers) -> Network:
 
 
 class Level(NamedTuple):
-    """One level of a chain: a layer with units at position `at`, and the function after it, if any."""
+    """One level of a chain: a layer with units at `at`, and the function after it, if any."""
 
     at: int
     spec: LayerSpec

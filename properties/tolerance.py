@@ -1,4 +1,4 @@
-"""How far may two right answers lie apart? Computed per entry, from the case, by the reference's own source."""
+"""How far may two right answers lie apart? Computed per entry, from the case, by the reference."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ SAMPLES = 8
 
 
 def textbook(tables: Tables = TABLES) -> Tables:
-    """The tables with each row's textbook variant in its place: 1 - y² loses what a tolerance must allow."""
-    activations = {name: row.variants[0] if row.variants else row for name, row in tables.activations.items()}
+    """The tables with each row's textbook variant in its place.
+
+    Its 1 - y², say, loses digits that a tolerance must allow for.
+    """
+    activations = {name: row.variants[0] if row.variants else row
+                   for name, row in tables.activations.items()}
     losses = {name: row.variants[0] if row.variants else row for name, row in tables.losses.items()}
     return tables._replace(activations=activations, losses=losses)
 
@@ -31,9 +35,11 @@ TEXTBOOK = textbook()
 
 @dataclass(frozen=True)
 class Spread:
-    """Truth and spread of one case: the answer in float64, and s for the loss and every gradient entry.
+    """Truth and spread of one case.
 
-    unclear: by layer, the units whose kink lies within the spread of their argument, so right programs may differ.
+    The truth is the answer in float64; s, for the loss and for every gradient entry, is how far
+    right programs lie apart. `unclear`: by layer, the units whose kink lies within the spread of
+    their argument, so right programs may differ.
     """
 
     truth: Answer
@@ -44,7 +50,8 @@ class Spread:
     @property
     def finite(self) -> bool:
         """Whether the case is valid in its dtype: a finite loss and finite gradients."""
-        return bool(np.isfinite(self.loss) and all(np.isfinite(s).all() for s in self.gradients.values()))
+        return bool(np.isfinite(self.loss)
+                    and all(np.isfinite(s).all() for s in self.gradients.values()))
 
 
     def widened(self, other: Answer) -> Spread:
@@ -62,7 +69,9 @@ def _noise(dtype: str) -> Noise:
 def lifted(case: Case, samples: int, noise: Noise) -> Case:
     """The case with every real array stacked `samples` times: exact until the first operation."""
     def lift(array: Any) -> Any:
-        return Perturbed(np.broadcast_to(array, (samples, *array.shape)), noise) if array.dtype.kind == "f" else array
+        if array.dtype.kind != "f":
+            return array
+        return Perturbed(np.broadcast_to(array, (samples, *array.shape)), noise)
     return case.map(lift)
 
 
@@ -88,9 +97,10 @@ _RECENT = _Recent(64)
 
 
 def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
-    """s: the largest deviation of `samples` perturbed runs from the truth, + u|g| + 64 underflow units.
+    """s: the largest deviation of `samples` perturbed runs from the truth.
 
-    The arrays of the case must not be changed afterwards: its spread may be remembered.
+    Added to it are u|g|, the rounding of the answer itself, and 64 underflow units. The arrays of the
+    case must not be changed afterwards: its spread may be remembered.
     """
     return _RECENT.of(case, samples, seed)
 
@@ -104,7 +114,8 @@ def _spread(case: Case, samples: int, seed: int) -> Spread:
         trace = forward(wide)
         truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
         each = [_sampled(stack, truth, tables, case.dtype) for tables in variants(case)]
-        s = {k: np.maximum.reduce([found.gradients[k] for found, _ in each]) for k in truth.gradients}
+        s = {k: np.maximum.reduce([found.gradients[k] for found, _ in each])
+             for k in truth.gradients}
         loss = float(max(found.loss for found, _ in each))
         return Spread(truth, loss, s, unclear(wide, trace, each[0][1], case.dtype))
 
@@ -112,7 +123,8 @@ def _spread(case: Case, samples: int, seed: int) -> Spread:
 def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMPLES) -> Answer:
     """How far two programs of one formula may lie apart, whatever the formula: s of a wrong engine.
 
-    `make(tables)` is its engine over some tables. Raises whatever the engine raises on perturbed numbers.
+    `make(tables)` is its engine over some tables. Raises whatever the engine raises on perturbed
+    numbers.
     """
     noise = _noise(case.dtype)
     noise.rest(0)
@@ -127,10 +139,11 @@ def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMP
 def variants(case: Case) -> list[Tables]:
     """The programs whose rounding a tolerance must cover: the textbook's, which loses most.
 
-    Where the loss takes the logarithm of a probability, the reference's too: in the textbook's y(1 - y) / (1 - y) the
-    rounding of y cancels, in the accurate row's it does not.
+    Where the loss takes the logarithm of a probability, the reference's too: in the textbook's
+    y(1 - y) / (1 - y) the rounding of y cancels, in the accurate row's it does not.
     """
-    return [TEXTBOOK, TABLES] if TABLES.losses[case.network.loss.kind].domain[1] == 1.0 else [TEXTBOOK]
+    of_probabilities = TABLES.losses[case.network.loss.kind].domain[1] == 1.0
+    return [TEXTBOOK, TABLES] if of_probabilities else [TEXTBOOK]
 
 
 def _sampled(stack: Case, truth: Answer, tables: Tables, dtype: str) -> tuple[Answer, Trace]:
@@ -138,13 +151,15 @@ def _sampled(stack: Case, truth: Answer, tables: Tables, dtype: str) -> tuple[An
     runs = forward(stack, tables)
     gradients = backprop.backward(stack, runs, tables)
     loss = _deviation(backprop.loss(stack, runs, tables).raw, truth.loss, dtype)
-    return Answer(loss, {k: _deviation(gradients[k].raw, g, dtype) for k, g in truth.gradients.items()}), runs
+    return Answer(loss, {k: _deviation(gradients[k].raw, g, dtype)
+                         for k, g in truth.gradients.items()}), runs
 
 
 def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]:
-    """By layer, the mask of units (over the batch) whose kink lies within the spread of their argument.
+    """By layer, the mask (batch, units) of those whose kink lies within their argument's spread.
 
-    "loss" where the loss has a kink there. Within: closer than the slack times s, or crossed by a sample.
+    "loss" is the key where the loss has a kink there. Within means closer than the slack times s,
+    or crossed by a sample.
     """
     pairs = [(here.layer, here.points, here.argument, run.argument)
              for here, run in zip(trace.kinks, runs.kinks, strict=True)]
@@ -170,10 +185,15 @@ def _deviation(runs: Any, truth: Any, dtype: str) -> Any:
 
 
 def bounds(case: Case) -> Answer:
-    """A bound of the error of any program of the textbook's shape, per entry: running error analysis."""
+    """A bound, per entry, of the error of any program of the textbook's shape.
+
+    It comes from running error analysis.
+    """
     wide = case.astype("float64")
-    lift = wide.map(lambda a: Bounded(a, np.zeros_like(a), case.dtype) if a.dtype.kind == "f" else a)
+    lift = wide.map(lambda a: Bounded(a, np.zeros_like(a), case.dtype)
+                    if a.dtype.kind == "f" else a)
     with np.errstate(all="ignore"):
         answer = evaluate(lift, TEXTBOOK)
-        finite = {k: np.where(np.isnan(g.error), np.inf, g.error) for k, g in answer.gradients.items()}
+        finite = {k: np.where(np.isnan(g.error), np.inf, g.error)
+                  for k, g in answer.gradients.items()}
         return Answer(np.nan_to_num(answer.loss.error, nan=np.inf), finite)

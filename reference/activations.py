@@ -1,8 +1,8 @@
 """The activations: a row is f, its derivative, its kinks and its range.
 
-The rows are the accurate forms, through exp(-|x|): the textbook tanh' = 1 - y² has lost every digit at x = 20.
-Other right programs use the textbook forms all the same, so a row lists them as `variants`: a tolerance must cover
-them.
+The rows are the accurate forms, computed through exp(-|x|): the textbook tanh' = 1 - y² has lost
+every digit at x = 20. Other right programs use the textbook forms all the same, so a row lists
+them as `variants`, which a tolerance must cover.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def tanh_derivative(x: Array, y: Array) -> Array:
 
 
 def _sigmoid_by_tanh(x: Array) -> Array:
-    """(1 + tanh(x/2)) / 2: right to one rounding of 1, so without digits far on the left. XLA's for years."""
+    """(1 + tanh(x/2)) / 2, as XLA computed it for years.
+
+    It is right to one rounding of 1, and so has no digits left where x is far below zero.
+    """
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
@@ -91,13 +94,17 @@ def _tanh_argument(x: Array) -> Array:
 
 
 def gelu_tanh(x: Array) -> Array:
-    """x (1 + tanh(u)) / 2 = x sigmoid(2u), u = √(2/π) (x + 0.044715 x³). Hendrycks & Gimpel, 2016."""
+    """x (1 + tanh(u)) / 2 = x sigmoid(2u), where u = √(2/π) (x + 0.044715 x³).
+
+    Hendrycks & Gimpel (2016).
+    """
     return x * sigmoid(2.0 * _tanh_argument(x))
 
 
 def gelu_tanh_derivative(x: Array, y: Array) -> Array:
     u = 2.0 * _tanh_argument(x)
-    return sigmoid(u) + x * sigmoid_derivative(u, u) * (2.0 * _ROOT * (1.0 + 3 * 0.044715 * (x * x)))
+    du = 2.0 * _ROOT * (1.0 + 3 * 0.044715 * (x * x))
+    return sigmoid(u) + x * sigmoid_derivative(u, u) * du
 
 
 def _textbook_gelu_tanh(x: Array) -> Array:
@@ -120,7 +127,10 @@ def _textbook_silu_derivative(x: Array, y: Array) -> Array:
 
 
 def softmax(x: Array) -> Array:
-    """exp(x) / Σ exp(x) over the last axis; the shift by the largest entry changes nothing but the overflow."""
+    """exp(x) / Σ exp(x) over the last axis.
+
+    The shift by the largest entry prevents overflow and changes nothing else.
+    """
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -137,7 +147,8 @@ def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
 
 
 def _slope(default: float) -> Mapping[str, Option]:
-    return {"slope": Option(lambda v: type(v) in (int, float) and 0 <= v < 1, "a number from 0 to below 1", default)}
+    return {"slope": Option(lambda v: type(v) in (int, float) and 0 <= v < 1,
+                            "a number from 0 to below 1", default)}
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
@@ -158,16 +169,22 @@ ACTIVATIONS: dict[str, Activation] = {
                            variants=(elementwise(_sigmoid_by_tanh, lambda x, y: y * (1.0 - y)),)),
     "tanh": elementwise(np.tanh, tanh_derivative, range=(-1.0, 1.0),
                         variants=(elementwise(_tanh_by_exp, lambda x, y: 1.0 - y * y),)),
-    "relu": elementwise(lambda x: np.where(x > 0, x, 0.0 * x), lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
+    "relu": elementwise(lambda x: np.where(x > 0, x, 0.0 * x),
+                        lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
                         kinks=(0.0,), range=POSITIVE),
-    "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative, kinks=(0.0,), options=_slope(0.01)),
+    "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative,
+                              kinks=(0.0,), options=_slope(0.01)),
     "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE,
-                            variants=(elementwise(_softplus_by_log, lambda x, y: _sigmoid_by_tanh(x)),)),
+                            variants=(elementwise(_softplus_by_log,
+                                                  lambda x, y: _sigmoid_by_tanh(x)),)),
     "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
-                             variants=(elementwise(_textbook_gelu_tanh, _textbook_gelu_tanh_derivative),)),
+                             variants=(elementwise(_textbook_gelu_tanh,
+                                                   _textbook_gelu_tanh_derivative),)),
     "silu": elementwise(lambda x: x * sigmoid(x), silu_derivative,
-                        variants=(elementwise(lambda x: x * _sigmoid_by_tanh(x), _textbook_silu_derivative),)),
+                        variants=(elementwise(lambda x: x * _sigmoid_by_tanh(x),
+                                              _textbook_silu_derivative),)),
     "softmax": Activation(softmax, None, softmax_backward, range=UNIT,
-                          variants=(Activation(_softmax_by_lse, None, softmax_backward, range=UNIT),)),
+                          variants=(Activation(_softmax_by_lse, None, softmax_backward,
+                                               range=UNIT),)),
 }

@@ -22,7 +22,7 @@ unwarned = np.errstate(all="ignore")
 
 
 class Trace(NamedTuple):
-    """One forward pass: outputs (batch, ...), the tape, and what the summed loss is multiplied by."""
+    """One forward pass: outputs (batch, ...), the tape, and what multiplies the summed loss."""
 
     outputs: Any
     tape: list[Step]
@@ -31,7 +31,8 @@ class Trace(NamedTuple):
     @property
     def kinks(self) -> list[Kink]:
         """Every place where a layer has no derivative, with the argument it met."""
-        return [kink for scope, saved in steps(self.tape) for kink in scope.rule.kinks(scope, saved)]
+        return [kink for scope, saved in steps(self.tape)
+                for kink in scope.rule.kinks(scope, saved)]
 
     @property
     def arguments(self) -> list[Array]:

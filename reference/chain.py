@@ -21,7 +21,10 @@ def forward(tables: Tables, layers: Iterable[LayerSpec], prefix: str, values: Ma
 
 
 def step(tape: list[Step], i: int, dy: Any) -> tuple[Any, dict[str, Any]]:
-    """The chain rule between layers: from dL/d(output of layer i), that of its input and its gradients."""
+    """One step of the chain rule: from dL/d(output of layer i) to dL/d(its input).
+
+    Returns that, of the input's shape, and the gradients of the layer's parameters by local name.
+    """
     scope, saved = tape[i]
     return scope.rule.backward(scope, saved, dy)
 

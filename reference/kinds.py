@@ -1,4 +1,7 @@
-"""What the tables hold, as types: layer kinds, activations, losses, affine sites. No entry is here."""
+"""The types of what the tables hold: layer kinds, activations, losses, affine sites.
+
+No entry of a table is here.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def flag(default: bool) -> Option:
 
 
 class Activation(NamedTuple):
-    """f(x, **options), and backward(x, y, dy, **options) = dyᵀ df/dx, for x and y = f(x) of one shape.
+    """f(x, **options) and its backward(x, y, dy, **options) = dyᵀ df/dx; x and y have one shape.
 
     `df(x, y, **options)` is the elementwise derivative, None where f mixes the units of an example
     (softmax). `kinks` are the points where f has no derivative, `range` the closed interval of its
@@ -77,8 +80,8 @@ class Loss(NamedTuple):
 class Site(NamedTuple):
     """One place in a layer where y = x W + b: the names of its parameters, and how it is wired.
 
-    `reads`: "input" where x is the layer's own input, else "state". `gives`: "output" where y is the
-    layer's own output, else "state". `units`: the option that says how many columns W has.
+    `reads` is "input" where x is the layer's own input, else "state". `gives` is "output" where y
+    is the layer's own output, else "state". `units` is the option that says how many columns W has.
     """
 
     weight: str
@@ -105,7 +108,7 @@ class Pass(NamedTuple):
 
 
 class Affine(NamedTuple):
-    """y = x W + b and its three gradients: how every affine site of every layer goes and comes back.
+    """y = x W + b and its three gradients: how every affine site of every layer is computed.
 
     y(x, W, b) is the forward on rows; dW, db and dx take a `Pass`.
     """
@@ -217,12 +220,12 @@ class Rule(NamedTuple):
     `Scope` and every array's first axis the batch. shapes(spec, shape, tables, where) -> Shapes,
     raising DescriptionError where the layer cannot follow an input of that shape.
 
-    `takes`: what the first layer of a network is given, "real" numbers or an "index" (an embedding).
-    `sites(spec)`: the places where it is affine. `kinks(p, saved)`: where it has no derivative.
-    `arguments(p, saved)`: what its functions that are not affine are taken of: how far a step moves
-    them says how far it may go. `inside(saved)`: the tapes of the layers inside it. `mixes`: whether
-    an example's output depends on other examples of the batch; `mixes_steps`: whether that of a time
-    step depends on other steps. `finish(where, options, parse)`: the
+    `takes`: what the first layer of a network is given, "real" numbers or an "index" (an
+    embedding). `sites(spec)`: the places where it is affine. `kinks(p, saved)`: where it has no
+    derivative. `arguments(p, saved)`: what its functions that are not affine are taken of: how far
+    a step moves them says how far it may go. `inside(saved)`: the tapes of the layers inside it.
+    `mixes`: whether an example's output depends on other examples of the batch; `mixes_steps`:
+    whether that of a time step depends on other steps. `finish(where, options, parse)`: the
     options, once checked, made ready; parse(where, data) reads a layer inside.
     """
 
@@ -261,7 +264,7 @@ def _checked(where: str, name: str, option: Option, value: Json) -> Json:
     return value
 
 
-# --- all of them -----------------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 
 class Tables(NamedTuple):

@@ -1,4 +1,4 @@
-"""The losses: a row is L(p, t), dL/dp, the shape of its unreduced array, its domain and the targets it takes.
+"""The losses: a row is L(p, t), dL/dp, the shape of the unreduced array, domain and targets.
 
 p: outputs (batch, ..., units); t: targets, values of the same shape or class indices (batch, ...).
 """
@@ -73,25 +73,31 @@ CLASSES = ("one_hot", "soft", "index")
 BINARY = ("binary", "soft")
 
 LOSSES: dict[str, Loss] = {
-    "squared_error": Loss(lambda p, t: (p - t) * (p - t), lambda p, t: 2.0 * (p - t), "element", VALUES),
+    "squared_error": Loss(lambda p, t: (p - t) * (p - t), lambda p, t: 2.0 * (p - t),
+                          "element", VALUES),
     "absolute_error": Loss(lambda p, t: np.where(p > t, p - t, t - p),
                            lambda p, t: np.where(p > t, 1.0, np.where(p < t, -1.0, 0.0 * p)),
                            "element", VALUES, kinks=(0.0,)),
     "cross_entropy": Loss(cross_entropy, lambda p, t: -values(p, t) / p, "example", CLASSES, UNIT),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES,
-                                  variants=(Loss(_cross_entropy_by_lse, _gradient_by_lse, "example", CLASSES),)),
+    "softmax_cross_entropy": Loss(
+        softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES,
+        variants=(Loss(_cross_entropy_by_lse, _gradient_by_lse, "example", CLASSES),)),
     "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p,
                                  "element", BINARY, UNIT),
     "sigmoid_cross_entropy": Loss(
         sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY,
-        variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid(z) - t, "element", BINARY),)),
+        variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid(z) - t,
+                       "element", BINARY),)),
     "inner_product": Loss(lambda p, t: p * t, lambda p, t: t, "element", ("real",)),
 }
 
 
 def factor(reduction: str, per: str, shape: tuple[int, ...]) -> float:
-    """What the sum of the unreduced array is multiplied by; shape: the outputs' (batch, ..., units)."""
+    """What multiplies the sum of the unreduced array; shape: the outputs' (batch, ..., units)."""
     if reduction == "sum":
         return 1.0
-    count = shape[0] if reduction == "mean_over_batch" else int(np.prod(shape if per == "element" else shape[:-1]))
+    if reduction == "mean_over_batch":
+        count = shape[0]
+    else:
+        count = int(np.prod(shape if per == "element" else shape[:-1]))
     return 1.0 / count

@@ -142,7 +142,7 @@ class Network:
             "loss": self.loss.to_json(),
         }
 
-    # --- what spares a plain chain of layers with units and functions between them the loop over its layers ---
+    # --- shortcuts for a plain chain: layers with units, and functions between them -----------
 
     def _with_units(self) -> list[tuple[str, LayerSpec]]:
         """The layers of the chain that have units and parameters of their own."""
@@ -162,8 +162,8 @@ class Network:
             if spec.units is not None:
                 functions.append("identity")
             elif spec.function is None or not functions or functions[-1] != "identity":
-                raise DescriptionError(f"network: {spec.kind} layers in places of their own: only a "
-                                       "chain of layers with units has sizes and activations")
+                raise DescriptionError(f"network: {spec.kind} layers in places of their own: only "
+                                       "a chain of layers with units has sizes and activations")
             else:
                 functions[-1] = spec.function
         return functions
@@ -180,7 +180,7 @@ class Network:
         return last or "identity", self.loss.kind
 
     def unpack(self, parameters: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-        """The weights (in, units) and the biases (units,) of a chain, in order; None for no bias."""
+        """The weights (in, units) and biases (units,) of a chain, in order; None for no bias."""
         names = [name for name, _ in self._with_units()]
         return ([parameters[f"{name}.weight"] for name in names],
                 [parameters.get(f"{name}.bias") for name in names])

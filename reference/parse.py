@@ -29,7 +29,7 @@ from .network import REDUCTIONS, LayerSpec, LossSpec, Network
 from .shapes import infer
 from .tables import TABLES
 
-# --- networks --------------------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
 
 
 def network(data: Json, tables: Tables = TABLES) -> Network:
@@ -39,7 +39,8 @@ def network(data: Json, tables: Tables = TABLES) -> Network:
     refuse_unknown("network", data, ("format", "input_shape", "input_kind", "layers", "loss"))
     this_format("network", data)
     if not isinstance(data.get("layers"), list):
-        raise DescriptionError(f"network: layers is {data.get('layers')!r}, wanted a list of layers")
+        raise DescriptionError(f"network: layers is {data.get('layers')!r}, "
+                               "wanted a list of layers")
     layers = tuple(layer(tables, f"layer {i}", each) for i, each in enumerate(data["layers"]))
     shape, kind = _input_shape(data.get("input_shape")), _input_kind(data.get("input_kind", "real"))
     parsed = Network(shape, layers, loss(data.get("loss"), tables), kind)
@@ -91,7 +92,7 @@ def _input_kind(data: Json) -> Any:
     return data
 
 
-# --- cases -----------------------------------------------------------------------------------------
+# --- cases ----------------------------------------------------------------------------------------
 
 
 def case(data: Json, tables: Tables = TABLES) -> Case:

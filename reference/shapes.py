@@ -14,8 +14,8 @@ from .tables import TABLES
 def infer(network: Network, tables: Tables = TABLES) -> Shapes:
     """The network's output shape and the shape of every array its layers read, by global name.
 
-    Raises DescriptionError for a network that cannot be: layers that do not fit, a share without an owner, indices
-    where real numbers are wanted, a loss outside its domain.
+    Raises DescriptionError for a network that cannot be: layers that do not fit, a share without
+    an owner, indices where real numbers are wanted, a loss outside its domain.
     """
     result = shapes(network.layers, "", network.input_shape, tables)
     check_inputs(network.layers, "real" if network.real else "index", tables)

@@ -1,8 +1,8 @@
 """How the affine sites of a network are wired: what each one reads, and who reads what it gives.
 
-Exact identities, mistakes and simplifications speak of "a site that reads the inputs", "two sites with
-a tanh between them" or "the site before the loss". Which ones a network has is worked out here from
-the rules of its layers, so that nothing else needs to know what kinds there are.
+Exact identities, mistakes and simplifications speak of "a site that reads the inputs", "two sites
+with a tanh between them" or "the site before the loss". Which ones a network has is worked out
+here from the rules of its layers, so that nothing else needs to know what kinds there are.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ INPUTS, LOSS = "inputs", "loss"
 class Source(NamedTuple):
     """Where an array comes from: "inputs" or a site's key, and the functions it went through since.
 
-    `origin` is "" for what no name is given to: the output of a layer that is neither affine nor one
-    function of its input.
+    `origin` is "" for what no name is given to: the output of a layer that is neither affine nor
+    one function of its input.
     """
 
     origin: str
@@ -35,7 +35,7 @@ NOWHERE = Source("")
 
 
 class Reader(NamedTuple):
-    """Who reads an origin, after which functions: a site's key, "loss", or "" for any other layer."""
+    """Who reads an origin, after which functions: a site's key, "loss", or "" for other layers."""
 
     reader: str
     through: tuple[str, ...]
@@ -45,8 +45,8 @@ class Reader(NamedTuple):
 class Place:
     """One affine site of a network, y = x W + b.
 
-    `layer` is the layer's name ("2.0.1"), `site` its row in the layer's rule, `key` tells it from all
-    others. `weight` and `bias` are the global names of its parameters ("" without a bias), and
+    `layer` is the layer's name ("2.0.1"), `site` its row in the layer's rule, `key` tells it from
+    all others. `weight` and `bias` are the global names of its parameters ("" without a bias), and
     `alone` says that no other site uses them and that they are not transposed. `reads` is the
     source of x. `readers` are all that read y.
     """
@@ -109,7 +109,7 @@ class Wiring:
 
     @property
     def first(self) -> list[Place]:
-        """The sites whose x is the network's input itself and that share their parameters with none."""
+        """The sites whose x is the network's input itself and whose parameters are not shared."""
         return [place for place in self.places if place.reads_inputs and place.alone]
 
     @property
@@ -120,7 +120,7 @@ class Wiring:
 
     @property
     def last(self) -> Place | None:
-        """The site whose y is, but for functions, the network's output; None where there is none."""
+        """The site whose y is, but for functions, the network's output; None where none is."""
         found = [place for place in self.places if place.next == LOSS and place.alone]
         return found[0] if len(found) == 1 else None
 

@@ -20,7 +20,7 @@ ROUNDING = 1024.0
 
 
 def behaviour(ask: Ask, case: Case) -> Behaviour:
-    """What an engine does with a case: its answer, or how it breaks the contract, or what it raises."""
+    """What an engine does with a case: answers, breaks the contract, or raises something."""
     try:
         return ask(case)
     except BrokenContract as error:
@@ -30,7 +30,7 @@ def behaviour(ask: Ask, case: Case) -> Behaviour:
 
 
 def held_to_contract(engine: Engine) -> Ask:
-    """A fault behind the same contract as a subject: its wrong shapes and changed arguments break it the same way."""
+    """A fault behind the contract of a subject: its wrong shapes and changed arguments break it."""
     def answers(case: Case) -> Answer:
         def backprop(network: Any, parameters: Any, inputs: Any, targets: Any) -> Any:
             answer = engine(Case(network, parameters, inputs, targets, case.dtype, case.constants))
@@ -45,10 +45,10 @@ def asked(fault: Fault) -> Ask:
 
 
 def same(subject: Behaviour, fault: Behaviour, s: Spread, dtype: str) -> bool:
-    """Whether two behaviours are the same, as far as the rounding of the array as a whole lets one tell.
+    """Whether two behaviours are the same, as far as the rounding of a whole array lets one tell.
 
-    Of the array, not of the entry: where a saturated unit's derivative is 0 in one right program and 1e-79 in another,
-    a dead unit beside it makes the same mistake look different.
+    Of the array, not of the entry: where a saturated unit's derivative is 0 in one right program
+    and 1e-79 in another, a dead unit beside it makes the same mistake look different.
     """
     if not isinstance(subject, Answer) or not isinstance(fault, Answer):
         return subject == fault

@@ -1,4 +1,7 @@
-"""A suspicion is confirmed before anybody is blamed: twice for each kind of parameter, then believed."""
+"""A suspicion is confirmed before anybody is blamed.
+
+Twice for each kind of parameter; those after that are believed.
+"""
 
 from __future__ import annotations
 

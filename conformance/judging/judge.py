@@ -60,7 +60,7 @@ class Judge:
         """Further cases of the claims, to tell mistakes apart; drawn on the first finding."""
         return list(islice(drawn(cases(self.claims), OTHERS_SEED), OTHERS))
 
-    # --- asking ------------------------------------------------------------------------------------
+    # --- asking -----------------------------------------------------------------------------------
 
     def spread(self, case: Case) -> Spread:
         """The case's truth and spread, computed once per network."""
@@ -92,7 +92,7 @@ class Judge:
         return reply
 
     def refused(self, case: Case, error: Exception) -> None:
-        """No answer: a broken contract, a declined question, a crash or a hang, each by its name."""
+        """No answer: a broken contract, a declined question, a crash or a hang, each by name."""
         if isinstance(error, BrokenContract):
             name = "untouched_arguments" if error.kind == "mutated" else "contract"
             self.fail(name, error.kind, case, error.message)
@@ -126,7 +126,7 @@ class Judge:
         failure = Failure(name, kind, case, message, tuple(found), tuple(asked), loses_digits)
         self.tally.remember(failure)
 
-    # --- the values --------------------------------------------------------------------------------
+    # --- the values -------------------------------------------------------------------------------
 
     def check_values(self, reply: Reply, answer: Answer, s: Spread) -> None:
         """Loss and gradients against the truth."""
@@ -184,7 +184,7 @@ class Judge:
         """Whether the head's log floor is active on this case: then its loss is not checkable."""
         return own_loss.clipped(case, self.claims)
 
-    # --- one network -------------------------------------------------------------------------------
+    # --- one network ------------------------------------------------------------------------------
 
     def network(self, case: Case) -> None:
         """Everything there is to ask about one network."""
@@ -222,7 +222,7 @@ class Judge:
             lines = own_loss.line_integral(first, self.question, self.spread, self.rng)
             self.equations("line_integral", lines, first)
 
-    # --- identities --------------------------------------------------------------------------------
+    # --- identities -------------------------------------------------------------------------------
 
     def identities(self, first: Reply) -> None:
         """The state probes, then the five identities that apply and have had the fewest turns."""
@@ -277,7 +277,7 @@ class Judge:
         else:
             self.count(name, "passed", first.case)
 
-    # --- oracles -----------------------------------------------------------------------------------
+    # --- oracles ----------------------------------------------------------------------------------
 
     def oracle(self, name: str, reply: Reply) -> None:
         """The subject's answer against an oracle's, both with their tolerance.
@@ -317,7 +317,7 @@ class Judge:
         return differing("loss", reply.loss, sides.loss)
 
     def structure(self, cases: Sequence[Case]) -> None:
-        """Several cases of one structure against the oracles that are asked so: one program for all."""
+        """Several cases of one structure before the oracles that compile one program for all."""
         for name in self.names:
             if ORACLES[name].when is When.STRUCTURES:
                 self.many(name, cases)
@@ -335,10 +335,10 @@ class Judge:
         for reply, answer in zip(replies, answers, strict=True):
             self.against(name, of_answer(answer, reply, self.spread(reply.case)), reply)
 
-    # --- exact integers ----------------------------------------------------------------------------
+    # --- exact integers ---------------------------------------------------------------------------
 
     def exact(self, case: Case | None) -> None:
-        """Integer arithmetic leaves no tolerance; the slope at a kink is a convention, fitted once."""
+        """Integer arithmetic leaves no tolerance, but for a convention: the slope at a kink."""
         if case is None:
             return
         try:

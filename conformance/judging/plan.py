@@ -1,4 +1,4 @@
-"""What a run does: how many networks, for how long, against which oracles; and where its cases come from."""
+"""What a run does: how many networks, for how long, against which oracles, drawn from where."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ CHUNK = 25
 
 @dataclass(frozen=True)
 class Plan:
-    """examples: networks; seconds: the time limit; oracles: names, None for all; require: those that must be there;
-    stop_after: end once so many networks have failed, None for never; entrywise: differences and the complex step of
-    every entry, not along directions; first: cases to ask before any is drawn.
+    """How much a run asks.
+
+    examples: networks. seconds: the time limit. oracles: names, None for all. require: those that
+    must be there. stop_after: end once so many networks have failed, None for never. entrywise:
+    differences and the complex step of every entry, not along directions. first: cases to ask
+    before any is drawn.
     """
 
     examples: int = 300
@@ -39,7 +42,10 @@ class Plan:
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:
-    """Endless draws from a strategy, the same for the same start; no profile and no database is touched."""
+    """Endless draws from a strategy, the same for the same start.
+
+    No profile and no database is touched.
+    """
     chunk = start * 1_000_003
     while True:
         yield from _chunk(strategy, chunk)

@@ -1,6 +1,7 @@
 """The first question: one smallest case, then the reported reductions fitted.
 
-"Your adapter is broken" is not "your gradient is wrong": what answers no smallest case is not judged.
+"Your adapter is broken" is not "your gradient is wrong": what answers no smallest case is not
+judged.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from ..reference import Answer, Case, LossSpec
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
-FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))  # few batches or outputs may be claimed: vary both
+# (units, batch): few batches or outputs may be claimed, so both vary
+FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))
 
 
 class NotJudged(Exception):  # noqa: N818
@@ -30,7 +32,11 @@ class NotJudged(Exception):  # noqa: N818
 
 
 def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
-    """One smallest case, then the reported reductions fitted; NotJudged where the adapter does not answer it."""
+    """Ask one smallest case, then fit the reported reductions.
+
+    Returns the claims with every reduction stated, and notes. Raises NotJudged where the adapter
+    does not answer.
+    """
     heads, notes, first = [], [], None
     for head in subject.claims.heads:
         try:
@@ -54,7 +60,10 @@ def _message(error: Exception) -> str:
 
 
 def _answers_any(subject: Subject) -> bool:
-    """Whether the smallest case of some head gets an answer; one of the wrong shape is a finding, no broken adapter."""
+    """Whether the smallest case of some head gets an answer.
+
+    An answer of the wrong shape counts: that is a finding, not a broken adapter.
+    """
     for head in subject.claims.heads:
         try:
             question(subject.engine, smallest(subject.claims, head, 1))
@@ -78,7 +87,8 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     network = chain(sizes, [claims.bias != "never"] * depth, hidden, head)
     most = claims.batch[1]
     size = max(batch, claims.batch[0])
-    return build(network, size if most is None else min(size, most), head.target_kinds[0], Style(), 0, claims.dtypes[0])
+    batch = size if most is None else min(size, most)
+    return build(network, batch, head.target_kinds[0], Style(), 0, claims.dtypes[0])
 
 
 def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
@@ -103,13 +113,14 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
 
 
 def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[bool, int, int]:
-    """How well a reduction and scale fit: all the losses, else how many gradients, else how many losses."""
+    """How well a reduction and scale fit: whether all losses do, how many gradients and losses."""
     losses, gradients = 0, 0
     for case, answer in answers:
         network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
         s = spread(case.but(network=network))
         losses += _near(float(answer.loss), s.truth.loss, s.loss)
-        gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k]) for k, g in answer.gradients.items())
+        gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k])
+                         for k, g in answer.gradients.items())
     return bool(answers) and losses == len(answers), gradients, losses
 
 

@@ -14,7 +14,11 @@ FLOOR = 30
 
 
 def resolution(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
-    """By dtype and kind of parameter: median digits of agreement, the median smallest error seen, sharp comparisons."""
+    """How finely the run compared, by dtype and kind of parameter.
+
+    Each entry holds the median digits of agreement, the median of the smallest error that would be
+    seen, and how many of the comparisons were sharp.
+    """
     found: dict[str, dict[str, dict[str, float]]] = {}
     for (dtype, kind), rows in sorted(tally.sharpness.items()):
         tolerance, error = np.array(rows).T
@@ -36,18 +40,20 @@ def decide(report: Report, judge: Judge, interrupted: bool) -> None:
     elif blunt:
         report.verdict, report.reason = "incomplete", blunt
     elif judge.claims.explored and report.total("declined"):
-        report.verdict, report.reason = "incomplete", "explored: what it declines was not judged; claim what it does"
+        report.verdict = "incomplete"
+        report.reason = "explored: what it declines was not judged; claim what it does"
     else:
         report.verdict = "conforms"
 
 
 def _undecided(report: Report) -> str:
-    """Why the comparison with the reference decided too little to say "conforms"; "" where it decided enough."""
+    """Why the reference decided too little to say "conforms"; "" where it decided enough."""
     by = report.counts.get("reference", {})
     open_, decided = by.get("inconclusive", 0), by.get("passed", 0)
     if 10 * open_ <= decided:
         return ""
-    return f"{open_} of {open_ + decided} comparisons with the reference were inconclusive: torch or jax would decide"
+    return (f"{open_} of {open_ + decided} comparisons with the reference were inconclusive: "
+            "torch or jax would decide")
 
 
 def _below_floor(report: Report, claims: Claims) -> str:

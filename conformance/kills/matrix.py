@@ -1,4 +1,7 @@
-"""The kill matrix: every fault before every judge, as a table and a picture. Shown by `python -m backproof matrix`."""
+"""The kill matrix: every fault before every judge, as a table and a picture.
+
+`python -m backproof matrix` shows it.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,10 @@ def claims() -> Claims:
 
 @dataclass(frozen=True)
 class Row:
-    """One fault: kills by judge, on how many networks, networks until the first kill seed by seed, and its share.
+    """One fault: how many of its checks each judge failed, on how many networks.
 
-    share: of the networks that are drawn, on how many it is visible.
+    until: networks until the first failure, seed by seed. share: on how many of the networks that
+    are drawn the fault is visible.
     """
 
     fault: str
@@ -79,7 +83,8 @@ def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
 
 def witnesses_at_once() -> list[str]:
     """The witnesses at hand that are asked about every network."""
-    return [name for name in available() if ORACLES[name].witness and ORACLES[name].when is When.EVERY]
+    return [name for name in available()
+            if ORACLES[name].witness and ORACLES[name].when is When.EVERY]
 
 
 def until_killed(name: str, fault: Fault, seed: int) -> int:
@@ -95,7 +100,8 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
 def share(fault: Fault) -> float:
     """Of the networks that are drawn, on how many the fault shows."""
     drawn_cases = _networks(0, SHARE)
-    return sum(shows(fault, case, s) for case, s in zip(drawn_cases, _spreads(), strict=True)) / SHARE
+    return sum(shows(fault, case, s)
+               for case, s in zip(drawn_cases, _spreads(), strict=True)) / SHARE
 
 
 @cache
@@ -119,7 +125,7 @@ def _row(job: tuple[str, str, int, int]) -> Row:
 
 def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
            listen: Callable[[Row], None] = lambda row: None, more: str = "") -> list[Row]:
-    """A row for every fault (or the named ones), in the order of the table; more: a module with further faults.
+    """A row for every fault (or the named ones), in order; more: a module with further faults.
 
     Raises DescriptionError for an unknown name, and for a module `faults.load` refuses.
     """
@@ -133,12 +139,13 @@ def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEE
     return rows
 
 
-# --- the table and the picture ----------------------------------------------------------------------------------
+# --- the table and the picture --------------------------------------------------------------------
 
 
 def markdown(rows: Sequence[Row]) -> Iterator[str]:
     """The matrix as a Markdown table, and networks until the first kill beside it."""
-    yield f"| fault | {' | '.join(codes())} | judges | networks until the first kill: median, worst | visible on |"
+    yield (f"| fault | {' | '.join(codes())} | judges | "
+           "networks until the first kill: median, worst | visible on |")
     yield f"| --- |{' ---: |' * len(codes())} ---: | ---: | ---: |"
     for row in rows:
         cells = " | ".join(str(row.kills.get(judge) or "") for judge in codes())
@@ -159,10 +166,12 @@ def svg(rows: Sequence[Row]) -> str:
              f'<rect width="{width}" height="{height}" fill="#fff"/>']
     for j, judge in enumerate(codes()):
         x = LEFT + CELL * j + 11
-        parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">{escape(judge)}</text>')
+        parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">'
+                     f'{escape(judge)}</text>')
     for i, row in enumerate(rows):
         y = TOP + CELL * i
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">{escape(row.fault)}</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">'
+                     f'{escape(row.fault)}</text>')
         parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(codes())]
     return "\n".join([*parts, "</svg>", ""])
 
@@ -170,15 +179,16 @@ def svg(rows: Sequence[Row]) -> str:
 def _cell(x: int, y: int, row: Row, judge: str) -> str:
     kills = row.kills.get(judge, 0)
     shade = 0.0 if not kills else 0.25 + 0.75 * min(1.0, kills / row.networks)
-    said = f"{row.fault} before {judge}: {kills} kills" if kills else f"{row.fault} before {judge}: survives"
-    return (f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="#8b1a1a" fill-opacity="{shade:.2f}" '
-            f'stroke="#ccc"><title>{escape(said)}</title></rect>')
+    said = f"{row.fault} before {judge}: {f'{kills} kills' if kills else 'survives'}"
+    return (f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="#8b1a1a" '
+            f'fill-opacity="{shade:.2f}" stroke="#ccc"><title>{escape(said)}</title></rect>')
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
     """kill-matrix.md and kill-matrix.svg in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "kill-matrix.md").write_text("\n".join([*_head(rows), *markdown(rows), ""]), encoding="utf-8")
+    table = "\n".join([*_head(rows), *markdown(rows), ""])
+    (folder / "kill-matrix.md").write_text(table, encoding="utf-8")
     (folder / "kill-matrix.svg").write_text(svg(rows), encoding="utf-8")
 
 
@@ -187,8 +197,11 @@ def _head(rows: Sequence[Row]) -> Iterator[str]:
     yield "# The kill matrix\n"
     yield (f"{len(rows)} faults, {len(codes())} judges; how many checks of each judge failed on "
            f"{rows[0].networks if rows else 0} networks.")
-    yield "Made by `python -m backproof matrix --out docs`. Judges share no code; the reference, the arbiter,"
-    yield "differences and the complex step count as one. The last column is the share of the drawn networks on"
+    yield ("Made by `python -m backproof matrix --out docs`. Judges share no code; "
+           "the reference, the arbiter,")
+    yield ("differences and the complex step count as one. "
+           "The last column is the share of the drawn networks on")
     yield f"which the fault is visible, of {SHARE}.\n"
     yield "![kill matrix](kill-matrix.svg)\n"
-    yield f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; see [limits.md](limits.md).\n"
+    yield (f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; "
+           "see [limits.md](limits.md).\n")

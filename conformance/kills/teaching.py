@@ -1,4 +1,4 @@
-"""`backproof explain NAME`: what a mistake is, or what a property says, with an example in numbers."""
+"""`backproof explain NAME`: what a mistake is, or what a property says, by example in numbers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ..reference.checks import one_of
 from .matrix import claims
 
 # A mistake that breaks each property that asks for no second answer.
-EXAMPLES = {"contract": "bias-keepdims", "untouched_arguments": "inputs-changed-in-place", "answers": "bias-keepdims",
-            "loss_value": "loss-through-argmax"}
+EXAMPLES = {"contract": "bias-keepdims", "untouched_arguments": "inputs-changed-in-place",
+            "answers": "bias-keepdims", "loss_value": "loss-through-argmax"}
 USUAL = "bias-averaged-over-batch"
 DRAWS = 200
 SECONDS = 2.0
@@ -46,7 +46,10 @@ def _property(name: str) -> Iterator[str]:
         for fault, (parameter, left, right) in list(broken.items())[:1]:
             yield f"  wrong:  with {fault}, {parameter}: one side {left:.6g}, the other {right:.6g}"
             yield "  right:  both sides are the same number"
-        yield f"  broken by, among others: {', '.join(broken)}" if broken else "  broken by: no fault tried here"
+        if broken:
+            yield f"  broken by, among others: {', '.join(broken)}"
+        else:
+            yield "  broken by: no fault tried here"
     else:
         fault = EXAMPLES.get(name, USUAL)
         yield f"  says:   {catalogue()[name].says}"
@@ -67,7 +70,8 @@ def _breakers(name: str) -> dict[str, tuple[str, float, float]]:
             questions = asking.cases
             answers = [behaviour(engine, case) for case in questions]
             if all(isinstance(answer, Answer) for answer in answers):
-                replies = [measured(c, a, spread(c)) for c, a in zip(questions, answers, strict=True)
+                replies = [measured(c, a, spread(c))
+                           for c, a in zip(questions, answers, strict=True)
                            if isinstance(a, Answer)]
                 wrong = next(filter(None, (differing(*e) for e in asking.equations(replies))), None)
                 if wrong:
@@ -97,7 +101,8 @@ def _example(fault: Fault) -> Iterator[str]:
     if not isinstance(seen, Answer):
         yield f"           {seen[0]}: {seen[1]}"
         return
-    pairs = {"loss": (seen.loss, true.loss), **{k: (g, true.gradients[k]) for k, g in seen.gradients.items()}}
+    pairs = {"loss": (seen.loss, true.loss),
+             **{k: (g, true.gradients[k]) for k, g in seen.gradients.items()}}
     for where, (wrong, right) in pairs.items():
         if not np.allclose(wrong, right, rtol=1e-12, atol=0.0):
             yield f"           wrong: {where} = {_short(wrong)}"
@@ -106,12 +111,15 @@ def _example(fault: Fault) -> Iterator[str]:
 
 
 def _short(array: object) -> str:
-    text = np.array2string(np.asarray(array), precision=6, separator=", ", threshold=6).replace("\n", "")
-    return " ".join(text.split())
+    text = np.array2string(np.asarray(array), precision=6, separator=", ", threshold=6)
+    return " ".join(text.replace("\n", "").split())
 
 
 def shown(fault: Fault) -> Case | None:
-    """The smallest float64 case found on which the fault shows; None where no drawn case does, or it needs memory."""
+    """The smallest float64 case found on which the fault shows.
+
+    None where no drawn case does, or where the fault needs memory.
+    """
     def shows(case: Case) -> bool:
         return fault_shows(fault, case)
 

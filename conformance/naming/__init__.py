@@ -1,1 +1,1 @@
-"""How a mistake gets its name: failures become findings on the smallest case, known or described."""
+"""How a mistake gets its name: failures become findings on the smallest case."""

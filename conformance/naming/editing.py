@@ -60,7 +60,7 @@ def _described(layer: Named, now: Mapping[str, str]) -> LayerSpec:
     return replace(spec, share=owner, transpose=spec.transpose and owner is not None)
 
 
-# --- edits -----------------------------------------------------------------------------------------
+# --- edits ----------------------------------------------------------------------------------------
 
 
 def shorter(layers: Tree) -> Iterator[Tree]:
@@ -109,7 +109,7 @@ def with_spec(layers: Tree, name: str, spec: LayerSpec) -> Tree:
     return tuple(map(changed, layers))
 
 
-# --- the numbers -----------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,10 @@ class Finder:
         valid = exact.certified if exact_only else None
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
 
-    def build(self, name: str, case: Case, lines: Sequence[str], worst: Disagreement | None = None,
-              faults: Sequence[str] = (), outcome: str = "failed", kinds: str = "",
-              wrong: Sequence[str] = (), right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
+    def build(self, name: str, case: Case, lines: Sequence[str],
+              worst: Disagreement | None = None, faults: Sequence[str] = (),
+              outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
+              right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)

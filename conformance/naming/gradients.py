@@ -68,7 +68,7 @@ def likeliest(finder: Finder, failures: list[Failure], known: list[str]) -> Find
 
 
 def of_group(finder: Finder, failures: list[Failure], known: list[str]) -> Finding:
-    """One wrong gradient: which parameters, how far off, what the loss says, which mistake it is."""
+    """One wrong gradient: which parameters, how far off, what the loss says, which mistake."""
     fresh = something_else(finder, failures, known)
     first = next(failure for failure in failures if fresh(failure.case))
     looking = finder.looking
@@ -111,7 +111,7 @@ def something_else(finder: Finder, failures: list[Failure],
     return lambda case: True
 
 
-# --- the words -------------------------------------------------------------------------------------
+# --- the words ------------------------------------------------------------------------------------
 
 
 def headline(wrong: list[str], size: Size) -> str:

@@ -24,9 +24,9 @@ class Size(NamedTuple):
     """How far off a wrong gradient is, as data.
 
     `finite`: whether its numbers are. `ratio`: the one number that it is times the truth, None
-    where there is none; `equals`: what that number is on every failing network ("1/N", "3"), "" where
-    it is nothing. `everything`: whether all gradients are wrong. `of_own_loss`: whether the gradient
-    is as much off from that of the loss the subject reports.
+    where there is none; `equals`: what that number is on every failing network ("1/N", "3"), ""
+    where it is nothing. `everything`: whether all gradients are wrong. `of_own_loss`: whether the
+    gradient is as much off from that of the loss the subject reports.
     """
 
     finite: bool = True
@@ -88,7 +88,7 @@ class Looking:
         seen = [Witnessed(self.judge.question, each) for each in (case, *variations(case))]
         return list(symptoms([one for one in seen if one.wrong])) if seen[0].wrong else []
 
-    # --- how far off -------------------------------------------------------------------------------
+    # --- how far off ------------------------------------------------------------------------------
 
     def size(self, case: Case, wrong: Sequence[str], failures: Sequence[Failure]) -> Size:
         """How far off the wrong gradients are, here and on the other failing networks."""
@@ -107,7 +107,7 @@ class Looking:
                     own is not None and abs(own - k) <= 1e-3 * abs(k))
 
     def ratios(self, failures: Sequence[Failure]) -> list[tuple[Case, float]] | None:
-        """The ratio, on each failing case, of the gradients wrong there; None where one has none."""
+        """The ratio, on each failing case, of the gradients wrong there; None without one."""
         found: list[tuple[Case, float]] = []
         for failure in failures:
             got = self.reply(failure.case)
@@ -139,7 +139,7 @@ class Looking:
                 return float(pair[1].value / pair[0].value)
         return None
 
-    # --- the loss ----------------------------------------------------------------------------------
+    # --- the loss ---------------------------------------------------------------------------------
 
     def losses(self, case: Case) -> Losses | None:
         """The row of the table of two losses; None where there is no answer."""

@@ -1,14 +1,14 @@
 """Which known mistake gives the subject's wrong answers? Every fault is asked the same questions.
 
-A name is earned in four steps. The fault must give the subject's wrong numbers on the reduced network
-and on the same network with ordinary numbers: zeros and ones make different mistakes look alike. It
-must give them on the other networks that failed, wherever it shows there: a fault that fits only the
-smallest network is no explanation, though a second mistake may own some of the others. It must not
-show where the subject is right. And where several faults are left, further networks are drawn on
-which they differ, and the subject decides between them.
+A name is earned in four steps. The fault must give the subject's wrong numbers on the reduced
+network and on the same network with ordinary numbers: zeros and ones make different mistakes look
+alike. It must give them on the other networks that failed, wherever it shows there: a fault that
+fits only the smallest network is no explanation, though a second mistake may own some of the
+others. It must not show where the subject is right. And where several faults are left, further
+networks are drawn on which they differ, and the subject decides between them.
 
-A narrower precision is looked for only where no formula fits: its rounding is not repeatable, so not
-its numbers but the size of its errors is compared.
+A narrower precision is looked for only where no formula fits: its rounding is not repeatable, so
+not its numbers but the size of its errors is compared.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ QUIET = 15
 
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[str]:
-    """The faults that do what the subject does on every case, and differ from the truth on the first."""
+    """The faults that do what the subject does on all cases and show on the first of them."""
     return [name for name, fault in faults.items()
             if cases[0].shows(fault) and all(case.agrees(fault) for case in cases)]
 
 
 def diagnose(ask: Ask, cases: Sequence[Case], more: Iterable[Case], known: Sequence[str] = (),
              wrong_loss: bool = False, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
-    """The known mistakes consistent with the subject: on the first case, then on what tells them apart.
+    """The known mistakes that are consistent with the subject.
 
-    cases: the reduced one, whose network the mistake must explain with other numbers too, then others where the subject
-    was wrong, of which it must explain as many as any does (there may be a second mistake); more: further cases of the
-    subject's claims. Where the subject is right, the mistake must not show. known: mistakes that are named already.
-    wrong_loss: the loss is wrong too, which may be a mistake of its own: where none explains both, the gradient is
-    explained alone.
+    cases: the reduced one, whose network the mistake must explain with other numbers too, then
+    others where the subject was wrong, of which it must explain as many as any does (there may be
+    a second mistake). more: further cases of the subject's claims, which tell candidates apart.
+    Where the subject is right, the mistake must not show. known: mistakes that are named already.
+    wrong_loss: the loss is wrong too, which may be a mistake of its own: where none explains both,
+    the gradient is explained alone.
     """
     witnessed = partial(Witnessed, ask, known=[faults[name] for name in known])
     found = _diagnosed(witnessed, cases, more, known, faults)
@@ -75,10 +76,11 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
 
 
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
-    """Whether, where the mistake shows, it gives some of the subject's wrong gradients at least every second time.
+    """Whether the mistake gives some of the subject's wrong gradients where it shows.
 
-    Some, since a second mistake may be in the others; that one may be all there is where this one does not show. But a
-    mistake that shows there, and differently, only fits the smallest network.
+    At least every second time: a second mistake may be in the others, and may be all there is where
+    this one does not show. But a mistake that shows there, and differently, only fits the smallest
+    network.
     """
     telling = [other for other in others if other.shows(fault)]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
@@ -89,11 +91,12 @@ INSIDE = {"float32-inside": 2.0**-24, "float16-inside": 2.0**-11}
 
 
 def inside(cases: Sequence[Witnessed]) -> list[str]:
-    """A narrower precision inside: no formula is wrong, but every error is what that precision would make.
+    """A narrower precision inside: no formula is wrong, but the errors are what it would make.
 
-    Its rounding is not repeatable, so the fault's own digits need not be the subject's: the spread, brought to the
-    narrower unit, says how large they may be. Most gradients must be off, and as far as that precision brings them: one
-    wrong entry is another mistake, and so is a factor close to 1, or an error far smaller.
+    Its rounding is not repeatable, so the fault's own digits need not be the subject's: the spread,
+    brought to the narrower unit, says how large they may be. Most gradients must be off, and as far
+    as that precision brings them: one wrong entry is another mistake, and so is a factor close to
+    1, or an error far smaller.
     """
     for name, unit in INSIDE.items():
         if all(_within(case, unit) for case in cases):
@@ -104,7 +107,8 @@ def inside(cases: Sequence[Witnessed]) -> list[str]:
 
 def _as_far(case: Witnessed, unit: float) -> bool:
     """Whether the worst error is not far below that precision's rounding."""
-    worst = max(float(np.max(error / case.spread.gradients[k], initial=0.0)) for k, error in case.errors.items())
+    worst = max(float(np.max(error / case.spread.gradients[k], initial=0.0))
+                for k, error in case.errors.items())
     return worst * UNIT[case.case.dtype] > unit / 64
 
 
@@ -112,8 +116,9 @@ def _one_factor(case: Witnessed) -> bool:
     """Whether every gradient is the same number times the truth: a formula, no rounding."""
     assert isinstance(case.subject, Answer)
     names = list(case.subject.gradients)
+    arrays = case.subject.gradients, case.spread.truth.gradients, case.spread.gradients
     got, true, s = (np.concatenate([np.ravel(np.asarray(by[name], dtype=float)) for name in names])
-                    for by in (case.subject.gradients, case.spread.truth.gradients, case.spread.gradients))
+                    for by in arrays)
     k = factor(got, true)
     return k is not None and bool(np.all(np.abs(got - k * true) <= 4 * SLACK * s))
 
@@ -122,16 +127,18 @@ def _within(case: Witnessed, unit: float) -> bool:
     if not isinstance(case.subject, Answer) or unit <= UNIT[case.case.dtype]:
         return False
     scale = SLACK * unit / UNIT[case.case.dtype]
-    return all(bool(np.all(error <= scale * case.spread.gradients[k])) for k, error in case.errors.items())
+    return all(bool(np.all(error <= scale * case.spread.gradients[k]))
+               for k, error in case.errors.items())
 
 
 def _mostly_off(case: Witnessed) -> bool:
-    off = [bool(np.any(error > SLACK * case.spread.gradients[k])) for k, error in case.errors.items()]
+    off = [bool(np.any(error > SLACK * case.spread.gradients[k]))
+           for k, error in case.errors.items()]
     return 2 * sum(off) > len(off)
 
 
 def variations(case: Case, count: int = 4) -> list[Case]:
-    """The reduced network with ordinary numbers: zeros and ones make different mistakes look alike."""
+    """The reduced network with ordinary numbers: zeros and ones make mistakes look alike."""
     rng = np.random.default_rng(3)
 
     def ordinary(array: Any) -> Any:
@@ -161,20 +168,27 @@ def told_apart(witnessed: Callable[[Case], Witnessed], names: list[str], more: I
 
 
 def explained(case: Witnessed, names: Iterable[str], faults: Mapping[str, Fault] = FAULTS) -> bool:
-    """Whether the named mistakes account for what the subject does here: one of them does the same, or several show."""
+    """Whether the named mistakes account for what the subject does here.
+
+    They do where one of them does the same, or where several show.
+    """
     if any(name in INSIDE and _within(case, INSIDE[name]) for name in names):
         return True
     if BY_DIFFERENCES in names and _noise(case):
         return True
     named = [faults[name] for name in names]
-    return any(case.agrees(fault) for fault in named) or sum(case.shows(fault) for fault in named) > 1
+    return (any(case.agrees(fault) for fault in named)
+            or sum(case.shows(fault) for fault in named) > 1)
 
 
 BY_DIFFERENCES, STEP = "gradient-by-differences", 1e-6
 
 
 def _noise(case: Witnessed) -> bool:
-    """Whether every error is what differences with that step leave of the loss's rounding: it is not repeatable."""
+    """Whether every error is what differences with that step leave of the loss's rounding.
+
+    That rounding is not repeatable, so only its size is compared.
+    """
     if not isinstance(case.subject, Answer):
         return False
     truth = case.spread.truth

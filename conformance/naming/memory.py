@@ -1,8 +1,8 @@
 """Which known mistake remembers as the subject does? Both are asked the same sequence of questions.
 
-What the subject remembers from before is unknown. So both are first asked one case a number of times
-(a memory that fades is the same after 400 questions, a parity after one), and then either the answers
-are compared, or how they change from one to the next (what accumulates).
+What the subject remembers from before is unknown. So both are first asked one case a number of
+times (a memory that fades is the same after 400 questions, a parity after one), and then either the
+answers are compared, or how they change from one to the next (what accumulates).
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ WARM_UPS = (0, 1, 400)
 WARM_SECONDS = 1.0
 
 
-def state_candidates(subject: Subject, case: Case, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+def state_candidates(subject: Subject, case: Case,
+                     faults: Mapping[str, Fault] = FAULTS) -> list[str]:
     """The faults of the state family whose answers to one sequence of questions are the subject's.
 
-    What the subject remembers from before is unknown. So both are first asked the case a number of times (a memory
-    that fades is the same after 400 questions, a parity after one), and then either the answers are compared or how
-    they change from one to the next (what accumulates). A gradient of zero hides what is multiplied into it, so the
-    case is asked with ordinary numbers too.
+    The questions are the case a number of times, then the case with other numbers: a gradient of
+    zero hides what is multiplied into it.
     """
     rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
     ask = subject.engine if subject.fresh is None else subject.fresh()
@@ -56,7 +55,7 @@ def _remembering(ask: Ask, case: Case, rows: Mapping[str, Fault]) -> list[str]:
 
 
 def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:
-    """The answers to the questions, after asking the first one `warm` times (for a second at most)."""
+    """The answers to the questions, after the first one `warm` times (for a second at most)."""
     end = time.monotonic() + WARM_SECONDS
     for _ in range(warm):
         behaviour(ask, questions[0])
@@ -67,21 +66,24 @@ def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:
 
 def _alike(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case]) -> bool:
     spreads = [spread(q) for q in questions]
-    if all(same(a, b, s, q.dtype) for a, b, s, q in zip(mine, theirs, spreads, questions, strict=True)):
+    if all(same(a, b, s, q.dtype)
+           for a, b, s, q in zip(mine, theirs, spreads, questions, strict=True)):
         return True
     if not all(isinstance(each, Answer) for each in (*mine, *theirs)):
         return False
     changes = list(zip(_steps(mine), _steps(theirs), spreads[1:], strict=True))
     moves = any(np.abs(b).max(initial=0.0) > SLACK * s.gradients[k].max(initial=0.0)
                 for _, step, s in changes for k, b in step.items())
-    return moves and all(close(step[k], other[k], 64 * SLACK * s.gradients[k] + _unit(mine, k, questions[0].dtype),
-                                questions[0].dtype)
-                         for step, other, s in changes for k in step if k in other)
+    dtype = questions[0].dtype
+    return moves and all(
+        close(step[k], other[k], 64 * SLACK * s.gradients[k] + _unit(mine, k, dtype), dtype)
+        for step, other, s in changes for k in step if k in other)
 
 
 def _unit(answers: list[Any], name: str, dtype: str) -> float:
     """The rounding that a difference of two such answers may carry."""
-    return 64 * UNIT[dtype] * max(float(np.abs(a.gradients[name]).max(initial=0.0)) for a in answers)
+    largest = max(float(np.abs(a.gradients[name]).max(initial=0.0)) for a in answers)
+    return 64 * UNIT[dtype] * largest
 
 
 def _steps(answers: list[Any]) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ def tells_ratios(reply: Reply, truth: Answer, name: str) -> bool:
 
 
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
-    """What a ratio seen on these cases equals: "n_outputs", or the number; "" where it is neither."""
+    """What a ratio seen on these cases equals: "n_outputs", or the number; else ""."""
     for name, row in RATIOS.items():
         if all(np.isfinite(k) and abs(k - row.of(case)) <= 1e-6 * abs(k) for case, k in pairs):
             return name

@@ -1,4 +1,4 @@
-"""The smallest case that still fails: greedy passes over the case itself, in one order, to a fixed point.
+"""The smallest case that still fails: greedy passes over the case itself, to a fixed point.
 
 Smaller is `size`. Each kind of simplification is a generator of candidates; it reads `best.case`
 anew for each one, so it goes on from whatever was accepted last.
@@ -79,7 +79,7 @@ def clear(case: Case) -> bool:
     return found.finite and not found.unclear
 
 
-# --- what is smaller -------------------------------------------------------------------------------
+# --- what is smaller ------------------------------------------------------------------------------
 
 
 def size(case: Case) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def bits(value: float) -> int:
     return top.bit_length() + bottom.bit_length()
 
 
-# --- the layers ------------------------------------------------------------------------------------
+# --- the layers -----------------------------------------------------------------------------------
 
 
 def built(case: Case, trees: Iterable[Tree]) -> Iterator[Case]:
@@ -139,11 +139,11 @@ def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
             return
 
 
-# --- the extents -----------------------------------------------------------------------------------
+# --- the extents ----------------------------------------------------------------------------------
 
 
 class Axis(NamedTuple):
-    """Something with an extent: the batch, an axis of the inputs, or a number among a layer's options."""
+    """Something with an extent: the batch, an axis of the inputs, or a number of a layer."""
 
     layer: str
     option: str | int
@@ -156,7 +156,8 @@ def axes(case: Case) -> list[Axis]:
     """The batch first, then the inputs, then the numbers of every layer."""
     found = [BATCH, *(Axis("", i) for i in range(len(case.network.input_shape)))]
     for name, spec in case.network.walk():
-        found += [Axis(name, option) for option, value in spec.options.items() if type(value) is int]
+        found += [Axis(name, option)
+                  for option, value in spec.options.items() if type(value) is int]
     return found
 
 
@@ -186,7 +187,7 @@ def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:
 
 
 def subsets(extent: Callable[[], int]) -> Iterator[list[int]]:
-    """What to keep of 0, 1, ..., extent() - 1: one, half, all but one. extent() may fall on the way."""
+    """What to keep of 0, 1, ..., extent() - 1: one, half, all but one; extent() may fall."""
     for few in (1, max(1, extent() // 2)):
         yield list(range(extent()))[-few:]
         yield list(range(extent()))[:few]
@@ -217,7 +218,7 @@ def common(best: Best, group: tuple[Axis, ...]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
-# --- the activations -------------------------------------------------------------------------------
+# --- the activations ------------------------------------------------------------------------------
 
 
 def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
@@ -235,7 +236,7 @@ def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
             yield from built(best.case, [layers])
 
 
-# --- the numbers -----------------------------------------------------------------------------------
+# --- the numbers ----------------------------------------------------------------------------------
 
 
 def arrays(case: Case) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What a wrong gradient looks like where no known mistake matches it: a row for each thing to be said.
+"""What a wrong gradient looks like where no known mistake matches: a row for each symptom.
 
-A symptom is data, and its words are made elsewhere. It is told where it holds on the reduced case and
-on its variations (ordinary numbers for zeros and ones): on a network of one unit almost anything
-equals almost anything.
+A symptom is data, and its words are made elsewhere. It is told where it holds on the reduced case
+and on its variations (ordinary numbers for zeros and ones): on a network of one unit almost
+anything equals almost anything.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def constant_ratio(seen: Witnessed, name: str) -> float:
     return k if k and seen.equals(name, k * seen.truth[name]) else 0.0
 
 
-# --- other ways back -------------------------------------------------------------------------------
+# --- other ways back ------------------------------------------------------------------------------
 
 
 def one_example(seen: Witnessed) -> Symptom | None:
@@ -118,7 +118,8 @@ def one_example(seen: Witnessed) -> Symptom | None:
     for row in range(batch if batch > 1 else 0):
         kept = np.arange(batch) == row
 
-        def sweep(tape: list[Step], i: int, dy: Any, kept: Any = kept) -> tuple[Any, dict[str, Any]]:
+        def sweep(tape: list[Step], i: int, dy: Any,
+                  kept: Any = kept) -> tuple[Any, dict[str, Any]]:
             at_the_end = tape[i].scope.name == last
             return TABLES.sweep(tape, i, (dy.T * kept).T if at_the_end else dy)
 
@@ -152,7 +153,7 @@ def skipped(seen: Witnessed) -> Symptom | None:
     return None
 
 
-# --- all of them -----------------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 
 def digits(every: Sequence[Witnessed]) -> Symptom | None:
@@ -177,7 +178,7 @@ SYMPTOMS: tuple[Tell, ...] = (first_wrong, transposed, anothers, one_example, de
 
 
 def symptoms(every: Sequence[Witnessed]) -> Iterator[Symptom]:
-    """Every symptom of the first that all the others have too, of those wrong in the same gradients."""
+    """Every symptom of the first that all the others wrong in the same gradients have too."""
     alike = [seen for seen in every if seen.wrong == every[0].wrong]
     if len(alike) == 1 and len(every) > 1:
         return

@@ -1,7 +1,7 @@
 """One case as the search for a name sees it: what the subject does on it, and what is true.
 
-Less what known mistakes account for: a known mistake accounts for a gradient where it is wrong in the
-same way, and another mistake explains the others.
+Less what known mistakes account for: a known mistake accounts for a gradient where it is wrong in
+the same way, and another mistake explains the others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Witnessed:
         for fault in known:
             self.accounted |= self.given_by(fault)
 
-    # --- the subject and the truth -----------------------------------------------------------------
+    # --- the subject and the truth ----------------------------------------------------------------
 
     @property
     def answer(self) -> Answer:
@@ -64,7 +64,7 @@ class Witnessed:
                 for name, g in self.answer.gradients.items()}
 
     def equals(self, name: str, other: Any) -> bool:
-        """Whether the subject's gradient is this array and, where it is wrong, not the truth too."""
+        """Whether the subject's gradient is this array and, where wrong, not the truth too."""
         mine, theirs, true = (Answer(0.0, {name: g})
                               for g in (self.answer.gradients[name], other, self.truth[name]))
         blurred = name in self.wrong and same(mine, true, self.spread, self.case.dtype)
@@ -73,9 +73,10 @@ class Witnessed:
     def goes_back_by(self, sweep: Any) -> bool:
         """Whether the subject's gradients are those of another way back through the network."""
         other = evaluate(self.case, TABLES._replace(sweep=sweep)).gradients
-        return all(self.equals(name, other[name]) for name in self.answer.gradients if name in other)
+        return all(self.equals(name, other[name])
+                   for name in self.answer.gradients if name in other)
 
-    # --- known mistakes ----------------------------------------------------------------------------
+    # --- known mistakes ---------------------------------------------------------------------------
 
     def of(self, fault: Fault) -> Behaviour:
         """What a fault does here, asked once."""
@@ -118,7 +119,7 @@ class Witnessed:
         return self.same(self.rest(self.subject), theirs) or self.nearly(fault, theirs)
 
     def nearly(self, fault: Fault, theirs: Behaviour) -> bool:
-        """Whether the fault is near, and another program with the same mistake may be as far from it.
+        """Whether the fault is near, and another program with its mistake may be as far from it.
 
         A wrong formula may cancel where the right one does not, so how far two wrong programs lie
         apart is sampled from the fault itself.
@@ -127,7 +128,8 @@ class Witnessed:
         if not isinstance(mine, Answer) or not isinstance(theirs, Answer):
             return False
         pairs = [(g, theirs.gradients.get(name, g)) for name, g in mine.gradients.items()]
-        if not all(close(a, b, NEAR * np.abs(b).max(initial=0.0), self.case.dtype) for a, b in pairs):
+        if not all(close(a, b, NEAR * np.abs(b).max(initial=0.0), self.case.dtype)
+                   for a, b in pairs):
             return False
         try:
             s = deviations(self.case, fault.engine)

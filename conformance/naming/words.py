@@ -38,7 +38,7 @@ def here(name: str, k: float) -> str:
     return f" ({name} = {k:.6g} on this case; {symbol.value})"
 
 
-# --- networks --------------------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
 
 
 def describe(case: Case) -> str:
@@ -75,7 +75,7 @@ def layer(spec: LayerSpec) -> str:
     return f"{spec.kind} {spec.options.get('combine', '')} ({inside})"
 
 
-# --- symptoms --------------------------------------------------------------------------------------
+# --- symptoms -------------------------------------------------------------------------------------
 
 
 def _ratios(s: Symptom) -> str:

@@ -32,7 +32,7 @@ class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, no
         self.kind, self.message, self.where = kind, message, where
 
 
-# --- arguments stay as they were ---------------------------------------------------------------------------------
+# --- arguments stay as they were ------------------------------------------------------------------
 
 
 def check_untouched(asked: Case, given: Case, parameters: Mapping[str, Array]) -> None:
@@ -57,7 +57,7 @@ def _mutated(where: str, what: str, name: str) -> BrokenContract:
     return BrokenContract("mutated", f"{where} {what}: a gradient leaves its arguments alone; work on a copy", name)
 
 
-# --- what a reply must be ----------------------------------------------------------------------------------------
+# --- what a reply must be -------------------------------------------------------------------------
 
 
 @dataclass
@@ -178,7 +178,7 @@ def _loss(case: Case, value: Any, notes: set[str]) -> Array:
     return array.reshape(())
 
 
-# --- shapes ------------------------------------------------------------------------------------------------------
+# --- shapes ---------------------------------------------------------------------------------------
 
 
 def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | None = None) -> None:

@@ -33,7 +33,7 @@ Arrays = dict[str, Array]
 Shape = tuple[int, ...]
 
 
-# --- layouts -----------------------------------------------------------------------------------------------------
+# --- layouts --------------------------------------------------------------------------------------
 
 
 class Form(NamedTuple):
@@ -110,7 +110,7 @@ class Say:
             raise BrokenContract("shape", f"{self.what} is ragged, no array: {error}", self.name) from error
 
 
-# --- one class ---------------------------------------------------------------------------------------------------
+# --- one class ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _attributes(built: Any) -> dict[str, Any]:
     return {name: None for name in dir(built) if not name.startswith("_")}
 
 
-# --- one layer of one network ------------------------------------------------------------------------------------
+# --- one layer of one network ---------------------------------------------------------------------
 
 
 class Placed:
@@ -248,7 +248,7 @@ class Through:
         return dy, {}
 
 
-# --- losses ------------------------------------------------------------------------------------------------------
+# --- losses ---------------------------------------------------------------------------------------
 
 
 def reference_loss(spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
@@ -266,7 +266,7 @@ def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
     return loss, layer.layout.ours("batch", dp, p.shape, Say(f"{layer.name}.{layer.backward}'s dp", p.shape[0]))
 
 
-# --- all of them -------------------------------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 
 class Stack:

@@ -24,9 +24,10 @@ Backprop = Callable[..., Any]
 class Subject:
     """The engine under verification, and what is known about it.
 
-    made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh: gives a new engine
-    with fresh state, where that can be had. source: file:line, where known. door: how it was plugged in.
-    target: the text it was loaded from, where it was. needs: the packages that a ready-made one is made of.
+    made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh:
+    gives a new engine with fresh state, where that can be had. source: file:line, where known.
+    door: how it was plugged in. target: the text it was loaded from, where it was. needs: the
+    packages that a ready-made one is made of.
     """
 
     name: str
@@ -43,7 +44,9 @@ class Subject:
 def subject_of(
     target: Any, name: str | None = None, *, made_of: Sequence[str] = (), stateless: bool = False
 ) -> Subject:
-    """The subject a function makes, with its claims; a Subject as it is. stateless: a new wrapper is a fresh engine.
+    """The subject a function makes, with its claims; a Subject as it is.
+
+    stateless: a new wrapper is a fresh engine.
 
     Raises DescriptionError where the target is not callable.
     """
@@ -52,7 +55,8 @@ def subject_of(
     name = name or getattr(called(target), "__qualname__", None) or type(target).__name__
     fresh = functools.partial(Wrapped, target) if stateless else None
     door = getattr(target, "__backproof_door__", "function")
-    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh, source_of(target), door)
+    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh,
+                   source_of(target), door)
 
 
 def source_of(target: Any) -> str:
@@ -88,7 +92,10 @@ class Wrapped:
         return answer
 
     def _buffers(self, gradients: Mapping[str, Any]) -> set[str]:
-        """A note for every array that shares memory with the last answer's: harmless here, where answers are copied."""
+        """A note for every array that shares memory with the last answer's.
+
+        That is harmless here, where answers are copied.
+        """
         arrays = {name: value for name, value in gradients.items() if isinstance(value, np.ndarray)}
         last = {name: seen() for name, seen in self._seen.items()}
         self._seen = {name: weakref.ref(value) for name, value in arrays.items()}

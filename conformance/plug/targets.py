@@ -68,7 +68,7 @@ def is_file(where: str) -> bool:
     return where.endswith((".py", ".ipynb")) or "/" in where or "\\" in where
 
 
-# --- ready-made --------------------------------------------------------------------------------------------------
+# --- ready-made -----------------------------------------------------------------------------------
 
 
 def _ready_made(name: str) -> Subject:
@@ -83,7 +83,7 @@ def _ready_made(name: str) -> Subject:
         raise TargetError(f"subject {name} cannot be loaded: {_said(error)}") from error
 
 
-# --- modules -----------------------------------------------------------------------------------------------------
+# --- modules --------------------------------------------------------------------------------------
 
 
 def _module(where: str, text: str, name: str) -> ModuleType:
@@ -138,7 +138,7 @@ def _same(origin: str, path: Path) -> bool:
     return os.path.exists(origin) and os.path.samefile(origin, path)
 
 
-# --- importing ---------------------------------------------------------------------------------------------------
+# --- importing ------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def _line_of(path: Path | None, error: BaseException) -> str:
     return f" at `{line}`" if line else ""
 
 
-# --- names in a module -------------------------------------------------------------------------------------------
+# --- names in a module ----------------------------------------------------------------------------
 
 
 def _subject(module: ModuleType, where: str, name: str) -> Subject:

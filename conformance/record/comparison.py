@@ -77,7 +77,7 @@ def _notes(old: Run, new: Run) -> Iterator[str]:
         yield f"versions: {', '.join(changed)}"
 
 
-# --- the verdict and the findings --------------------------------------------------------------------------------
+# --- the verdict and the findings -----------------------------------------------------------------
 
 
 def _verdict(old: Report, new: Report) -> Iterator[Change]:
@@ -101,7 +101,7 @@ def _gone(name: str, finding: Finding, new: Report) -> Change:
     return Change("coverage", f"finding {name}", finding.headline, f"{finding.property} was not run")
 
 
-# --- the matrix --------------------------------------------------------------------------------------------------
+# --- the matrix -----------------------------------------------------------------------------------
 
 
 def executed(outcomes: Counter[str]) -> int:
@@ -171,7 +171,7 @@ def _said(outcomes: Counter[str]) -> str:
     return counted(outcomes) or "not exercised"
 
 
-# --- the claims --------------------------------------------------------------------------------------------------
+# --- the claims -----------------------------------------------------------------------------------
 
 
 def _claims(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
@@ -232,7 +232,7 @@ CLAIMS: dict[str, Callable[[Json, Json], str]] = {
 }
 
 
-# --- the digits --------------------------------------------------------------------------------------------------
+# --- the digits -----------------------------------------------------------------------------------
 
 
 def _digits(old: Run, new: Run, most: float) -> Iterator[Change]:

@@ -67,7 +67,7 @@ def by_id(findings: Sequence[Finding]) -> dict[str, Finding]:
     return found
 
 
-# --- the file ----------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def load(where: str | os.PathLike[str]) -> list[Expected]:
@@ -126,7 +126,7 @@ def expected(name: str, number: int, line: str, blank: bool = False) -> Expected
     return Expected(first, " ".join(rest[:-1]), rest[-1], number)
 
 
-# --- a run before the file ---------------------------------------------------------------------------------------
+# --- a run before the file ------------------------------------------------------------------------
 
 
 def surprises(known: Sequence[Expected], report: Report) -> list[str]:

@@ -145,7 +145,7 @@ class _Reader:
             raise self._error(f"{key} is {_short(data.get(key))}, wanted a number")
         return float(data[key])
 
-    # --- the lines ------------------------------------------------------------------------------------------
+    # --- the lines --------------------------------------------------------------------------------
 
     def _header(self, data: Mapping[str, Json]) -> None:
         if data.get("schema") not in READS:
@@ -273,7 +273,7 @@ class _Reader:
         if {k: v for k, v in said.items() if v} != seen:
             raise self._error("its counts are not those of the results above: lines are missing, or were changed")
 
-    # --- the whole ------------------------------------------------------------------------------------------
+    # --- the whole --------------------------------------------------------------------------------
 
     def _whole(self, header: Mapping[str, Json]) -> Run:
         report = Report(header["subject"], "incomplete", header["environment"], header["seed"])

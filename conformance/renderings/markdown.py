@@ -97,7 +97,7 @@ def untested(run: Run) -> Iterator[str]:
     yield from (f"- note: {text(note)}" for note in run.report.notes)
 
 
-# --- what comes from the subject is text, never Markdown or HTML -----------------------------------------------------
+# --- what comes from the subject is text, never Markdown or HTML ----------------------------------
 
 
 def text(value: str) -> str:

@@ -71,7 +71,7 @@ def _body(rows: Sequence[Row]) -> Iterator[Markup]:
     yield tag("footer", tag("p", "Nothing on this page is loaded from anywhere else."), class_="bottom")
 
 
-# --- the subjects ------------------------------------------------------------------------------------------------
+# --- the subjects ---------------------------------------------------------------------------------
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -117,7 +117,7 @@ def _versions(run: Run) -> Iterator[str]:
     yield from (f"{name if name != 'python' else ''} {there[name]}".strip() for name in wanted if name in there)
 
 
-# --- the features ------------------------------------------------------------------------------------------------
+# --- the features ---------------------------------------------------------------------------------
 
 
 def _features(rows: Sequence[Row]) -> Iterator[Markup]:

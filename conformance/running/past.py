@@ -57,7 +57,7 @@ def notes(asked: int, foreign: int) -> list[Note]:
     return [Note(text, NoteKind.PAST_CASES) for text in said]
 
 
-# --- whose cases they are --------------------------------------------------------------------------
+# --- whose cases they are -------------------------------------------------------------------------
 
 
 def covered(cases: Sequence[Case], claims: Claims) -> tuple[Case, ...]:

@@ -96,7 +96,7 @@ def _absent(names: list[str]) -> list[str]:
     return missing
 
 
-# --- the loop ---------------------------------------------------------------------------------------------------
+# --- the loop -------------------------------------------------------------------------------------
 
 
 def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float,

@@ -15,8 +15,10 @@ Target = Any
 
 @dataclass(frozen=True)
 class Asked:
-    """One subject of a session: what `verify` gets, its name in the terminal, its options, and how its tests are
-    called. typed: the target as a user would type it, "" where it cannot be.
+    """One subject of a session.
+
+    target and options are what `verify` gets, name is its name in the terminal, and test(property)
+    is what its test is called. typed: the target as a user would type it, "" where it cannot be.
     """
 
     target: Target
@@ -28,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: the report, or what was raised; and the folder of the record, "" where there is none."""
+    """What came of it: the report, or what was raised; and the folder of the record, or ""."""
 
     report: Report | Exception
     record: str = ""

@@ -87,7 +87,9 @@ class Conformance(pytest.Item):
 def resolved(target: str, config: pytest.Config) -> str:
     """The target, wherever the process has gone since it was started."""
     where, name = split(target)
-    return f"{config.invocation_params.dir / where}{':' * bool(name)}{name}" if is_file(where) else target
+    if not is_file(where):
+        return target
+    return f"{config.invocation_params.dir / where}{':' * bool(name)}{name}"
 
 
 def _parent(item: pytest.Item) -> pytest.Collector:

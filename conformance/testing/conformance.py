@@ -5,9 +5,9 @@
 
     test_mine = conformance_tests(backprop)
 
-A mistake is one failure with its explanation; what else it breaks fails with a line that points there. A property that
-was not asked is skipped with the reason: a skip is never a pass. The item "verdict" fails unless the verdict is
-"conforms".
+A mistake is one failure with its explanation; what else it breaks fails with a line that points
+there. A property that was not asked is skipped with the reason: a skip is never a pass. The item
+"verdict" fails unless the verdict is "conforms".
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def conformance_tests(
 ) -> Callable[..., None]:
     """A parametrised test function; assign it to a name that starts with `test`.
 
-    target and options are those of `verify`, whose run is made by the first test that is run. Raises PlanError for an
-    option that cannot be, and DescriptionError for a target that is not callable. An option that is not given here is
-    that of the session: `pytest --backproof-examples 30`.
+    target and options are those of `verify`, whose run is made by the first test that is run.
+    Raises PlanError for an option that cannot be, and DescriptionError for a target that is not
+    callable. An option that is not given here is that of the session:
+    `pytest --backproof-examples 30`.
     """
     given = {"examples": examples, "seconds": seconds, "seed": seed, "oracles": oracles,
              "require": require, "stop_after": stop_after, "profile": profile}
@@ -57,7 +58,8 @@ def conformance_tests(
     @pytest.mark.parametrize("name", names := property_names(), ids=names)
     def test(name: str, request: pytest.FixtureRequest) -> None:
         item = request.node
-        asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]", _typed(target, item.config))
+        asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]",
+                      _typed(target, item.config))
         show(name, asked, judged(asked, item))
 
     test.__doc__ = f"backproof: {name}"
@@ -68,7 +70,8 @@ def conformance_tests(
 def _placed(test: Callable[..., None]) -> Callable[..., None]:
     """The test at the line that asked for it, which is where pytest says it is."""
     frame = sys._getframe(2)
-    test.__code__ = test.__code__.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
+    test.__code__ = test.__code__.replace(co_filename=frame.f_code.co_filename,
+                                          co_firstlineno=frame.f_lineno)
     return test
 
 

@@ -11,21 +11,22 @@ from ..running.profiles import PROFILES
 SECTION = "Captured backproof call"
 SUBJECT = "backproof_subject"  # the attribute of a test function that holds its subject's name
 OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
-    "report": (str, "DIR", "where the record goes (default: the cache of pytest); of one target DIR itself, of several "
-               "subjects a folder of it each"),
+    "report": (str, "DIR", "where the record goes (default: the cache of pytest); of one target "
+               "DIR itself, of several subjects a folder of it each"),
     "profile": (str, "NAME", f"how much is asked: {', '.join(PROFILES)}"),
     "examples": (int, "N", "random networks to ask"),
     "seconds": (float, "S", "stop asking a subject after so many seconds"),
     "seed": (int, "S", "the same seed asks the same questions"),
 }
-TARGETS = ("verify this too, one test for every property: file.py:name, package.module:name or a ready-made subject "
-           "(may be given again)")
+TARGETS = ("verify this too, one test for every property: file.py:name, package.module:name or a "
+           "ready-made subject (may be given again)")
 IN_FILE = "in this file: targets, a line each; with paths on the command line they are left out"
 
 
 def by_name(config: Any) -> bool:
     """Whether this package's own tests are asked for: `--pyargs backproof`."""
-    return bool(config.getoption("pyargs")) and any(re.match(r"backproof\b", arg) for arg in config.args)
+    named = any(re.match(r"backproof\b", arg) for arg in config.args)
+    return bool(config.getoption("pyargs")) and named
 
 
 def wanted(items: list[Any]) -> list[str]:

@@ -17,7 +17,10 @@ from .sharing import once
 
 
 def judged(asked: Asked, item: Any) -> Outcome:
-    """The one run of this session, or what it raised; the item that makes it carries the summary for the terminal."""
+    """The one run of this session, or what it raised.
+
+    The item that makes it carries the summary for the terminal.
+    """
     target = asked.target
     done = session(item.config).outcomes
     key = (target if isinstance(target, str) else id(target), repr(sorted(asked.options.items())))
@@ -53,8 +56,9 @@ def summary(asked: Asked, outcome: Outcome) -> str:
         return f"{asked.name or asked.target}: not judged"
     why = f" ({report.reason})" if report.reason else ""
     where = f"; report in {outcome.record}" if outcome.record else ""
-    return (f"{asked.name or report.subject}: {report.verdict.replace('_', ' ')}{why}; {report.networks} networks, "
-            f"{report.total('passed')} checks passed, {report.total('failed') + report.total('errored')} failed, "
+    failed = report.total("failed") + report.total("errored")
+    return (f"{asked.name or report.subject}: {report.verdict.replace('_', ' ')}{why}; "
+            f"{report.networks} networks, {report.total('passed')} checks passed, {failed} failed, "
             f"{report.seconds:.1f} s{where}")
 
 
@@ -98,19 +102,24 @@ def _property(name: str, asked: Asked, report: Report, record: str) -> None:
     failed = counts.get("failed", 0) + counts.get("errored", 0)
     causes = [f for f in report.findings if name in f.also]
     if failed or causes:
-        _fail(f"{failed} of {sum(counts.values())} checks failed: see {_pointers(asked, causes or report.findings)}")
+        where = _pointers(asked, causes or report.findings)
+        _fail(f"{failed} of {sum(counts.values())} checks failed: see {where}")
     if not counts.get("passed") or counts.get("inconclusive"):
-        _skip(", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n) or "not exercised")
+        seen = ", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n)
+        _skip(seen or "not exercised")
 
 
 def _told(findings: list[Finding], asked: Asked, record: str) -> str:
-    return "\n\n".join("\n".join([f.text, f"case {f.case}", *_replay(f, asked, record)]) for f in findings)
+    return "\n\n".join("\n".join([f.text, f"case {f.case}", *_replay(f, asked, record)])
+                       for f in findings)
 
 
 def _replay(finding: Finding, asked: Asked, record: str) -> list[str]:
     """The command that asks the case again, where there is a record."""
     words = [f"{record}/cases/{finding.case}.json", asked.typed]
-    return [f"replay: python -m backproof replay {shlex.join(filter(None, words))}"] if record else []
+    if not record:
+        return []
+    return [f"replay: python -m backproof replay {shlex.join(filter(None, words))}"]
 
 
 def _pointers(asked: Asked, findings: list[Finding]) -> str:

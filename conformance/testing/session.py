@@ -1,6 +1,7 @@
-"""One test session: its targets, their tests, where their records go, and what xdist's workers share.
+"""One test session: its targets, their tests, where records go, and what workers share.
 
-The controller reads the options once and hands them to its workers. A run is made by the worker that first needs it.
+The controller reads the options once and hands them to its workers. A run is made by the worker
+that first needs it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ MODULE = Path(__file__).parent.with_name("test_conformance.py")
 
 @dataclass(frozen=True)
 class Settings:
-    """targets: as a user would type them, in the folder that pytest was started in; options: those of `verify`;
-    report: a folder, or ""; shared: the folder of the workers of this session, or "" where there are none; apart: the
-    name of a worker that shares nothing.
+    """What a session is asked to do, from the command line and the ini-file.
+
+    targets: as a user would type them, in the folder that pytest was started in. options: those of
+    `verify`. report: a folder, or "". shared: the folder of the workers of this session, or ""
+    where there are none. apart: the name of a worker that shares nothing.
     """
 
     targets: list[str] = field(default_factory=list)
@@ -49,7 +52,7 @@ def session(config: pytest.Config) -> Session:
     return found
 
 
-# --- options ------------------------------------------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------------------
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -68,13 +71,16 @@ def _option(config: pytest.Config, name: str) -> Any:
     kind, typed = OPTIONS[name][0], config.getoption(f"backproof_{name}")
     written = str(config.getini(f"backproof_{name}")) if typed is None else ""
     if name == "report":
-        return _at_home(config, written) if written else typed and str(config.invocation_params.dir / typed)
+        if written:
+            return _at_home(config, written)
+        return typed and str(config.invocation_params.dir / typed)
     if not written:
         return typed
     try:
         return kind(written)
     except ValueError:
-        raise pytest.UsageError(f"backproof_{name}: wanted a number; received {written!r}") from None
+        error = f"backproof_{name}: wanted a number; received {written!r}"
+        raise pytest.UsageError(error) from None
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -87,13 +93,14 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _targets(config: pytest.Config) -> list[str]:
-    """Those of the command line; those of the ini-file too, unless only some of the tests are asked for."""
+    """Those of the command line, and of the ini-file unless only some tests are asked for."""
     written = config.getini("backproof") if _whole(config) else []
-    return list(dict.fromkeys([*config.getoption("backproof"), *(_relative(config, text) for text in written)]))
+    at_home = (_relative(config, text) for text in written)
+    return list(dict.fromkeys([*config.getoption("backproof"), *at_home]))
 
 
 def _whole(config: pytest.Config) -> bool:
-    """Whether all tests are asked for, or those of this package: no paths, or `--pyargs backproof`."""
+    """Whether all tests are asked for, or this package's: no paths, or `--pyargs backproof`."""
     return by_name(config) or config.args_source is not pytest.Config.ArgsSource.ARGS
 
 
@@ -118,7 +125,7 @@ def shown(path: Path, config: pytest.Config) -> str:
         return path.as_posix()
 
 
-# --- the session --------------------------------------------------------------------------------------------------
+# --- the session ----------------------------------------------------------------------------------
 
 
 class Session:
@@ -134,7 +141,8 @@ class Session:
         if not self.settings.targets:
             return None
         chosen = "".join(f"; {name} {value}" for name, value in self.settings.options.items())
-        report = f"; report in {shown(Path(self.settings.report), self.config)}" if self.settings.report else ""
+        folder = self.settings.report
+        report = f"; report in {shown(Path(folder), self.config)}" if folder else ""
         return f"backproof: verifies {', '.join(self.settings.targets)}{chosen}{report}"
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -149,22 +157,24 @@ class Session:
                 terminalreporter.write_line(f"backproof: {target}: not run")
 
     def unseen(self, said: list[str]) -> Iterator[str]:
-        yield from (name for name in self.settings.targets if not any(line.startswith(f"{name}: ") for line in said))
+        yield from (name for name in self.settings.targets
+                    if not any(line.startswith(f"{name}: ") for line in said))
 
-    # --- workers ---------------------------------------------------------------------------------------------
+    # --- workers ----------------------------------------------------------------------------------
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """A worker's settings; with --dist each, every worker is another platform and makes its own run."""
+        """A worker's settings; with --dist each, every worker makes its own run."""
         self.made = self.made or tempfile.mkdtemp(prefix="backproof-")
-        own = {"apart": node.gateway.id} if self.config.option.dist == "each" else {"shared": self.made}
+        each = self.config.option.dist == "each"
+        own = {"apart": node.gateway.id} if each else {"shared": self.made}
         node.workerinput["backproof"] = asdict(self.settings) | own
 
     def pytest_unconfigure(self) -> None:
         if self.made:
             shutil.rmtree(self.made, ignore_errors=True)
 
-    # --- records ---------------------------------------------------------------------------------------------
+    # --- records ----------------------------------------------------------------------------------
 
     @property
     def shared(self) -> Path | None:
@@ -173,10 +183,11 @@ class Session:
         return folder if self.settings.shared and folder.is_dir() else None
 
     def record(self, name: str) -> Path | None:
-        """Where the record of a subject goes: below --backproof-report, else in pytest's cache, else nowhere."""
+        """Where a subject's record goes: --backproof-report, pytest's cache, or nowhere."""
         if self.settings.report:
             report = Path(self.settings.report)
-            return (report if self.settings.targets == [name] else report / folder(name)) / self.settings.apart
+            own = report if self.settings.targets == [name] else report / folder(name)
+            return own / self.settings.apart
         cache = getattr(self.config, "cache", None)
         try:
             return cache.mkdir("backproof") / folder(name) / self.settings.apart if cache else None
@@ -186,4 +197,5 @@ class Session:
 
 def folder(name: str) -> str:
     """A name for a folder that no other subject has."""
-    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', name).strip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    plain = re.sub(r'[^A-Za-z0-9_.]+', '-', name).strip('-.')
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -1,4 +1,4 @@
-"""One run for all workers of a test session: the first that needs it makes it, the others wait for it and read it."""
+"""One run for all workers of a test session: the first makes it, the others wait and read it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBERS = ("got", "wanted", "error", "tolerance")
 
 
 def once(folder: Path, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:
-    """The report, and whether it was made here. What `make` raises is not shared: the next one makes it again."""
+    """The report, and whether it was made here; what `make` raises is not shared."""
     done = folder / f"{name}.json"
     with FileLock(folder / f"{name}.lock"):
         if done.exists():
@@ -29,7 +29,8 @@ def once(folder: Path, name: str, make: Callable[[], Report]) -> tuple[Report, b
 
 def revived(data: dict[str, Any]) -> Report:
     """The Report of its own JSON."""
-    findings = [Finding(**{key: _field(key, value) for key, value in finding.items()}) for finding in data["findings"]]
+    findings = [Finding(**{key: _field(key, value) for key, value in finding.items()})
+                for finding in data["findings"]]
     notes = [note_of(**note) for note in data["notes"]]
     fields = {key: value for key, value in data.items() if key != "schema"}
     return Report(**fields | {"findings": findings, "notes": notes})

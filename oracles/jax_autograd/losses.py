@@ -19,14 +19,16 @@ def _one_hot(p: Array, t: Array) -> Array:
     return jax.nn.one_hot(t, p.shape[-1], dtype=p.dtype) if t.ndim < p.ndim else t
 
 
-# A row is the unreduced array, L(p, t) with p: (batch, ..., units); the reductions are sums and means of it.
+# A row is the unreduced array, L(p, t) with p: (batch, ..., units); reductions sum or average it.
 LOSSES: dict[str, Callable[[Array, Array], Array]] = {
     "squared_error": lambda p, t: jnp.square(p - t),
     "absolute_error": lambda p, t: jnp.abs(p - t),
     "cross_entropy": lambda p, t: -jnp.sum(_one_hot(p, t) * jnp.log(p), axis=-1),
-    "softmax_cross_entropy": lambda z, t: -jnp.sum(_one_hot(z, t) * jax.nn.log_softmax(z, axis=-1), axis=-1),
+    "softmax_cross_entropy":
+        lambda z, t: -jnp.sum(_one_hot(z, t) * jax.nn.log_softmax(z, axis=-1), axis=-1),
     "binary_cross_entropy": lambda p, t: -(t * jnp.log(p) + (1 - t) * jnp.log1p(-p)),
-    "sigmoid_cross_entropy": lambda z, t: -(t * jax.nn.log_sigmoid(z) + (1 - t) * jax.nn.log_sigmoid(-z)),
+    "sigmoid_cross_entropy":
+        lambda z, t: -(t * jax.nn.log_sigmoid(z) + (1 - t) * jax.nn.log_sigmoid(-z)),
     "inner_product": jnp.multiply,
 }
 
@@ -38,6 +40,10 @@ REDUCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def loss_of(spec: LossSpec, p: Array, t: Array) -> Array:
-    """The reduced, scaled loss of outputs p: (batch, ..., units); t: values of that shape, or class indices."""
+    """The reduced, scaled loss of outputs p (batch, ..., units).
+
+    t is values of that shape, or class indices (batch, ...).
+    """
     t = t if t.ndim < p.ndim else t.astype(p.dtype)
-    return spec.scale * row("jax", "reduction", spec.reduction, REDUCTIONS)(row("jax", "loss", spec.kind, LOSSES)(p, t))
+    reduced = row("jax", "reduction", spec.reduction, REDUCTIONS)
+    return spec.scale * reduced(row("jax", "loss", spec.kind, LOSSES)(p, t))

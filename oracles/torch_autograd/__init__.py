@@ -23,11 +23,15 @@ Values = Mapping[str, Tensor]
 def _tensor(array: Any, dtype: str) -> Tensor:
     """A copy; real numbers in `dtype`, indices as they are."""
     array = np.asarray(array)
-    return torch.from_numpy(np.array(array, dtype=dtype if array.dtype.kind == "f" else None, order="C"))
+    kind = dtype if array.dtype.kind == "f" else None
+    return torch.from_numpy(np.array(array, dtype=kind, order="C"))
 
 
 def answer(case: Case, dtype: str | None = "float64") -> Answer:
-    """Loss and gradients as NumPy arrays of `dtype` ("float32", "float64"; None: the case's), computed in it."""
+    """Loss and gradients as NumPy arrays of `dtype`, computed in it.
+
+    `dtype` is "float32" or "float64"; None is the case's.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         return _answer(case, dtype or case.dtype)
 
@@ -48,5 +52,7 @@ def _gradients(loss: Tensor, leaves: Values) -> dict[str, np.ndarray]:
     """dloss/dleaf by name, as arrays of their own; zeros for a leaf the loss does not use."""
     if not loss.requires_grad:
         return {name: np.zeros_like(leaf.detach().numpy()) for name, leaf in leaves.items()}
-    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
-    return {name: np.array(gradient.numpy()) for name, gradient in zip(leaves, gradients, strict=True)}
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True,
+                                    materialize_grads=True)
+    return {name: np.array(gradient.numpy())
+            for name, gradient in zip(leaves, gradients, strict=True)}

@@ -28,7 +28,7 @@ class Here(NamedTuple):
     rows: Mapping[str, Layer]
 
     def parameter(self, local: str) -> Tensor:
-        """The layer's own parameter, or the owner's: matrices transposed where the layer says so."""
+        """The layer's own parameter, or the owner's, transposed where the layer says so."""
         shared = self.values.get(f"{self.spec.share}.{local}")
         if shared is None or (self.spec.transpose and shared.ndim != 2):
             return self.values[f"{self.name}.{local}"]

@@ -20,8 +20,12 @@ def _reduced(unreduced: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Ten
 
 
 def _rows(p: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """(..., classes) as (rows, classes), where PyTorch looks for the classes; t the same, or its indices as (rows,)."""
-    return p.reshape(-1, p.shape[-1]), (t.reshape(-1) if t.ndim < p.ndim else t.reshape(-1, t.shape[-1]))
+    """(..., classes) as (rows, classes), where PyTorch looks for the classes.
+
+    t becomes the same, or, where it is indices, (rows,).
+    """
+    rows = t.reshape(-1) if t.ndim < p.ndim else t.reshape(-1, t.shape[-1])
+    return p.reshape(-1, p.shape[-1]), rows
 
 
 def _cross_entropy(p: Tensor, t: Tensor, reduction: str) -> Tensor:
@@ -31,21 +35,28 @@ def _cross_entropy(p: Tensor, t: Tensor, reduction: str) -> Tensor:
     return getattr(-(t * torch.log(p)).sum(dim=-1), reduction)()
 
 
-# A row is loss(p, t, reduction), with p: (batch, ..., units) and reduction "sum" or "mean" over the unreduced array.
-# F.binary_cross_entropy clamps its logarithms at -100 and its p(1 - p) at 1e-12, so it is not used.
+# A row is loss(p, t, reduction), with p: (batch, ..., units) and reduction "sum" or "mean" over the
+# unreduced array. F.binary_cross_entropy clamps its logarithms at -100 and its p(1 - p) at 1e-12,
+# so it is not used.
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "squared_error": lambda p, t, reduction: F.mse_loss(p, t, reduction=reduction),
     "absolute_error": lambda p, t, reduction: F.l1_loss(p, t, reduction=reduction),
     "cross_entropy": _cross_entropy,
-    "softmax_cross_entropy": lambda z, t, reduction: F.cross_entropy(*_rows(z, t), reduction=reduction),
+    "softmax_cross_entropy":
+        lambda z, t, reduction: F.cross_entropy(*_rows(z, t), reduction=reduction),
     "binary_cross_entropy": _reduced(lambda p, t: -(t * torch.log(p) + (1 - t) * torch.log1p(-p))),
-    "sigmoid_cross_entropy": lambda z, t, reduction: F.binary_cross_entropy_with_logits(z, t, reduction=reduction),
+    "sigmoid_cross_entropy":
+        lambda z, t, reduction: F.binary_cross_entropy_with_logits(z, t, reduction=reduction),
     "inner_product": _reduced(torch.mul),
 }
 
 
 def loss_of(spec: LossSpec, p: Tensor, t: Tensor) -> Tensor:
-    """The reduced, scaled loss of outputs p: (batch, ..., units); t: values of that shape, or class indices."""
+    """The reduced, scaled loss of outputs p (batch, ..., units).
+
+    t is values of that shape, or class indices (batch, ...).
+    """
     t = t if t.ndim < p.ndim else t.to(p.dtype)
-    loss = row("torch", "loss", spec.kind, LOSSES)(p, t, "mean" if spec.reduction == "mean" else "sum")
+    reduction = "mean" if spec.reduction == "mean" else "sum"
+    loss = row("torch", "loss", spec.kind, LOSSES)(p, t, reduction)
     return spec.scale * (loss / p.shape[0] if spec.reduction == "mean_over_batch" else loss)

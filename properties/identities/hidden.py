@@ -1,4 +1,4 @@
-"""The hidden units: between two sites with nothing but functions between them, units are exchangeable.
+"""The hidden units: with nothing but functions between two sites, units are exchangeable.
 
 A unit may be moved, split, added without a listener, scaled where its function allows it, or turned
 round; every gradient follows, whatever else the network is.
@@ -70,7 +70,7 @@ def of_units(says: str, unit: Unit, source: str, after: tuple[str, ...] | None =
     return Property("units", says, ask, judge, Needs(PAIR, after), source)
 
 
-# --- changes of units ------------------------------------------------------------------------------
+# --- changes of units -----------------------------------------------------------------------------
 
 
 def joined(m: Measured, first: Measured, axis: int) -> Measured:
@@ -128,7 +128,7 @@ def sign_rows(m: Measured) -> Measured:
     return m * signs(m.value.shape[0])[:, None]
 
 
-# --- identities of their own -----------------------------------------------------------------------
+# --- identities of their own ----------------------------------------------------------------------
 
 
 def ask_dead(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
@@ -185,7 +185,8 @@ def judge_sigmoid_flip(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 PROPERTIES = {
     "unit_permutation": of_units(
         "hidden units may change places",
-        Unit(lambda a: a[..., ::-1], lambda w: w[::-1], lambda m: m[..., ::-1], lambda m: m[::-1], 2),
+        Unit(lambda a: a[..., ::-1], lambda w: w[::-1],
+             lambda m: m[..., ::-1], lambda m: m[::-1], 2),
         "symmetry"),
     "unit_splitting": of_units(
         "a hidden unit may be split in two with half the outgoing weights",

@@ -1,4 +1,4 @@
-"""The outputs and the loss: softmax, translations, the order of the outputs, targets, cotangents."""
+"""The outputs and the loss: softmax, translations, order of the outputs, targets, cotangents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for networks and cases, built inside the claims and biased to where mistakes hide.
+"""Hypothesis strategies for networks and cases, inside the claims, biased to where mistakes hide.
 
     from hypothesis import given
     from backproof import cases

@@ -1,4 +1,4 @@
-"""Plain chains inside the claims: heads, depths, sizes and biases, biased to where mistakes hide."""
+"""Plain chains in the claims: heads, depths, sizes, biases, biased to where mistakes hide."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def head_of(choose: Choose, claims: Claims) -> Head:
     return found
 
 
-# --- sizes -----------------------------------------------------------------------------------------
+# --- sizes ----------------------------------------------------------------------------------------
 
 
 def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
@@ -89,7 +89,7 @@ def narrowed(sizes: Sequence[int], biases: Sequence[bool], outputs: Range,
     return sizes
 
 
-# --- the chain -------------------------------------------------------------------------------------
+# --- the chain ------------------------------------------------------------------------------------
 
 
 @dataclass

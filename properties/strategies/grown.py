@@ -1,4 +1,4 @@
-"""Networks inside the claims: a chain, grown into one of the structures claimed, or left as it is."""
+"""Networks inside the claims: a chain, as it is or grown into one of the claimed structures."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def mended(case: Case, rng: Any) -> Case:
     return case
 
 
-# --- too large -------------------------------------------------------------------------------------
+# --- too large ------------------------------------------------------------------------------------
 
 
 def _tamed(case: Case) -> Case:
@@ -69,7 +69,7 @@ def _saturated(case: Case) -> bool:
     return bool(np.abs(forward(case).arguments[-1]).max() > LOGITS[case.dtype])
 
 
-# --- on a kink -------------------------------------------------------------------------------------
+# --- on a kink ------------------------------------------------------------------------------------
 
 
 def _nudged(case: Case, unclear: Mapping[str, Any], rng: Any) -> Case:

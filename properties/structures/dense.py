@@ -10,7 +10,7 @@ from ..structure import Choose, Limits, Structure
 
 def chain(sizes: Sequence[int], biases: Sequence[bool], after: Sequence[LayerSpec],
           loss: LossSpec) -> Network:
-    """The network of these units per level, the inputs first; an identity at the end is left out."""
+    """The network of these units per level, the inputs first; a last identity is left out."""
     layers: list[LayerSpec] = []
     for units, bias, function in zip(sizes[1:], biases, after, strict=True):
         layers += [LayerSpec("dense", {"units": units, "bias": bias}), function]

@@ -50,6 +50,7 @@ def combines(network: Network, name: Any) -> bool:
 
 
 STRUCTURES = {
-    "parallel": Structure("branches side by side: added, multiplied, put next to each other; residual",
-                          grow, lambda network: depth(network.layers) > 0),
+    "parallel": Structure(
+        "branches side by side: added, multiplied, put next to each other; residual",
+        grow, lambda network: depth(network.layers) > 0),
 }

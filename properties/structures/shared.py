@@ -14,7 +14,7 @@ def after(choose: Choose, limits: Limits) -> Layers:
 
 
 def again(choose: Choose, network: Network, limits: Limits) -> Network | None:
-    """A level behind a hidden one that uses its parameters; a square one is added where it is not."""
+    """A level behind a hidden one that uses its parameters; a square one is added if needed."""
     places = hidden_levels(network)
     if not places or not limits.room(2):
         return None
@@ -27,7 +27,7 @@ def again(choose: Choose, network: Network, limits: Limits) -> Network | None:
 
 
 def transposed(choose: Choose, network: Network, limits: Limits) -> Network | None:
-    """A level behind a hidden one that goes back through the same matrix, as an autoencoder does."""
+    """A level behind a hidden one that goes back through its matrix, as an autoencoder does."""
     places = hidden_levels(network)
     if not places or not limits.room(1):
         return None

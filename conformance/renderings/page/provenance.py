@@ -45,7 +45,7 @@ def _unclaimed(run: Run) -> Iterator[tuple[str, Markup]]:
         yield f"Not claimed: {facet}", commas([code(name) for name in names])
 
 
-# --- the run -----------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 def provenance(run: Run) -> Markup:

@@ -1,4 +1,4 @@
-"""The activations in PyTorch, with its conventions on kinks: relu'(0) = 0, leaky_relu'(0) = slope."""
+"""The activations in PyTorch, with its conventions: relu'(0) = 0 and leaky_relu'(0) = slope."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,8 @@ from ..chain import Here, Layer
 
 Tensor = Any
 
-# F.softplus is the identity above its threshold, 20 unless told: wrong by 1e-10 there. At 40, exp(-40) rounds away.
+# F.softplus is the identity above its threshold, 20 unless told: wrong by 1e-10 there. At 40,
+# exp(-40) rounds away.
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "identity": lambda x: x,
     "sigmoid": torch.sigmoid,
