@@ -459,8 +459,8 @@ def test_the_printed_test_passes_on_right_and_fails_on_wrong(here, capsys):
     a_case(dtype="float32"), a_case(sizes=(3, 2, 2, 2), batch=1, reduction="sum", scale=0.5), a_case(batch=40)])
 def test_the_numbers_come_back_bit_for_bit(here, case):
     text = as_test(case, load("mlp.py:right"), "mlp.py:right")
-    said = {}
-    exec(compile(text, "test", "exec"), {**said, "__name__": "x"}, said)
+    said = {"__name__": "test"}
+    exec(compile(text, "test", "exec"), said)
     for name, value in case.parameters.items():
         assert said["PARAMETERS"][name].tobytes() == value.tobytes()
         assert said["PARAMETERS"][name].dtype == value.dtype

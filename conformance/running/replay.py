@@ -1,8 +1,8 @@
 """One case asked again: is the mistake it showed fixed?
 
-FIXED: the contract is kept, every gradient within its tolerance, the loss the declared one, each time it was asked.
-FAILED: with what a finding says. ERROR: the subject raised or hung, or nothing can be decided. A case file is data:
-it is read, checked against its own name, and never executed.
+FIXED: the contract is kept, every gradient within its tolerance, the loss the declared one, each
+time it was asked. FAILED: with what a finding says. ERROR: the subject raised or hung, or nothing
+can be decided. A case file is data: it is read, checked against its own name, and never executed.
 """
 
 from __future__ import annotations
@@ -58,18 +58,20 @@ class Replay:
         return EXITS[self.status]
 
 
-# --- the target the record names --------------------------------------------------------------------------------
+# --- the target the record names -------------------------------------------------------------------
 
 
 def recorded_target(case: str | os.PathLike[str]) -> str:
-    """The target that the record beside the case names; RecordError where its word is not enough to run anything.
+    """The target that the record beside the case names.
 
-    A record may come from anywhere. So it is followed to a ready-made subject, or below the current folder to a file
-    that speaks of backproof, and to nothing else.
+    A record may come from anywhere. So it is followed to a ready-made subject, or below the current
+    folder to a file that speaks of backproof, and to nothing else: RecordError where its word is not
+    enough to run anything.
     """
     path = Path(case).parent.parent / NAME
     header = _header(path)
-    texts = {key: str(header[key]) for key in ("target", "subject", "source") if isinstance(header.get(key), str)}
+    texts = {key: str(header[key]) for key in ("target", "subject", "source")
+             if isinstance(header.get(key), str)}
     subject = texts.get("target") or texts.get("subject", "")
     if subject in SUBJECTS:
         return subject
@@ -77,8 +79,8 @@ def recorded_target(case: str | os.PathLike[str]) -> str:
     for file in _files(where, texts.get("source", "")) if name else ():
         if _below(file) and "backproof" in file.read_text("utf-8", "replace"):
             return f"{file.as_posix()}:{name}" if is_file(where) else subject
-    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found below this folder; "
-                      "name the TARGET")
+    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found below "
+                      "this folder; name the TARGET")
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -87,7 +89,8 @@ def _header(path: Path) -> dict[str, Any]:
         with open(regular(path), encoding="utf-8") as lines:
             header = json.loads(lines.readline(2**20), parse_constant=no_constant)
     except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: no record beside the case says what to ask; name the TARGET") from error
+        raise RecordError(f"{path}: no record beside the case says what to ask; "
+                          "name the TARGET") from error
     return header if isinstance(header, dict) else {}
 
 
@@ -101,20 +104,25 @@ def _files(where: str, source: str) -> list[Path]:
 
 def _below(file: Path) -> bool:
     try:
-        return not file.is_absolute() and file.resolve().is_relative_to(Path.cwd()) and file.is_file()
+        return (not file.is_absolute() and file.resolve().is_relative_to(Path.cwd())
+                and file.is_file())
     except (OSError, ValueError):
         return False
 
 
 def load_recorded(text: str) -> Subject:
-    """The subject of `recorded_target`: only what claims to be an implementation; TargetError for anything else."""
+    """The subject of `recorded_target`: only what claims to be an implementation.
+
+    Raises TargetError for anything else.
+    """
     subject = load(text)
     if text not in SUBJECTS and subject.claims.explored:
-        raise TargetError(f"{text}, which the record names, claims nothing: name the TARGET if it is to be run")
+        raise TargetError(f"{text}, which the record names, claims nothing: "
+                          "name the TARGET if it is to be run")
     return subject
 
 
-# --- asking -----------------------------------------------------------------------------------------------------
+# --- asking ----------------------------------------------------------------------------------------
 
 
 class Asked(Finder):
@@ -125,7 +133,10 @@ class Asked(Finder):
 
 
 def replay(case: Case, subject: Subject) -> Replay:
-    """Ask one subject one case, several times and with another between; whatever it does becomes a Replay."""
+    """Ask one subject one case, several times and with another between.
+
+    Whatever the subject does becomes a Replay.
+    """
     head = f"{subject.name} on case {case.id}"
     try:
         with undisturbed(), limit(SECONDS, f"not done within {SECONDS:g} s"):
@@ -144,19 +155,24 @@ def witnesses() -> list[str]:
 def _claims(subject: Subject, case: Case) -> Claims:
     """The claims with the one head that the case has, its reduction as it was fitted.
 
-    Raises DescriptionError for what the subject does not claim.
+    Where nothing was claimed they are of what the case is. Raises DescriptionError for what the
+    subject does not claim.
     """
     network, loss = case.network, case.network.loss
     heads = [replace(head, reduction=loss.reduction, scale=loss.scale)
              for head in subject.claims.heads if (head.activation, head.loss) == network.head]
-    claimed = {str(activation(each).function) for each in subject.claims.hidden} | {"identity"}
+    structures = (PLAIN, *structures_of(network))
+    claims = subject.claims
+    if claims.explored:
+        claims = replace(claims, layers=tuple(dict.fromkeys(structures)))
+    claimed = {str(activation(each).function) for each in claims.hidden} | {"identity"}
     hidden = {str(spec.function) for spec in hidden_activations(network)}
     lacking = [" + ".join(network.head)] if not heads else []
-    lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*subject.claims.dtypes}),
-                *sorted({*structures_of(network)} - {*subject.claims.layers, PLAIN})]
+    lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*claims.dtypes}),
+                *sorted({*structures} - {*claims.layers, PLAIN})]
     if lacking:
         raise DescriptionError(f"the subject does not claim {lacking[0]}")
-    return replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
+    return replace(claims, heads=tuple(dict.fromkeys(heads)))
 
 
 def _judged(judge: Judge, case: Case) -> tuple[str, str]:
@@ -172,7 +188,10 @@ def _judged(judge: Judge, case: Case) -> tuple[str, str]:
 
 
 def _ask(judge: Judge, case: Case) -> Reply | None:
-    """Everything there is to ask about the case; None where it has no answer, or no one right answer."""
+    """Everything there is to ask about the case.
+
+    None where the case has no answer, or no one right answer.
+    """
     s = judge.spread(case)
     if s.finite and s.unclear and _exact(case):
         judge.exact(case)
@@ -189,24 +208,28 @@ def _ask(judge: Judge, case: Case) -> Reply | None:
 
 
 def _exact(case: Case) -> bool:
-    """Whether the arithmetic is exact, so that what happens at a kink is a convention and no rounding."""
+    """Whether the arithmetic is exact: what happens at a kink is a convention then, no rounding."""
     arrays = (*case.parameters.values(), case.inputs, case.targets)
-    return all((each * 16 == np.rint(each * 16)).all() for each in arrays) and holds(exact.certified, case)
+    short = all((each * 16 == np.rint(each * 16)).all() for each in arrays)
+    return short and holds(exact.certified, case)
 
 
 def _along_lines(judge: Judge, reply: Reply) -> None:
     """Loss and gradient against each other."""
     try:
-        judge.equations("own_loss", own_loss.directional(reply, judge.question, judge.rng), reply)
-        judge.equations("line_integral", own_loss.line_integral(reply, judge.question, judge.spread, judge.rng), reply)
+        found = own_loss.directional(reply, judge.question, judge.rng)
+        judge.equations("own_loss", found, reply)
+        found = own_loss.line_integral(reply, judge.question, judge.spread, judge.rng)
+        judge.equations("line_integral", found, reply)
     except Exception as error:
         judge.refused(reply.case, error)
 
 
 def _failures(judge: Judge) -> list[str]:
-    """What failed, where it makes no finding: a wrong loss beside a gradient that nothing decides."""
+    """What failed, where it makes no finding: a wrong loss, and a gradient that nothing decides."""
     failures = [failure for found in judge.tally.failures.values() for failure in found]
-    return [f"{f.property.replace('_', ' ')}: {f.message or numbers(f.disagreements[0])}" for f in failures]
+    return [f"{f.property.replace('_', ' ')}: {f.message or numbers(f.disagreements[0])}"
+            for f in failures]
 
 
 def _told(text: str) -> str:
@@ -216,24 +239,27 @@ def _told(text: str) -> str:
 def _undecided(judge: Judge, reply: Reply | None) -> tuple[str, str] | None:
     """ERROR and why, where nothing is wrong and nothing was found right either."""
     notes = [note for note in judge.tally.notes if note.kind in UNDECIDED]
-    passed = judge.tally.counts["reference"]["passed"] or judge.tally.counts["exact_integers"]["passed"]
-    if notes or not passed:
+    counts = judge.tally.counts
+    if notes or not (counts["reference"]["passed"] or counts["exact_integers"]["passed"]):
         return "ERROR", notes[0] if notes else _unclear(judge, reply)
     return None
 
 
 def _unclear(judge: Judge, reply: Reply | None) -> str:
     if reply is None:
-        return ("the case has no one right answer: a unit is on a kink, or numbers are not finite in its dtype"
-                if not judge.tally.counts["exact_integers"] else "no slope at the kink explains the answer")
+        return ("no slope at the kink explains the answer" if judge.tally.counts["exact_integers"] else
+                "the case has no one right answer: a unit is on a kink, or numbers are not finite in "
+                "its dtype")
     return "between the tolerances: neither right nor wrong"
 
 
 def _fixed(judge: Judge, case: Case, reply: Reply | None) -> str:
     """What was found right."""
-    gradients = f"{len(reply.gradients)} gradients are right" if reply else "an integer network comes out exact"
+    gradients = (f"{len(reply.gradients)} gradients are right" if reply
+                 else "an integer network comes out exact")
     clipped = judge.clipped(case)
-    loss = "the loss is clipped here and was not checked" if clipped else "the loss is the declared one"
+    loss = ("the loss is clipped here and was not checked" if clipped
+            else "the loss is the declared one")
     asked = judge.tally.counts["answers"]["passed"]
     times = f"\n  asked {asked} times, with other questions between" if asked > 1 else ""
     return f"\n  the contract is kept, {gradients}, {loss}{times}\n  {describe(case)}"
