@@ -1,4 +1,4 @@
-"""A user's programs with scale layers: a right one, and two with a wrong gradient."""
+"""A user's programs with scale layers: a right one, and three with one wrong line."""
 
 import numpy as np
 from backproof import Head, implementation
@@ -7,9 +7,9 @@ CLAIMED = implementation(hidden=["tanh"], layers=["dense", "scale"], dtypes=["fl
                          heads=[Head("identity", "squared_error", reduction="sum")])
 
 
-def dense(x, W, b):
-    """y = x W + b, and its way back."""
-    return x @ W + b, lambda dy: (dy @ W.T, {"weight": x.T @ dy, "bias": dy.sum(axis=0)})
+def dense(x, w, b):
+    """y = x w + b, and its way back."""
+    return x @ w + b, lambda dy: (dy @ w.T, {"weight": x.T @ dy, "bias": dy.sum(axis=0)})
 
 
 def tanh(x):
@@ -17,24 +17,26 @@ def tanh(x):
     return y, lambda dy: (dy * (1 - y * y), {})
 
 
-def scaled_with(gradient):
-    """y = x s, its gradient by gradient(x, dy)."""
+def scaled(gradient=lambda x, dy: (x * dy).sum(axis=0), handed_down=lambda s, dy: dy * s):
+    """y = x s, and its way back by these two lines."""
     def scale(x, s):
-        return x * s, lambda dy: (dy * s, {"scale": gradient(x, dy)})
+        return x * s, lambda dy: (handed_down(s, dy), {"scale": gradient(x, dy)})
 
     return scale
 
 
-def program(gradient):
-    """A backprop whose scale layers have this gradient."""
-    layers = {"dense": dense, "activation": tanh, "scale": scaled_with(gradient)}
-    local = {"dense": ("weight", "bias"), "activation": (), "scale": ("scale",)}
+LOCAL = {"dense": ("weight", "bias"), "activation": (), "scale": ("scale",)}
+
+
+def program(scale):
+    """A backprop with this scale layer."""
+    layers = {"dense": dense, "activation": tanh, "scale": scale}
 
     @CLAIMED
     def backprop(network, parameters, inputs, targets):
         x, ways_back, gradients = inputs, [], {}
         for i, spec in enumerate(network.layers):
-            values = [parameters[f"{i}.{name}"] for name in local[spec.kind]]
+            values = [parameters[f"{i}.{name}"] for name in LOCAL[spec.kind]]
             x, back = layers[spec.kind](x, *values)
             ways_back.append(back)
         dy = 2 * (x - targets)
@@ -46,6 +48,7 @@ def program(gradient):
     return backprop
 
 
-right = program(lambda x, dy: (x * dy).sum(axis=0))
-forgotten = program(lambda x, dy: np.zeros_like(x[0]))
-not_summed = program(lambda x, dy: x * dy)
+right = program(scaled())
+forgotten = program(scaled(gradient=lambda x, dy: np.zeros_like(x[0])))
+not_summed = program(scaled(gradient=lambda x, dy: x * dy))
+not_handed_down = program(scaled(handed_down=lambda s, dy: dy))
