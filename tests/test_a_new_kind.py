@@ -90,7 +90,7 @@ class House:
         return json.loads((self.folder / record / "report.json").read_text("utf-8")), record
 
     def right(self):
-        return self.verified("programs.py:right", "--examples", "40", "--require", "torch,jax")
+        return self.verified("programs.py:right", "--examples", "30", "--require", "torch,jax")
 
     def wrong(self, name):
         """The one finding about a wrong program, and where its case is."""
@@ -178,7 +178,7 @@ def test_every_judge_is_asked_about_it(house, judge):
 
 
 def test_the_reference_agrees_with_every_oracle(house):
-    report, _ = house.verified("reference", "--examples", "60", "--require", "torch,jax")
+    report, _ = house.verified("reference", "--examples", "40", "--require", "torch,jax")
     assert (report["verdict"], report["findings"]) == ("conforms", [])
     assert report["counts"]["scale_rescaling"]["passed"] > 0
 
@@ -205,7 +205,7 @@ def test_its_identity_sees_what_is_not_handed_down(house):
     assert house.wrong("not_handed_down")[0]["counts"]["scale_rescaling"]["failed"] > 0
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", ["forgotten", "not_summed"])
 def test_a_case_is_replayed(house, name):
     _, _, case = house.wrong(name)
     assert house.backproof("replay", case, "programs.py:right").startswith("FIXED")

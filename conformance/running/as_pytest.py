@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..plug.subject import Subject, Wrapped
 from ..plug.targets import TargetError, is_file, split
 from ..properties import own_loss
 from ..properties.tolerance import SLACK, spread
-from ..reference import Answer, Case, DescriptionError, LayerSpec, Network
+from ..reference import Answer, Case, LayerSpec
 
 TEST = '''\
 """Case {id}
@@ -173,37 +172,18 @@ def _place(where: str, name: str) -> dict[str, str]:
 
 def _network(case: Case) -> dict[str, str]:
     network = case.network
-    dense = [str(i) for i, layer in enumerate(network.layers)
-             if layer.units is not None and layer.share is None]
+    dense = [str(i) for i, layer in enumerate(network.layers) if layer.kind == "dense"]
     plain = {"shape": network.input_shape, "kind": network.input_kind, "sizes": network.sizes,
-             "hidden": _hidden(network), "head": network.head, "dense": dense}
+             "hidden": network.hidden, "head": network.head, "dense": dense}
     loss = ", ".join(f"{key}={value!r}" for key, value in network.loss.to_json().items())
     layers = "\n".join(f"        {_layer(layer)}," for layer in network.layers)
     return {key: repr(value) for key, value in plain.items()} | {
         "loss_of": f"SimpleNamespace({loss})", "layers": layers}
 
 
-def _hidden(network: Network) -> list[str] | None:
-    """The activations between the layers of a chain, None where the network is no chain."""
-    try:
-        return network.hidden
-    except DescriptionError:
-        return None
-
-
 def _layer(layer: LayerSpec) -> str:
-    """The layer as an expression, those inside its branches too."""
-    options = {name: repr(value) for name, value in layer.options.items()}
-    if layer.branches:
-        options["branches"] = _tuple(_tuple(map(_layer, branch)) for branch in layer.branches)
-    written = ", ".join(f"{name!r}: {value}" for name, value in options.items())
-    return (f"SimpleNamespace(kind={layer.kind!r}, options={{{written}}}, share={layer.share!r}, "
+    return (f"SimpleNamespace(kind={layer.kind!r}, options={dict(layer.options)!r}, share={layer.share!r}, "
             f"transpose={layer.transpose!r})")
-
-
-def _tuple(each: Iterable[str]) -> str:
-    """A tuple of expressions."""
-    return f"({''.join(f'{one}, ' for one in each)})"
 
 
 def _numbers(case: Case) -> dict[str, str]:
