@@ -11,6 +11,7 @@ from backproof.faults import FAULTS
 from backproof.faults.core import Fault
 from backproof.faults.showing import differs, shows
 from backproof.properties.identities.state import other_numbers as other
+from backproof.properties.structures import STRUCTURES
 from backproof.properties.tolerance import spread
 from backproof.reference import (
     ACTIVATIONS,
@@ -216,7 +217,15 @@ def shown_on(name, shape):
 def test_prints_on_which_shapes_it_shows(name):
     seen = {shape: shown_on(name, shape) for shape in SHAPES}
     print(f"{name:42s}", " ".join(f"{count:3d}" for count in seen.values()))
-    assert {shape for shape, count in seen.items() if not count} == NOWHERE.get(name, set())
+    nowhere = {shape for shape, count in seen.items() if not count}
+    assert nowhere == NOWHERE.get(name, set()) | lacking(FAULTS[name].family)
+
+
+def lacking(family):
+    """The shapes without the structure that a family of faults is named after, where it is one."""
+    if family not in STRUCTURES:
+        return set()
+    return {shape for shape in SHAPES if not STRUCTURES[family].has(cases(shape)[0][0].network)}
 
 
 # By shape: how the names of the parameters begin that make it this shape.

@@ -25,6 +25,7 @@ from ..plug.undisturbed import undisturbed
 from ..properties.catalogue import codes
 from ..properties.claims import EVERYTHING, Claims
 from ..properties.strategies import cases
+from ..properties.structures import STRUCTURES
 from ..properties.tolerance import Spread, spread
 from ..reference import Case
 from ..reference.checks import one_of
@@ -34,9 +35,9 @@ NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
 
 
 def claims() -> Claims:
-    """Everything the reference has, with each reduction stated."""
+    """Everything the reference has, every structure and each reduction stated."""
     heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
-    return replace(EVERYTHING, heads=heads, explored=False)
+    return replace(EVERYTHING, heads=heads, layers=tuple(STRUCTURES), explored=False)
 
 
 @dataclass(frozen=True)
