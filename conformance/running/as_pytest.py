@@ -33,7 +33,8 @@ def as_test(case: Case, subject: Subject, target: str) -> str:
     """
     place, name = split(target)
     here = f"{Path(place).name if is_file(place) else place}:{name}"
-    if not isinstance(subject.engine, Wrapped) or subject.door != "function" or subject.name != here:
+    if (not isinstance(subject.engine, Wrapped) or subject.door != "function"
+            or subject.name != here):
         raise TargetError(f"--as-test needs a function as TARGET; {target} is "
                           f"{subject.door if subject.door != 'function' else 'a Subject'}")
     truth, tolerance = _wanted(case)
@@ -49,7 +50,7 @@ def _filled(name: str, **values: str) -> str:
     return Template(file.read_text(encoding="utf-8")).substitute(values)
 
 
-# --- what is wanted --------------------------------------------------------------------------------
+# --- what is wanted ------------------------------------------------------------------------------
 
 
 def _wanted(case: Case) -> tuple[Answer, Answer]:
@@ -57,8 +58,8 @@ def _wanted(case: Case) -> tuple[Answer, Answer]:
     s = spread(case, samples=64, seed=1)
     arrays = (*case.values.values(), case.inputs, case.targets)
     if s.unclear or not s.finite or not all(np.isfinite(each).all() for each in arrays):
-        raise TargetError("--as-test: the case has no one right answer to write out: a unit is on a "
-                          "kink, or numbers are not finite")
+        raise TargetError("--as-test: the case has no one right answer to write out: a unit is on "
+                          "a kink, or numbers are not finite")
     tolerance = Answer(_above(SLACK * s.loss),
                        {name: _above(SLACK * each) for name, each in s.gradients.items()})
     try:
@@ -73,7 +74,7 @@ def _above(tolerance: Any) -> Any:
     return np.reshape(np.array(flat), np.shape(tolerance))
 
 
-# --- what is filled in -----------------------------------------------------------------------------
+# --- what is filled in ---------------------------------------------------------------------------
 
 
 def _place(where: str, name: str) -> dict[str, str]:
@@ -108,7 +109,8 @@ def _chain(network: Network) -> str:
         return ""
     if any(spec.share is not None for spec in network.layers):
         return ""
-    return _filled("chain", sizes=repr(network.sizes), hidden=repr(hidden), levels=repr(levels))
+    return _filled("chain", sizes=repr(network.sizes), hidden=repr(hidden),
+                   levels=repr(levels)).rstrip()
 
 
 def _numbers(case: Case) -> dict[str, str]:

@@ -58,15 +58,15 @@ class Replay:
         return EXITS[self.status]
 
 
-# --- the target the record names -------------------------------------------------------------------
+# --- the target the record names -----------------------------------------------------------------
 
 
 def recorded_target(case: str | os.PathLike[str]) -> str:
     """The target that the record beside the case names.
 
     A record may come from anywhere. So it is followed to a ready-made subject, or below the current
-    folder to a file that speaks of backproof, and to nothing else: RecordError where its word is not
-    enough to run anything.
+    folder to a file that speaks of backproof, and to nothing else: RecordError where its word is
+    not enough to run anything.
     """
     path = Path(case).parent.parent / NAME
     header = _header(path)
@@ -79,8 +79,8 @@ def recorded_target(case: str | os.PathLike[str]) -> str:
     for file in _files(where, texts.get("source", "")) if name else ():
         if _below(file) and "backproof" in file.read_text("utf-8", "replace"):
             return f"{file.as_posix()}:{name}" if is_file(where) else subject
-    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found below "
-                      "this folder; name the TARGET")
+    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found "
+                      "below this folder; name the TARGET")
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def load_recorded(text: str) -> Subject:
     return subject
 
 
-# --- asking ----------------------------------------------------------------------------------------
+# --- asking --------------------------------------------------------------------------------------
 
 
 class Asked(Finder):
@@ -247,9 +247,10 @@ def _undecided(judge: Judge, reply: Reply | None) -> tuple[str, str] | None:
 
 def _unclear(judge: Judge, reply: Reply | None) -> str:
     if reply is None:
-        return ("no slope at the kink explains the answer" if judge.tally.counts["exact_integers"] else
-                "the case has no one right answer: a unit is on a kink, or numbers are not finite in "
-                "its dtype")
+        if judge.tally.counts["exact_integers"]:
+            return "no slope at the kink explains the answer"
+        return ("the case has no one right answer: a unit is on a kink, or numbers are not finite "
+                "in its dtype")
     return "between the tolerances: neither right nor wrong"
 
 

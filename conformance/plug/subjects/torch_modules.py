@@ -27,7 +27,7 @@ from ..subject import Subject, subject_of
 Array = Any
 
 
-# --- what PyTorch has ------------------------------------------------------------------------------
+# --- what PyTorch has ----------------------------------------------------------------------------
 
 
 ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
@@ -84,7 +84,7 @@ HEADS = [
 ]
 
 
-# --- the modules -----------------------------------------------------------------------------------
+# --- the modules ---------------------------------------------------------------------------------
 
 
 class Branches(nn.ModuleList):
@@ -119,7 +119,7 @@ def linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
     return made
 
 
-# --- from the description to the modules -----------------------------------------------------------
+# --- from the description to the modules ---------------------------------------------------------
 
 
 class Builder:
