@@ -94,7 +94,7 @@ class House:
 
     def wrong(self, name):
         """The one finding about a wrong program, and where its case is."""
-        report, record = self.verified(f"programs.py:{name}", "--examples", "25", "--oracles",
+        report, record = self.verified(f"programs.py:{name}", "--examples", "20", "--oracles",
                                        "torch", status=1)
         (finding,) = report["findings"]
         return report, finding, f"{record}/cases/{finding['case']}.json"

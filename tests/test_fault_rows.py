@@ -56,7 +56,8 @@ def test_the_table_has_the_rows_of_its_families_in_their_order():
     first = ["bias", "activation", "loss", "propagation", "state", "precision", "rare"]
     assert families[: len(first)] == first
     assert list(FAULTS)[: len(BIAS_FAULTS)] == list(BIAS_FAULTS)
-    of_families = [name for family in families for name, row in FAULTS.items() if row.family == family]
+    of_families = [name for family in families
+                   for name, row in FAULTS.items() if row.family == family]
     assert list(FAULTS) == of_families
 
 

@@ -87,7 +87,7 @@ def _breakers(name: str) -> dict[str, tuple[str, float, float]]:
 
 
 def plainly(d: Disagreement) -> bool:
-    """Whether the digits shown differ: a wrong gradient may be so large that its rounding is not."""
+    """Whether the two sides differ beyond the rounding of a wrong gradient, which may be large."""
     return not np.isclose(d.got, d.wanted, rtol=1e-5, atol=0.0)
 
 

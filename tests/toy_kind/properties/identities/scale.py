@@ -22,7 +22,7 @@ def next_weights(case: Case) -> dict[str, str]:
 
 def ask_rescaled(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
     """The factors doubled, the weights behind them halved."""
-    changed = {}
+    changed = dict[str, Any]()
     for scale, weight in next_weights(case).items():
         changed |= {scale: 2 * case.parameters[scale], weight: case.parameters[weight] / 2}
     return [case, case.but(parameters=changed)] if changed else None
