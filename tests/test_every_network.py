@@ -162,6 +162,7 @@ def test_a_mistake_in_branches_inside_branches_only(tmp_path):
     check_case(case, "parallel")
     check_words(case, finding)
     check_page(tmp_path, finding)
+    assert ">↳ " in render("html", read(tmp_path))
     with np.errstate(all="ignore"):
         assert replay(case, subject).status == "FAILED"
 
@@ -286,6 +287,14 @@ def test_index_targets(here):
     told = ran(printed(case, "backprop"))
     assert told["TARGETS"].dtype == case.targets.dtype == np.int64
     assert told["TARGETS"].tolist() == case.targets.tolist()
+
+
+def test_constants_are_handed_over_and_have_no_gradient(here):
+    case = a_case(dense(3), TANH, dense(2)).but(constants={"1.mask": np.array([1.0, 0.0, 1.0])})
+    told = ran(printed(case, "backprop"))
+    assert told["PARAMETERS"].keys() == case.values.keys()
+    assert told["PARAMETERS"]["1.mask"].tolist() == [1.0, 0.0, 1.0]
+    assert told["GRADIENTS"].keys() == {*case.parameters, "inputs"}
 
 
 def test_lines_are_short(here):

@@ -19,6 +19,7 @@ from .markup import Markup, code, commas, tag
 CIRCLES = 6          # units drawn in one layer
 COLUMNS = 24         # layers drawn
 RADIUS, STEP, LETTER = 11, 34, 6.9
+WORDS = 60           # letters of a line
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -98,15 +99,20 @@ def _layer(i: int, spec: LayerSpec, arrays: dict[str, tuple[int, ...]]) -> Colum
         return Column(f"{i}: {spec.kind}", spec.units, [units, *shared], arrays)
     options = {name: value for name, value in spec.options.items() if name != "branches"}
     lines = [f"{name}: {value}" for name, value in options.items()]
-    lines += [" → ".join(map(_named, branch)) or "as it is" for branch in spec.branches]
-    return Column(f"{i}: {spec.kind}", 0, [*lines, *shared], arrays)
+    return Column(f"{i}: {spec.kind}", 0, [*lines, *_inside(spec), *shared], arrays)
+
+
+def _inside(spec: LayerSpec, deep: str = "") -> Iterator[str]:
+    """The branches, a line each; below it those of a layer that has branches of its own."""
+    for branch in spec.branches:
+        yield deep + (" → ".join(map(_named, branch)) or "as it is")
+        for each in branch:
+            yield from _inside(each, f"{deep}↳ ")
 
 
 def _named(spec: LayerSpec) -> str:
     if spec.branches:
-        inside = " | ".join(" → ".join(map(_named, branch)) or "as it is"
-                            for branch in spec.branches)
-        return f"{spec.kind} ({inside})"
+        return f"{spec.kind} ({spec.options.get('combine', len(spec.branches))})"
     units = "" if spec.units is None else f" {spec.units}"
     return f"{spec.function or spec.kind}{units}"
 
@@ -167,7 +173,9 @@ def _gap(column: Column, wrong: set[str]) -> float:
 
 def _body(column: Column) -> float:
     """Half of what a column is wide where the lines reach it."""
-    return float(RADIUS) if column.units else max(map(len, [column.title, *column.lines])) * LETTER / 2 + 12
+    if column.units:
+        return float(RADIUS)
+    return max(len(_short(line, WORDS)) for line in (column.title, *column.lines)) * LETTER / 2 + 12
 
 
 def _half(column: Column, wrong: set[str]) -> float:
@@ -242,14 +250,14 @@ def _box(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
     yield tag("rect", x=f"{column.x - half:.1f}", y=f"{middle - high / 2:.1f}", width=f"{2 * half:.1f}",
               height=high, rx=8, class_="unit bad" if bad else "unit")
     for i, line in enumerate(column.lines):
-        yield _text(column.x, middle - high / 2 + 20 + 18 * i, _short(line, 60), "word")
+        yield _text(column.x, middle - high / 2 + 20 + 18 * i, _short(line, WORDS), "word")
 
 
 def _words(column: Column, top: float, wrong: set[str]) -> Iterator[Markup]:
     for i, (what, text) in enumerate(zip(_under(column), _under_text(column, wrong), strict=True)):
         y = top + 18 * i
         bad = " bad" if what in wrong else ""
-        yield _text(column.x, y, _short(text, 60), ("name" if what in column.arrays else "word") + bad)
+        yield _text(column.x, y, _short(text, WORDS), ("name" if what in column.arrays else "word") + bad)
 
 
 def _text(x: float, y: float, words: str, class_: str) -> Markup:
