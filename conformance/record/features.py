@@ -1,4 +1,4 @@
-"""What a case exercises, by name: layers, structures, activations, loss, dtype; and all there is."""
+"""What a case exercises, by name (layers, structures, activations, loss, dtype), and all names."""
 
 from __future__ import annotations
 
