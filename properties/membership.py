@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..reference import Case, LayerSpec, Network, infer
+from . import structures
 from .claims import Claims, Head, Range, activation
 from .strategies.chains import several
-from .structures import PLAIN, STRUCTURES
 
 
 def covers(claims: Claims, case: Case) -> bool:
@@ -21,7 +21,7 @@ def covers(claims: Claims, case: Case) -> bool:
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
         and within(network.depth, claims.depth)
         and within(parameters(case), (0, claims.max_parameters))
-        and structured(claims, network) and biased(claims, network) and activated(claims, network)
+        and structures.within(network, claims.layers) and biased(claims, network) and activated(claims, network)
         and any(headed(head, case) for head in claims.heads)
     )
 
@@ -38,16 +38,6 @@ def parameters(case: Case) -> int:
 def finite(case: Case) -> bool:
     arrays = (*case.parameters.values(), *case.constants.values(), case.inputs, case.targets)
     return all(bool(np.isfinite(array).all()) for array in arrays)
-
-
-def structures_of(network: Network) -> list[str]:
-    """The structures a network has, by name; a plain chain has the plain one only."""
-    return [name for name, row in STRUCTURES.items() if row.has(network)]
-
-
-def structured(claims: Claims, network: Network) -> bool:
-    more = set(structures_of(network)) - {PLAIN}
-    return more <= set(claims.layers) and (bool(more) or PLAIN in claims.layers)
 
 
 def biased(claims: Claims, network: Network) -> bool:

@@ -39,7 +39,7 @@ DRAWN = """\
 from itertools import islice
 from backproof.judging.plan import drawn
 from backproof.plug.subjects.reference import CLAIMS
-from backproof.properties.membership import structures_of
+from backproof.properties.structures import structures_of
 from backproof.properties.strategies import networks
 print(sum("scale" in structures_of(each) for each in islice(drawn(networks(CLAIMS), 0), 300)))
 """

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from backproof import Head, implementation, verify
+from backproof.plug.subject import Subject
 from backproof.reference import TABLES, Case, evaluate
+from wrong_engines import CLAIMED, WRONG
 
 ACTIVATIONS = {
     "tanh": (np.tanh, lambda z, y: 1 - y * y),
@@ -152,3 +154,16 @@ def test_an_unknown_mistake_is_described(name):
     assert len(report.findings) == 1
     assert not report.findings[0].lesson
     assert [word for word in words if word not in report.findings[0].explanation] == [], report
+
+
+OFF_BY_A_HUNDREDTH = ("derivative off by an odd part", "loss gradient plus a constant",
+                      "loss gradient of the output alone")
+
+
+@pytest.mark.parametrize("name", [*OFF_BY_A_HUNDREDTH, "rounded to 16 bits"])
+def test_a_narrow_precision_is_named_where_errors_scatter_as_its_rounding_does(name):
+    """A formula off by about 1 % makes errors as large as float16's, the same ones every time."""
+    report = verify(Subject(name, CLAIMED, WRONG[name]()), examples=25, oracles=("torch",))
+    named = {fault for finding in report.findings for fault in finding.faults}
+    assert report.findings
+    assert ("float16-inside" in named) == (name == "rounded to 16 bits"), report

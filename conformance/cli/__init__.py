@@ -11,7 +11,8 @@ from . import compare, expect, explain, listing, matrix, replay, report, scorebo
 from .terminal import UsageError, say, survive
 
 HELP = """\
-backproof tells you whether your backpropagation is right and, where it is not, which mistake you made.
+backproof tells you whether your backpropagation is right and, where it is not, which mistake you
+made.
 
   python -m backproof verify my_file.py:backprop       your function, on random networks
   python -m backproof verify scikit-learn-classifier   a ready-made subject
@@ -23,7 +24,7 @@ A function to verify, in my_file.py:
 
   @implementation(hidden=["sigmoid", "tanh"], heads=[Head("identity", "squared_error")])
   def backprop(network, parameters, inputs, targets):
-      W, b = network.unpack(parameters)       # weights (in, units) and biases (units,), layer by layer
+      W, b = network.unpack(parameters)       # weights (in, units), biases (units,), layer by layer
       ...
       return loss, network.pack(dW, db)
 """
@@ -70,7 +71,8 @@ def parser() -> Parser:
     top.add_argument("--version", action=Version, help="print the version")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (says, module) in COMMANDS.items():
-        module.add(_parser(commands.add_parser, name=name, help=says, description=module.DESCRIPTION,
+        module.add(_parser(commands.add_parser, name=name, help=says,
+                           description=module.DESCRIPTION,
                            epilog=getattr(module, "EPILOG", None)))
     return top
 

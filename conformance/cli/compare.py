@@ -7,20 +7,22 @@ from typing import Any
 
 FORMATS = ("text", "markdown", "json")
 DESCRIPTION = """\
-Compare two records: newly failing, newly passing, lost coverage, lost digits. Exit 1 where something got worse.
+Compare two records: newly failing, newly passing, lost coverage, lost digits. Exit 1 where
+something got worse.
 
   python -m backproof compare last-week today
   python -m backproof compare last-week today --format markdown >> "$GITHUB_STEP_SUMMARY"
 
-Digits are the median over a run's comparisons: from seed to seed they move by a few tenths. One digit less is ten times
-the error, and no accident: --digits says how many are too many.
+Digits are the median over a run's comparisons: from seed to seed they move by a few tenths. One
+digit less is ten times the error, and no accident: --digits says how many are too many.
 """
 
 
 def add(command: Any) -> None:
     command.add_argument("old", metavar="OLD", help="a record: a directory, or its report.jsonl")
     command.add_argument("new", metavar="NEW", help="the record to compare with it")
-    command.add_argument("--format", choices=FORMATS, default="text", metavar="FORMAT", help=", ".join(FORMATS))
+    command.add_argument("--format", choices=FORMATS, default="text", metavar="FORMAT",
+                         help=", ".join(FORMATS))
     command.add_argument("--digits", type=float, default=1.0, metavar="D",
                          help="digits of agreement that may be lost (default 1)")
     command.set_defaults(command=run)

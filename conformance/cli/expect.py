@@ -10,26 +10,30 @@ if TYPE_CHECKING:
     from ..record.reading import Run
 
 DESCRIPTION = """\
-Compare a record with the file of known failures: 0 where the run fails as it says and in no other way, else 1.
+Compare a record with the file of known failures: 0 where the run fails as it says and in no other
+way, else 1.
 
   python -m backproof expect out                          against backproof-expected.txt
   python -m backproof expect out --file known.txt --fix   write the file anew
 
 A line of the file is an id, a reason in as many words as it takes, and a link:
 
-  reference:bias:bias-averaged-over-batch  known since the first release  https://example.org/issues/12
+  reference:bias:bias-averaged-over-batch  known since 0.1  https://example.org/issues/12
 
-Lines that begin with # and blank lines are free. An id that is listed and passes, fails differently or was not run is
-an error. --fix drops the ids that pass and adds the new ones, whose reason and link a person writes: until then the
-file is refused. It keeps everything else, and refuses a run that was cut short.
+Lines that begin with # and blank lines are free. An id that is listed and passes, fails differently
+or was not run is an error. --fix drops the ids that pass and adds the new ones, whose reason and
+link a person writes: until then the file is refused. It keeps everything else, and refuses a run
+that was cut short.
 """
 
 
 def add(command: Any) -> None:
-    command.add_argument("directory", metavar="DIR", help="the record: a directory, or its report.jsonl")
+    command.add_argument("directory", metavar="DIR",
+                         help="the record: a directory, or its report.jsonl")
     command.add_argument("--file", default="backproof-expected.txt", metavar="FILE",
                          help="the known failures (default backproof-expected.txt)")
-    command.add_argument("--fix", action="store_true", help="write the file so that it says what the run says")
+    command.add_argument("--fix", action="store_true",
+                         help="write the file so that it says what the run says")
     command.set_defaults(command=run)
 
 
@@ -55,7 +59,8 @@ def judged(record: Run, where: str) -> None:
     report = record.report
     if report.verdict not in JUDGED:
         why = f" ({report.reason})" if report.reason else ""
-        raise ExpectationError(f"{where}: the run is {report.verdict.replace('_', ' ')}{why}: wanted a whole one")
+        verdict = report.verdict.replace("_", " ")
+        raise ExpectationError(f"{where}: the run is {verdict}{why}: wanted a whole one")
 
 
 def compare(record: Run, path: Path) -> int:
@@ -84,7 +89,10 @@ def fix(record: Run, path: Path) -> int:
 
 
 def whole(record: Run) -> None:
-    """ExpectationError for a run that did not ask all the networks of its plan: what it did not see may still fail."""
+    """Raise ExpectationError for a run that did not ask all the networks of its plan.
+
+    What it did not see may still fail.
+    """
     from ..record.expectations import ExpectationError
     from ..record.notes import NoteKind
 
@@ -93,8 +101,8 @@ def whole(record: Run) -> None:
     if type(planned) is int and report.networks < planned:
         cut.append(f"{report.networks} of {planned} networks")
     if cut:
-        raise ExpectationError(f"--fix: the run was cut short ({cut[0]}): wanted a whole one, with more --seconds or "
-                               "fewer --examples")
+        raise ExpectationError(f"--fix: the run was cut short ({cut[0]}): wanted a whole one, "
+                               "with more --seconds or fewer --examples")
 
 
 def write(path: Path, text: str) -> None:
@@ -105,4 +113,5 @@ def write(path: Path, text: str) -> None:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise ExpectationError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise ExpectationError(f"{path}: cannot be written: {why}") from error

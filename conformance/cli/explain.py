@@ -8,8 +8,8 @@ from typing import Any
 from .terminal import UsageError, say
 
 DESCRIPTION = """\
-Explain a known mistake (the formula, the wrong line and the right one, an example in numbers, where it was seen), or a
-property.
+Explain a known mistake (the formula, the wrong line and the right one, an example in numbers, where
+it was seen), or a property.
 
   python -m backproof explain bias-averaged-over-batch
   python -m backproof explain batch_additivity

@@ -30,8 +30,9 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _options(options: Any) -> str:
     """What each option wants, and what it is where it may be left out."""
-    return "; ".join(f"{name}: {option.wanted}" + (f" ({option.default})" if _may_be_left_out(option) else "")
-                     for name, option in options.items())
+    return "; ".join(
+        f"{name}: {option.wanted}" + (f" ({option.default})" if _may_be_left_out(option) else "")
+        for name, option in options.items())
 
 
 def _may_be_left_out(option: Any) -> bool:
@@ -44,14 +45,16 @@ def _layers() -> Iterator[str]:
     from ..reference import LAYERS
 
     more = {"activation": "function: one of `list activations`, with its own options"}
-    return _columns([(name, more.get(name) or _options(rule.options)) for name, rule in LAYERS.items()])
+    return _columns([(name, more.get(name) or _options(rule.options))
+                     for name, rule in LAYERS.items()])
 
 
 def _activations() -> Iterator[str]:
     from ..reference import ACTIVATIONS
 
-    return _columns([(name, f"values in {list(row.range)}", ", ".join(f"kink at {at:g}" for at in row.kinks),
-                      _options(row.options)) for name, row in ACTIVATIONS.items()])
+    return _columns([(name, f"values in {list(row.range)}",
+                      ", ".join(f"kink at {at:g}" for at in row.kinks), _options(row.options))
+                     for name, row in ACTIVATIONS.items()])
 
 
 def _losses() -> Iterator[str]:
@@ -65,8 +68,8 @@ def _oracles() -> Iterator[str]:
     from ..oracles import ORACLES, available
 
     there = available()
-    return _columns([(name, "available" if name in there else f"not available: {row.install}", row.says)
-                     for name, row in ORACLES.items()])
+    return _columns([(name, "available" if name in there else f"not available: {row.install}",
+                      row.says) for name, row in ORACLES.items()])
 
 
 def _properties() -> Iterator[str]:
@@ -94,4 +97,5 @@ def _there(row: Any) -> str:
 
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = dict(
-    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults), strict=True))
+    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults),
+        strict=True))

@@ -20,12 +20,18 @@ Put every known mistake before every judge: which of them kills it, and after ho
 def add(command: Any) -> None:
     option = command.add_argument
     option("--out", metavar="DIR", help="write DIR/kill-matrix.md and DIR/kill-matrix.svg")
-    option("--only", metavar="NAME", action="append", default=[], help="one fault (may be given again)")
-    option("--networks", type=int, default=40, metavar="N", help="networks for the kills (default 40)")
+    option("--only", metavar="NAME", action="append", default=[],
+           help="one fault (may be given again)")
+    option("--networks", type=int, default=40, metavar="N",
+           help="networks for the kills (default 40)")
     option("--seeds", type=int, default=10, metavar="S",
            help="seeds for the networks until the first kill (default 10)")
     option("--faults", metavar="FILE", help="a module of your own with FAULTS = {name: Fault(...)}")
     command.set_defaults(command=run)
+
+
+def _told(row: Any) -> None:
+    print(f"{row.fault}: {', '.join(row.judges) or 'survives'}", file=sys.stderr)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,9 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from ..reference.checks import DescriptionError
 
     try:
-        rows = make(options.only, options.networks, options.seeds,
-                    lambda row: print(f"{row.fault}: {', '.join(row.judges) or 'survives'}", file=sys.stderr),
-                    options.faults or "")
+        rows = make(options.only, options.networks, options.seeds, _told, options.faults or "")
     except DescriptionError as error:
         raise UsageError(str(error)) from error
     if options.out:

@@ -1,4 +1,4 @@
-"""`backproof replay CASE [TARGET]`: one case asked again, or written out as a test that needs no backproof."""
+"""`backproof replay CASE [TARGET]`: one case asked again, or written out as a plain test."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ DESCRIPTION = """\
 Ask one implementation one case again: is the mistake that it showed fixed?
 
   python -m backproof replay out/cases/9f7234f2cef7.json my_file.py:backprop
-  python -m backproof replay out/cases/9f7234f2cef7.json                       the target that out/report.jsonl names
-  python -m backproof replay out/cases/9f7234f2cef7.json my_file.py:backprop --as-test > test_case.py
+  python -m backproof replay out/cases/9f7234f2cef7.json                the record's target
+  python -m backproof replay out/cases/9f7234f2cef7.json my_file.py:backprop --as-test > test_it.py
 
-It says FIXED (exit 0), FAILED with what is wrong (1), or ERROR (2). TARGET is as for `verify`. --as-test prints a
-pytest test with the numbers written out, which needs NumPy and your function, and not backproof.
+It says FIXED (exit 0), FAILED with what is wrong (1), or ERROR (2). TARGET is as for `verify`.
+--as-test prints a pytest test with the numbers written out, which needs NumPy and your function,
+and not backproof.
 """
 
 
 def add(command: Any) -> None:
     command.add_argument("case", metavar="CASE", help="a case file: DIR/cases/<id>.json")
     command.add_argument("target", metavar="TARGET", nargs="?",
-                         help="file.py:name, package.module:name or a ready-made subject (default: the record's)")
-    command.add_argument("--as-test", action="store_true", help="print a stand-alone pytest test instead")
+                         help="file.py:name, package.module:name or a ready-made subject "
+                              "(default: the record's)")
+    command.add_argument("--as-test", action="store_true",
+                         help="print a stand-alone pytest test instead")
     command.set_defaults(command=run)
 
 

@@ -1,4 +1,4 @@
-"""`backproof report DIR --format FORMAT`: one record, shown in one of several ways, now or later."""
+"""`backproof report DIR --format FORMAT`: one record, shown in one of several ways."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from typing import Any
 from ..renderings import RENDERINGS
 
 DESCRIPTION = """\
-Show a record: what `verify --report DIR` wrote, or is still writing. It needs DIR/report.jsonl and nothing else.
+Show a record: what `verify --report DIR` wrote, or is still writing. It needs DIR/report.jsonl and
+nothing else.
 
   python -m backproof report out                          as text
   python -m backproof report out --format html            writes out/report.html
   python -m backproof report out --format markdown --out - >> "$GITHUB_STEP_SUMMARY"
 
-A record without its last line is of a run that did not end: every format says "incomplete" and what is missing.
+A record without its last line is of a run that did not end: every format says "incomplete" and what
+is missing.
 """
 
 
 def add(command: Any) -> None:
-    command.add_argument("directory", metavar="DIR", help="the record: a directory, or its report.jsonl")
+    command.add_argument("directory", metavar="DIR",
+                         help="the record: a directory, or its report.jsonl")
     command.add_argument("--format", choices=RENDERINGS, default="text", metavar="FORMAT",
                          help="; ".join(f"{name}: {row.says}" for name, row in RENDERINGS.items()))
-    command.add_argument("--out", metavar="FILE", help="where to write it; - is the terminal (default: in DIR)")
+    command.add_argument("--out", metavar="FILE",
+                         help="where to write it; - is the terminal (default: in DIR)")
     command.set_defaults(command=run)
 
 
@@ -45,12 +49,16 @@ def run(options: argparse.Namespace) -> int:
     else:
         where = Path(options.directory)
         folder = where if where.is_dir() else where.parent
-        say(f"wrote {written(Path(out) if out else folder / RENDERINGS[options.format].file, text)}")
+        path = Path(out) if out else folder / RENDERINGS[options.format].file
+        say(f"wrote {written(path, text)}")
     return 0
 
 
 def chosen(formats: str | None, directory: str | None) -> list[str]:
-    """The formats of a list with commas; UsageError for one that is unknown, or where there is no record to show."""
+    """The formats of a list with commas.
+
+    Raises UsageError for one that is unknown, or where there is no record to show.
+    """
     from .terminal import UsageError
 
     names = [name.strip() for name in (formats or "").split(",") if name.strip()]
@@ -58,7 +66,8 @@ def chosen(formats: str | None, directory: str | None) -> list[str]:
         if name not in RENDERINGS:
             raise UsageError(f"--format: unknown format {name!r}; there is {', '.join(RENDERINGS)}")
     if names and not directory:
-        raise UsageError("--format: needs --report DIR, the folder for the record and what shows it")
+        raise UsageError("--format: needs --report DIR, "
+                         "the folder for the record and what shows it")
     return names
 
 
@@ -79,5 +88,6 @@ def written(path: Path, text: str) -> Path:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise UsageError(f"{path}: cannot be written: {why}") from error
     return path

@@ -9,16 +9,19 @@ from typing import Any
 from urllib.parse import quote
 
 DESCRIPTION = """\
-Put several records on one page that needs nothing else: every subject before every feature, with its verdict.
+Put several records on one page that needs nothing else: every subject before every feature, with
+its verdict.
 
   python -m backproof scoreboard records/* --out scoreboard.html
 
-A subject is linked to its own page where DIR/report.html is there: `backproof report DIR --format html` writes it.
+A subject is linked to its own page where DIR/report.html is there:
+`backproof report DIR --format html` writes it.
 """
 
 
 def add(command: Any) -> None:
-    command.add_argument("directories", nargs="+", metavar="DIR", help="a record: a directory, or its report.jsonl")
+    command.add_argument("directories", nargs="+", metavar="DIR",
+                         help="a record: a directory, or its report.jsonl")
     command.add_argument("--out", default="scoreboard.html", metavar="FILE",
                          help="where to write it; - is the terminal (default scoreboard.html)")
     command.set_defaults(command=run)

@@ -16,8 +16,8 @@ Verify one implementation: ask it for the gradients of random networks and judge
   python -m backproof verify package.module:name --examples 1000 --seconds 120
   python -m backproof verify scikit-learn-regressor --require torch,jax --report out
 
-TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`. A file is imported as
-`python file.py` would import it: put training under `if __name__ == '__main__'`.
+TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`. A file
+is imported as `python file.py` would import it: put training under `if __name__ == '__main__'`.
 """
 EPILOG = """\
 exit status:
@@ -30,15 +30,21 @@ exit status:
 
 def add(command: Any) -> None:
     option = command.add_argument
-    option("target", metavar="TARGET", help="file.py:name, package.module:name or a ready-made subject")
+    option("target", metavar="TARGET",
+           help="file.py:name, package.module:name or a ready-made subject")
     option("--examples", type=int, metavar="N", help="random networks to ask (default 300)")
     option("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
     option("--profile", default="default", metavar="NAME", help=f"how much is asked: {listed()}")
-    option("--seed", type=int, default=0, metavar="S", help="the same seed asks the same questions (default 0)")
-    option("--oracles", metavar="LIST", help="witnesses, with commas: torch,jax,differences (default: all there are)")
-    option("--require", metavar="LIST", default=(), help="witnesses that must be there: where one is not, exit 2")
-    option("--report", metavar="DIR", help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
-    option("--format", metavar="LIST", help="show the record at once, with commas: html,junit (see `report`)")
+    option("--seed", type=int, default=0, metavar="S",
+           help="the same seed asks the same questions (default 0)")
+    option("--oracles", metavar="LIST",
+           help="witnesses, with commas: torch,jax,differences (default: all there are)")
+    option("--require", metavar="LIST", default=(),
+           help="witnesses that must be there: where one is not, exit 2")
+    option("--report", metavar="DIR",
+           help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
+    option("--format", metavar="LIST",
+           help="show the record at once, with commas: html,junit (see `report`)")
     option("--expected", metavar="FILE",
            help="known failures, see `expect`: exit 0 where the run has these and no other")
     command.set_defaults(command=run)
@@ -54,11 +60,12 @@ def run(options: argparse.Namespace) -> int:
     formats = report.chosen(options.format, options.report)
     try:
         known = load(options.expected) if options.expected else None
-        plan = plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require,
-                       profile=options.profile)
+        plan = plan_of(options.examples, options.seconds, options.seed, options.oracles,
+                       options.require, profile=options.profile)
         found = judge(subject_for(options.target), plan, options.report, quiet=False)
     except (ExpectationError, PlanError, RecordError, TargetError) as error:
         raise UsageError(str(error)) from error
-    said, status = ([], found.exit) if known is None else as_expected(known, found, options.expected)
+    said, status = (([], found.exit) if known is None
+                    else as_expected(known, found, options.expected))
     say(found.text(), *said, *report.rendered(options.report, formats))
     return status

@@ -62,7 +62,7 @@ def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], mo
     found = consistent([first, *map(witnessed, variations(cases[0]))], faults)
     found = [name for name in found if name not in known]
     if not found:
-        return inside([first, *map(witnessed, cases[1:])])
+        return inside(witnessed, [first, *map(witnessed, cases[1:])])
     others = [witnessed(case) for case in cases[1:]]
     found = [name for name in found if borne_out(faults[name], others)]
     if not found:
@@ -90,19 +90,55 @@ def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
 INSIDE = {"float32-inside": 2.0**-24, "float16-inside": 2.0**-11}
 
 
-def inside(cases: Sequence[Witnessed]) -> list[str]:
+def inside(witnessed: Callable[[Case], Witnessed], cases: Sequence[Witnessed]) -> list[str]:
     """A narrower precision inside: no formula is wrong, but the errors are what it would make.
 
     Its rounding is not repeatable, so the fault's own digits need not be the subject's: the spread,
     brought to the narrower unit, says how large they may be. Most gradients must be off, and as far
     as that precision brings them: one wrong entry is another mistake, and so is a factor close to
-    1, or an error far smaller.
+    1, or an error far smaller. And the errors must scatter as rounding does.
     """
     for name, unit in INSIDE.items():
         if all(_within(case, unit) for case in cases):
             far = any(_mostly_off(case) and _as_far(case, unit) for case in cases)
-            return [name] if far and not all(map(_one_factor, cases)) else []
+            one = all(map(_one_factor, cases))
+            return [name] if far and not one and _scatters(witnessed, cases[0].case, unit) else []
     return []
+
+
+def _scatters(witnessed: Callable[[Case], Witnessed], case: Case, unit: float) -> bool:
+    """Whether the errors are others once every number has moved by some units of that precision.
+
+    Rounding is then drawn anew, so the errors before and after point in unrelated directions; the
+    error of a wrong formula moves as little as the numbers did, and its direction stays.
+    """
+    rng = np.random.default_rng(5)
+    cosines = []
+    for here in variations(case):
+        before = _signed(witnessed(here))
+        for _ in range(4):
+            after = _signed(witnessed(_moved(here, 16 * unit, rng)))
+            lengths = float(np.linalg.norm(before) * np.linalg.norm(after))
+            cosines.append(float(before @ after) / lengths if lengths else 0.0)
+    return bool(np.mean(cosines) < 0.7)
+
+
+def _signed(case: Witnessed) -> Any:
+    """Subject minus truth, all gradients as one vector; of a subject that gave none, nothing."""
+    if not isinstance(case.subject, Answer):
+        return np.zeros(1)
+    return np.concatenate([np.ravel(np.asarray(g, dtype=float) - case.truth[name])
+                           for name, g in sorted(case.subject.gradients.items())])
+
+
+def _moved(case: Case, share: float, rng: np.random.Generator) -> Case:
+    """The case with every real number moved by a random share of itself, at most this one."""
+    def move(array: Any) -> Any:
+        return (array * (1 + share * rng.uniform(-1, 1, array.shape))).astype(array.dtype)
+
+    inputs = move(case.inputs) if case.network.real else case.inputs
+    parameters = {name: move(value) for name, value in case.parameters.items()}
+    return mended(case.but(parameters=parameters, inputs=inputs), rng)
 
 
 def _as_far(case: Witnessed, unit: float) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..properties.agreement import Disagreement
-from ..properties.membership import structures_of
-from ..properties.structures import PLAIN
+from ..properties.structures import PLAIN, structures_of
 from ..reference import Case, LayerSpec
 from .ratios import RATIOS, Symbol
 from .symptoms import Kind, Symptom

@@ -1,1 +1,1 @@
-"""How a backward pass is plugged in: the contract it is held to, the doors, the ready-made subjects."""
+"""How a backward pass is plugged in: the contract it is held to, the doors, ready-made subjects."""

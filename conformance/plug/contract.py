@@ -1,8 +1,8 @@
 """The contract that an answer is held to: a loss, and an array for every parameter.
 
-A subject gets writable copies. Whatever it may not do (a changed argument, a missing gradient, a wrong
-shape, a narrower dtype) is a `BrokenContract` with a name. Whether a number is *right* is not decided
-here: NaN and infinity stay in the Answer.
+A subject gets writable copies. Whatever it may not do (a changed argument, a missing gradient, a
+wrong shape, a narrower dtype) is a `BrokenContract` with a name. Whether a number is *right* is not
+decided here: NaN and infinity stay in the Answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..reference import Answer, Case
 
 Array = Any
 Shape = tuple[int, ...]
-KINDS = ("return", "missing", "unknown", "none", "shape", "narrower_dtype", "not_a_number", "mutated")
+KINDS = ("return", "missing", "unknown", "none", "shape", "narrower_dtype", "not_a_number",
+         "mutated")
 
 
 class Declined(Exception):  # noqa: N818 - an answer, not an error
@@ -25,7 +26,10 @@ class Declined(Exception):  # noqa: N818 - an answer, not an error
 
 
 class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, not an error of ours
-    """A reply that is no answer, or a changed argument. `kind`: one of KINDS; `where`: the parameter it is about."""
+    """A reply that is no answer, or a changed argument.
+
+    `kind` is one of KINDS, `where` the parameter it is about.
+    """
 
     def __init__(self, kind: str, message: str, where: str = ""):
         super().__init__(message)
@@ -36,7 +40,7 @@ class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, no
 
 
 def check_untouched(asked: Case, given: Case, parameters: Mapping[str, Array]) -> None:
-    """BrokenContract("mutated") where the arrays handed over, or the dictionary of parameters, have changed."""
+    """Raise BrokenContract("mutated") where the arrays or the dictionary given have changed."""
     for name in (*asked.parameters, *parameters):
         where = f"parameters[{name!r}]"
         if name not in asked.parameters or name not in parameters:
@@ -54,7 +58,8 @@ def _check_same(where: str, asked: Array, now: Array, name: str) -> None:
 
 
 def _mutated(where: str, what: str, name: str) -> BrokenContract:
-    return BrokenContract("mutated", f"{where} {what}: a gradient leaves its arguments alone; work on a copy", name)
+    message = f"{where} {what}: a gradient leaves its arguments alone; work on a copy"
+    return BrokenContract("mutated", message, name)
 
 
 # --- what a reply must be -------------------------------------------------------------------------
@@ -69,15 +74,20 @@ class Read:
     notes: set[str] = field(default_factory=set)
 
     def array(self, value: Any) -> Array:
-        """A fresh float array of the value's shape; BrokenContract for None, no numbers, or a narrower dtype."""
+        """A fresh float array of the value's shape.
+
+        Raises BrokenContract for None, for no numbers, and for a narrower dtype.
+        """
         if value is None:
-            raise BrokenContract("none", f"{self.where} is None; an array of numbers is wanted", self.where)
+            message = f"{self.where} is None; an array of numbers is wanted"
+            raise BrokenContract("none", message, self.where)
         array = self._as_numbers(self._as_array(value))
         if self._size(array) < self.dtype.itemsize:
             message = f"{self.where} is {array.dtype} in a {self.dtype} case: digits are lost"
             raise BrokenContract("narrower_dtype", message, self.where)
         self._note(value, array)
-        return np.array(array, dtype=array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
+        kept = array.dtype in (np.float32, np.float64)
+        return np.array(array, dtype=array.dtype if kept else np.float64)
 
     def _size(self, array: Array) -> int:
         return int(array.dtype.itemsize if array.dtype.kind == "f" else self.dtype.itemsize)
@@ -86,15 +96,18 @@ class Read:
         try:
             return np.asarray(value)
         except ValueError as error:
-            raise BrokenContract("shape", f"{self.where} is ragged, no array: {error}", self.where) from error
+            message = f"{self.where} is ragged, no array: {error}"
+            raise BrokenContract("shape", message, self.where) from error
         except Exception as error:
-            raise BrokenContract("return", f"{self.where} cannot be read as an array: {error}", self.where) from error
+            message = f"{self.where} cannot be read as an array: {error}"
+            raise BrokenContract("return", message, self.where) from error
 
     def _as_numbers(self, array: Array) -> Array:
         if array.dtype == object:
             array = self._of_objects(array)
         if array.dtype.kind not in "fiub":
-            raise BrokenContract("return", f"{self.where} has dtype {array.dtype}; real numbers are wanted", self.where)
+            message = f"{self.where} has dtype {array.dtype}; real numbers are wanted"
+            raise BrokenContract("return", message, self.where)
         return array
 
     def _of_objects(self, array: Array) -> Array:
@@ -105,7 +118,8 @@ class Read:
         try:
             return array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise BrokenContract("return", f"{self.where} holds what is no number: {error}", self.where) from error
+            message = f"{self.where} holds what is no number: {error}"
+            raise BrokenContract("return", message, self.where) from error
 
     def _note(self, value: Any, array: Array) -> None:
         odd = {
@@ -118,28 +132,35 @@ class Read:
 
 
 def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:
-    """The Answer in a reply (loss, gradients), in its own arrays, and the notes; BrokenContract where there is none."""
+    """The Answer in a reply (loss, gradients), in its own arrays, and the notes.
+
+    Raises BrokenContract where there is none.
+    """
     loss, gradients = _pair(reply)
     wanted = {name: np.shape(value) for name, value in case.parameters.items()}
     if case.network.real and gradients.get("inputs") is not None:
         wanted["inputs"] = np.shape(case.inputs)
     _check_keys(gradients, wanted)
     notes: set[str] = set()
-    arrays = {name: _gradient(case, name, gradients[name], shape, notes) for name, shape in wanted.items()}
+    arrays = {name: _gradient(case, name, gradients[name], shape, notes)
+              for name, shape in wanted.items()}
     return Answer(_loss(case, loss, notes), arrays), notes
 
 
 def _pair(reply: Any) -> tuple[Any, Mapping[str, Any]]:
     if not isinstance(reply, tuple | list) or len(reply) != 2:
         why = _RETURN.get(type(reply), "")
-        raise BrokenContract("return", f"returned {_kind_of(reply)}; (loss, gradients) is wanted{why}")
+        message = f"returned {_kind_of(reply)}; (loss, gradients) is wanted{why}"
+        raise BrokenContract("return", message)
     if not isinstance(reply[1], Mapping):
-        raise BrokenContract("return", f"returned (loss, {_kind_of(reply[1])}); the gradients are a dictionary: "
-                             "{\"0.weight\": dW, \"0.bias\": db, ...}, or network.pack(dW, db)")
+        raise BrokenContract(
+            "return", f"returned (loss, {_kind_of(reply[1])}); the gradients are a dictionary: "
+                      "{\"0.weight\": dW, \"0.bias\": db, ...}, or network.pack(dW, db)")
     return reply[0], reply[1]
 
 
-_RETURN = {type(None): ": is the return statement missing?", dict: ": put the loss before the dictionary"}
+_RETURN = {type(None): ": is the return statement missing?",
+           dict: ": put the loss before the dictionary"}
 
 
 def _kind_of(value: Any) -> str:
@@ -152,10 +173,12 @@ def _check_keys(gradients: Mapping[str, Any], wanted: Mapping[str, Shape]) -> No
     allowed = {**wanted, "inputs": ()}
     for name in wanted:
         if name not in gradients:
-            raise BrokenContract("missing", f"no gradient for {name!r}; received: {_names(gradients)}", name)
+            message = f"no gradient for {name!r}; received: {_names(gradients)}"
+            raise BrokenContract("missing", message, name)
     for name in gradients:
         if name not in allowed:
-            message = f"a gradient for {name!r}, which the network does not have; it has: {_names(wanted)}"
+            message = (f"a gradient for {name!r}, which the network does not have; "
+                       f"it has: {_names(wanted)}")
             raise BrokenContract("unknown", message, str(name))
 
 
@@ -172,7 +195,8 @@ def _gradient(case: Case, name: str, value: Any, wanted: Shape, notes: set[str])
 def _loss(case: Case, value: Any, notes: set[str]) -> Array:
     array = Read("loss", np.dtype(case.dtype), notes).array(value)
     if array.size != 1:
-        raise BrokenContract("shape", f"loss of shape {array.shape} where one number is wanted: not reduced?", "loss")
+        message = f"loss of shape {array.shape} where one number is wanted: not reduced?"
+        raise BrokenContract("shape", message, "loss")
     if array.shape:
         notes.add(f"loss: an array of shape {array.shape}")
     return array.reshape(())
@@ -182,10 +206,15 @@ def _loss(case: Case, value: Any, notes: set[str]) -> Array:
 
 
 def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | None = None) -> None:
-    """BrokenContract("shape"), with the likely reason, where got is not wanted. name: the parameter's."""
+    """Raise BrokenContract("shape"), with the likely reason, where `got` is not `wanted`.
+
+    name: the parameter's, where `where` is not it.
+    """
     if tuple(got) != tuple(wanted):
-        reasons = " or ".join(text for seen, text in SHAPES if seen(tuple(got), tuple(wanted), batch))
-        message = f"{where} of shape {tuple(got)} where {tuple(wanted)} is wanted" + (reasons and f": {reasons}?")
+        seen = (text for is_so, text in SHAPES if is_so(tuple(got), tuple(wanted), batch))
+        reasons = " or ".join(seen)
+        message = f"{where} of shape {tuple(got)} where {tuple(wanted)} is wanted"
+        message += reasons and f": {reasons}?"
         raise BrokenContract("shape", message, where if name is None else name)
 
 
@@ -196,7 +225,8 @@ def _unsummed(got: Shape, wanted: Shape, n: int) -> bool:
 
 
 def _flat(got: Shape, wanted: Shape) -> bool:
-    return got != () and len(got) < len(wanted) and got == tuple(size for size in wanted if size != 1)
+    squeezed = tuple(size for size in wanted if size != 1)
+    return got != () and len(got) < len(wanted) and got == squeezed
 
 
 SHAPES: tuple[tuple[Callable[[Shape, Shape, int], bool], str], ...] = (

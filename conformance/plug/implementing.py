@@ -35,11 +35,12 @@ def implementation(
 ) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
 
-    hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1}); same_hidden:
-    one of them for all hidden layers. heads: output activations with their losses. bias: "always",
-    "never" or "any". batch, depth: (least, most), None for no limit; depth counts layers with units.
-    dtypes: "float64", "float32". max_parameters: the largest network to send. layers: "dense" for
-    plain chains, and what else networks may have ("parallel", "shared", "sequence", ...), or "all".
+    hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1});
+    same_hidden: one of them for all hidden layers. heads: output activations with their losses.
+    bias: "always", "never" or "any". batch, depth: (least, most), None for no limit; depth counts
+    layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
+    layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
+    "sequence", ...), or "all".
 
     Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
     """
@@ -77,7 +78,8 @@ def _register(target: Any, claimed: Claims) -> None:
     try:
         reference = weakref.ref(target, lambda _: _CLAIMED.pop(key, None))
     except TypeError:
-        raise DescriptionError(f"claims: {target!r} takes no attributes: decorate a function that calls it") from None
+        message = f"claims: {target!r} takes no attributes: decorate a function that calls it"
+        raise DescriptionError(message) from None
     _CLAIMED[key] = (reference, claimed)
 
 

@@ -1,14 +1,15 @@
-"""Layer classes as they are: objects with forward, backward and attributes, wired into one backprop.
+"""Layer classes as they are: objects with forward, backward, attributes, wired into one backprop.
 
     target = layers(
-        dense=Layer(Linear, parameters={"weight": "W", "bias": "b"}, gradients={"weight": "dW", "bias": "db"},
-                    layout=Layout(bias="row")),
+        dense=Layer(Linear, parameters={"weight": "W", "bias": "b"},
+                    gradients={"weight": "dW", "bias": "db"}, layout=Layout(bias="row")),
         tanh=Layer(Tanh),
         heads=[Head("identity", "squared_error")],
     )
 
-A loss class is named like its loss: `squared_error=Layer(MSE)`, with forward(p, t) -> loss and backward() -> dL/dp.
-Without one the reference's own loss row feeds dL/dp into the layers: then the loss is not the subject's own.
+A loss class is named like its loss: `squared_error=Layer(MSE)`, with forward(p, t) -> loss and
+backward() -> dL/dp. Without one the reference's own loss row feeds dL/dp into the layers: then the
+loss is not the subject's own.
 
 (This module is not called `layers`: it would hide the function in `from backproof import layers`.)
 """
@@ -60,8 +61,9 @@ BIASES = {
 class Layout:
     """How a class holds its arrays. Ours: weight (in, out), bias (units,), one example a row.
 
-    bias: "vector" (units,), "row" (1, units), "column" (units, 1). batch: "rows" (batch, units), "columns"
-    (units, batch). bias_sign -1: for classes that subtract their bias (a bias input of -1).
+    bias: "vector" (units,), "row" (1, units), "column" (units, 1). batch: "rows" (batch, units),
+    "columns" (units, batch). bias_sign -1: for classes that subtract their bias (a bias input of
+    -1).
     """
 
     weight: str = "in_out"
@@ -77,15 +79,22 @@ class Layout:
 
     def form(self, local: str) -> Form:
         """The form of "weight", "bias", or "batch" (inputs, outputs and their gradients)."""
-        return {"weight": WEIGHTS[self.weight], "bias": BIASES[self.bias], "batch": BATCHES[self.batch]}[local]
+        return {"weight": WEIGHTS[self.weight], "bias": BIASES[self.bias],
+                "batch": BATCHES[self.batch]}[local]
 
     def theirs(self, local: str, array: Array) -> Array:
-        """Our array as the class holds it: a view, so that a change in place is seen, unless the sign turns."""
+        """Our array as the class holds it.
+
+        It is a view, so that a change in place is seen, unless the sign turns.
+        """
         array = self.form(local).theirs(array) if np.ndim(array) else array
         return -array if local == "bias" and self.bias_sign < 0 else array
 
     def ours(self, local: str, array: Any, wanted: Shape, say: Say) -> Array:
-        """Their array as ours; BrokenContract("shape") unless it has the layout's shape: nothing is reshaped."""
+        """Their array as ours.
+
+        Raises BrokenContract("shape") unless it has the layout's shape: nothing is reshaped.
+        """
         array = say.array(array)
         check_shape(say.what, array.shape, self.form(local).shape(wanted), say.batch, say.name)
         array = self.form(local).ours(array)
@@ -94,7 +103,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Say:
-    """Who returned an array, in words, for the messages; `name` is the parameter it is about, or ""."""
+    """Who returned an array, in words, for messages; `name` is the parameter it is about, or ""."""
 
     what: str
     batch: int
@@ -107,7 +116,8 @@ class Say:
         try:
             return np.asarray(value)
         except ValueError as error:
-            raise BrokenContract("shape", f"{self.what} is ragged, no array: {error}", self.name) from error
+            message = f"{self.what} is ragged, no array: {error}"
+            raise BrokenContract("shape", message, self.name) from error
 
 
 # --- one class ------------------------------------------------------------------------------------
@@ -117,10 +127,10 @@ class Say:
 class Layer:
     """A layer, activation or loss class, and where it keeps things.
 
-    It is made as `cls(*arguments)`, or `make(*arguments)`: for dense `arguments` are among "in", "out", "bias"
-    (default: in, out), for activations options such as "slope" (default: none). `parameters` and `gradients` map
-    "weight" and "bias" to attributes; "params.W" is looked up in `params`, a key where that is a dictionary.
-    `forward` and `backward` name the methods.
+    It is made as `cls(*arguments)`, or `make(*arguments)`: for dense `arguments` are among "in",
+    "out", "bias" (default: in, out), for activations options such as "slope" (default: none).
+    `parameters` and `gradients` map "weight" and "bias" to attributes; "params.W" is looked up in
+    `params`, a key where that is a dictionary. `forward` and `backward` name the methods.
     """
 
     cls: Any = None
@@ -134,10 +144,14 @@ class Layer:
 
     def __post_init__(self) -> None:
         if not callable(self.make or self.cls):
-            raise DescriptionError(f"layers: {self.make or self.cls!r} is not a class; wanted Layer(Linear, ...)")
-        if set(self.parameters) != set(self.gradients) or not set(self.parameters) <= {"weight", "bias"}:
-            raise DescriptionError(f"layers: {self.name} has parameters {_names(self.parameters)} and gradients "
-                                   f"{_names(self.gradients)}; wanted the same of weight, bias in both")
+            raise DescriptionError(f"layers: {self.make or self.cls!r} is not a class; "
+                                   "wanted Layer(Linear, ...)")
+        here, there = set(self.parameters), set(self.gradients)
+        if here != there or not here <= {"weight", "bias"}:
+            raise DescriptionError(f"layers: {self.name} has parameters "
+                                   f"{_names(self.parameters)} and gradients "
+                                   f"{_names(self.gradients)}; "
+                                   "wanted the same of weight, bias in both")
 
     @property
     def name(self) -> str:
@@ -152,16 +166,21 @@ class Layer:
     def method(self, built: Any, name: str) -> Callable[..., Any]:
         method = getattr(built, name, None)
         if not callable(method):
-            raise DescriptionError(f"layers: {self.name} has no method {name!r}: Layer(forward=, backward=) names it")
+            raise DescriptionError(f"layers: {self.name} has no method {name!r}: "
+                                   "Layer(forward=, backward=) names it")
         return method  # type: ignore[no-any-return]
 
     def set(self, built: Any, local: str, value: Array) -> None:
-        """One parameter, in the layout's form; DescriptionError for no such attribute, or another shape."""
+        """Set one parameter, in the layout's form.
+
+        Raises DescriptionError for no such attribute, and for one of another shape.
+        """
         path, theirs = self.parameters[local], self.layout.theirs(local, value)
         held = look_up(built, path, f"layers: {self.name}: parameter {local!r}")
         if np.ndim(held) and np.shape(held) != theirs.shape:
-            raise DescriptionError(f"layers: {self.name} made {path} of shape {np.shape(held)}, but its layout says "
-                                   f"{theirs.shape}: is Layout({local}={getattr(self.layout, local)!r}) right?")
+            raise DescriptionError(
+                f"layers: {self.name} made {path} of shape {np.shape(held)}, but its layout says "
+                f"{theirs.shape}: is Layout({local}={getattr(self.layout, local)!r}) right?")
         put(built, path, theirs)
 
 
@@ -170,11 +189,15 @@ def _names(names: Mapping[str, Any]) -> str:
 
 
 def look_up(built: Any, path: str, where: str) -> Any:
-    """The attribute, or the key, at the end of a dotted path; DescriptionError names what there is instead."""
+    """The attribute, or the key, at the end of a dotted path.
+
+    Raises DescriptionError, which names what there is instead.
+    """
     for part in path.split("."):
         there = built if isinstance(built, Mapping) else _attributes(built)
         if part not in there and not hasattr(built, part):
-            raise DescriptionError(f"{where}: no attribute {part!r} in {path!r}; there is: {_names(there)}")
+            raise DescriptionError(f"{where}: no attribute {part!r} in {path!r}; "
+                                   f"there is: {_names(there)}")
         built = built[part] if isinstance(built, Mapping) else getattr(built, part)
     return built
 
@@ -197,11 +220,13 @@ def _attributes(built: Any) -> dict[str, Any]:
 
 
 class Placed:
-    """One object of a class at one place in a network. All arrays that go in and come out are ours."""
+    """One object of a class at one place in a network; the arrays that go in and out are ours."""
 
-    def __init__(self, index: int, spec: LayerSpec, row: Layer, parameters: Mapping[str, Array], shape: Shape):
+    def __init__(self, index: int, spec: LayerSpec, row: Layer, parameters: Mapping[str, Array],
+                 shape: Shape):
         self.index, self.row, self.shape = index, row, shape
-        self.local = {key: parameters[f"{index}.{key}"] for key in ("weight", "bias") if f"{index}.{key}" in parameters}
+        self.local = {key: parameters[f"{index}.{key}"] for key in ("weight", "bias")
+                      if f"{index}.{key}" in parameters}
         values = {**spec.options, "in": shape[-1], "out": spec.options.get("units", shape[-1])}
         self.built = row.build(values, ("in", "out") if spec.kind == "dense" else ())
         self.output = (*shape[:-1], values["out"])
@@ -219,7 +244,8 @@ class Placed:
 
     def forward(self, x: Array) -> Array:
         y = self.row.method(self.built, self.row.forward)(self.row.layout.theirs("batch", x))
-        return self.row.layout.ours("batch", y, self.output, self._say(f"{self.row.forward}'s output"))
+        said = self._say(f"{self.row.forward}'s output")
+        return self.row.layout.ours("batch", y, self.output, said)
 
     def backward(self, dy: Array) -> tuple[Array | None, dict[str, Array]]:
         """dL/dx, None where the first layer gives none, and the gradients by global name."""
@@ -232,7 +258,8 @@ class Placed:
     def _gradient(self, key: str) -> Array:
         path, name = self.row.gradients[key], f"{self.index}.{key}"
         try:
-            value = look_up(self.built, path, f"layer {self.index}: {self.row.name} after {self.row.backward}")
+            where = f"layer {self.index}: {self.row.name} after {self.row.backward}"
+            value = look_up(self.built, path, where)
         except DescriptionError as error:
             raise BrokenContract("missing", str(error), name) from error
         return self.row.layout.ours(key, value, self.local[key].shape, self._say(path, name))
@@ -263,22 +290,28 @@ def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
     built, theirs = layer.build({}), layer.layout.theirs
     loss = layer.method(built, layer.forward)(theirs("batch", p), theirs("batch", t))
     dp = layer.method(built, layer.backward)()
-    return loss, layer.layout.ours("batch", dp, p.shape, Say(f"{layer.name}.{layer.backward}'s dp", p.shape[0]))
+    said = Say(f"{layer.name}.{layer.backward}'s dp", p.shape[0])
+    return loss, layer.layout.ours("batch", dp, p.shape, said)
 
 
 # --- all of them ----------------------------------------------------------------------------------
 
 
 class Stack:
-    """backprop(network, parameters, inputs, targets) -> (loss, gradients), over layer objects made for each call."""
+    """The backprop of layer classes, over objects made for each call.
+
+    It takes (network, parameters, inputs, targets) and returns (loss, gradients).
+    """
 
     def __init__(self, rows: Mapping[str, Layer]):
         self.rows = rows
-        self.__name__ = self.__qualname__ = f"layers({', '.join(row.name for row in rows.values())})"
+        names = ", ".join(row.name for row in rows.values())
+        self.__name__ = self.__qualname__ = f"layers({names})"
         self.__backproof_door__ = "layer classes"
         self.__backproof_source__ = rows["dense"].cls or rows["dense"].make  # where source_of looks
 
-    def __call__(self, network: Network, parameters: Arrays, inputs: Array, targets: Array) -> tuple[Any, Arrays]:
+    def __call__(self, network: Network, parameters: Arrays, inputs: Array,
+                 targets: Array) -> tuple[Any, Arrays]:
         placed, x = [], inputs
         for index, spec in enumerate(network.layers):
             placed.append(self._place(index, spec, parameters, x.shape))
@@ -290,16 +323,20 @@ class Stack:
             gradients |= more
         return loss, gradients if dy is None else {**gradients, "inputs": dy}
 
-    def _place(self, index: int, spec: LayerSpec, parameters: Mapping[str, Array], shape: Shape) -> Placed | Through:
+    def _place(self, index: int, spec: LayerSpec, parameters: Mapping[str, Array],
+               shape: Shape) -> Placed | Through:
         name = spec.function or spec.kind
         if name == "identity" and name not in self.rows:
             return Through()
         if name not in self.rows or spec.share is not None:
-            raise Declined(f"no class for a layer of kind {name!r}" if spec.share is None else "no shared parameters")
+            raise Declined(f"no class for a layer of kind {name!r}" if spec.share is None
+                           else "no shared parameters")
         return Placed(index, spec, self.rows[name], parameters, shape)
 
     def _loss(self, spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
-        return class_loss(self.rows[spec.kind], p, t) if spec.kind in self.rows else reference_loss(spec, p, t)
+        if spec.kind in self.rows:
+            return class_loss(self.rows[spec.kind], p, t)
+        return reference_loss(spec, p, t)
 
 
 def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, Any]] | None = None,
@@ -309,18 +346,22 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     `more` are layers under the names of the tables (tanh=Layer(Tanh), squared_error=Layer(MSE)) and
     claims under those of `implementation` (bias, batch, depth, ...).
 
-    Claims left out: `hidden` is every activation given but softmax, `heads` the identity with every loss given (squared
-    error where none is). Raises DescriptionError for unknown names, and for a claim that no class given can meet.
+    Claims left out: `hidden` is every activation given but softmax, `heads` the identity with every
+    loss given (squared error where none is). Raises DescriptionError for unknown names, and for a
+    claim that no class given can meet.
     """
     named = {"dense": dense, "hidden": hidden, "heads": heads}
     given = {name: value for name, value in named.items() if value is not None} | more
-    rows = {name: given.pop(name) for name in list(given) if name == "dense" or name in ACTIVATIONS or name in LOSSES}
+    rows = {name: given.pop(name) for name in list(given)
+            if name == "dense" or name in ACTIVATIONS or name in LOSSES}
     for name, row in rows.items():
         if not isinstance(row, Layer):
             raise DescriptionError(f"layers: {name} is {row!r}; wanted Layer(class, ...)")
     if "dense" not in rows or "weight" not in rows["dense"].parameters:
-        raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, gradients={...})")
-    claims = {"hidden": [n for n in rows if n in ACTIVATIONS and n != "softmax"], "heads": _heads(rows), **given}
+        raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, "
+                               "gradients={...})")
+    hidden_rows = [name for name in rows if name in ACTIVATIONS and name != "softmax"]
+    claims = {"hidden": hidden_rows, "heads": _heads(rows), **given}
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)
     return stack
@@ -336,4 +377,5 @@ def _check_claims(rows: Mapping[str, Layer], stack: Any) -> None:
     hidden = [each if isinstance(each, str) else each["function"] for each in claims.hidden]
     for name in (*hidden, *(head.activation for head in claims.heads)):
         if name != "identity" and name not in rows:
-            raise DescriptionError(f"layers: {name!r} is claimed, but no {name}=Layer(...) is given")
+            raise DescriptionError(f"layers: {name!r} is claimed, "
+                                   f"but no {name}=Layer(...) is given")

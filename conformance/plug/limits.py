@@ -3,9 +3,9 @@
     with limit(10.0, "importing my_file.py"):
         ...
 
-Where there is SIGALRM it ends sleeps and loops alike, for a few microseconds; elsewhere a timer interrupts the main
-thread at its next line of Python. Neither ends a call that never comes back from C. Outside the main thread there is
-no limit. Limits nest: the one that ends first is raised.
+Where there is SIGALRM it ends sleeps and loops alike, for a few microseconds; elsewhere a timer
+interrupts the main thread at its next line of Python. Neither ends a call that never comes back
+from C. Outside the main thread there is no limit. Limits nest: the one that ends first is raised.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ class Interrupts:
 
 
 class _Alarm:
-    """By SIGALRM. The handler puts everything back before it raises, so there is no moment at which it may not come."""
+    """A limit by SIGALRM.
+
+    The handler puts everything back before it raises, so there is no moment at which it may not
+    come.
+    """
 
     __slots__ = ("before", "delay", "message", "over", "seconds", "start")
 
@@ -90,7 +94,8 @@ class _Alarm:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, signal.SIG_DFL if self.before is None else self.before)
             if self.delay:
-                signal.setitimer(signal.ITIMER_REAL, max(self.delay - (time.monotonic() - self.start), 1e-6))
+                left = self.delay - (time.monotonic() - self.start)
+                signal.setitimer(signal.ITIMER_REAL, max(left, 1e-6))
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if not self.over:
@@ -101,7 +106,10 @@ class _Alarm:
 
 
 class _Interrupt:
-    """By a timer that interrupts the main thread; its KeyboardInterrupt is told from the user's by `rang`."""
+    """A limit by a timer that interrupts the main thread.
+
+    Its KeyboardInterrupt is told from the user's by `rang`.
+    """
 
     def __init__(self, seconds: float, message: str):
         self.seconds, self.message = seconds, message
@@ -112,7 +120,8 @@ class _Interrupt:
     def __enter__(self) -> None:
         self.timer.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 at: TracebackType | None) -> None:
         try:
             with self.lock:
                 self.over = True

@@ -1,4 +1,4 @@
-"""From the text of a target to a Subject: a ready-made name, `file.py:name` or `package.module:name`."""
+"""A Subject from the text of a target: a ready-made name, `file.py:name` or `module:name`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def _loaded(text: str) -> Subject:
 
 
 def split(text: str) -> tuple[str, str]:
-    """Where and name, at the last colon that an identifier path follows: the colon of C:\\dir\\file.py is none."""
+    """Where and name, at the last colon that an identifier path follows.
+
+    The colon of C:\\dir\\file.py is none.
+    """
     where, colon, name = text.rpartition(":")
     drive = len(where) == 1 and where.isalpha() and name.endswith(".py")
     if not colon or drive or not all(part.isidentifier() for part in name.split(".")):
@@ -98,7 +101,10 @@ def _module(where: str, text: str, name: str) -> ModuleType:
 
 
 def _file(path: Path) -> ModuleType:
-    """The file as a module, imported as `python file.py` would: its directory stays at the front of sys.path."""
+    """The file as a module, imported as `python file.py` would.
+
+    Its directory stays at the front of sys.path. Raises TargetError where it is no Python file.
+    """
     if not path.is_file() or path.suffix != ".py":
         raise TargetError(_no_file(path))
     path = path.resolve()
@@ -127,10 +133,12 @@ def _free_name(path: Path) -> str:
     """The file's stem, unless that is the name of another module."""
     stem = path.stem
     try:
-        known = sys.modules[stem].__spec__ if stem in sys.modules else importlib.util.find_spec(stem)
+        known = (sys.modules[stem].__spec__ if stem in sys.modules
+                 else importlib.util.find_spec(stem))
     except (ImportError, ValueError):
         known = None
-    taken = stem in sys.modules if known is None else known.origin is None or not _same(known.origin, path)
+    taken = (stem in sys.modules if known is None
+             else known.origin is None or not _same(known.origin, path))
     return f"_backproof_target_{stem}" if taken or not stem.isidentifier() else stem
 
 
@@ -143,7 +151,7 @@ def _same(origin: str, path: Path) -> bool:
 
 @contextmanager
 def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
-    """Whatever an import does becomes a TargetError; argv is what the file would see as a program."""
+    """Whatever an import does becomes a TargetError; argv is what a program would see."""
     argv, sys.argv = sys.argv, [str(path)] if path else sys.argv[:1]
     try:
         with limit(SECONDS, where):
@@ -158,12 +166,15 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
 def _why(where: str, path: Path | None, error: BaseException) -> str:
     at = _at(where, path, error)
     if isinstance(error, TookTooLong):
-        return f"{at}: the import still runs after {error.seconds:.0f} s{_line_of(path, error)}: {GUARD}"
+        return (f"{at}: the import still runs after {error.seconds:.0f} s"
+                f"{_line_of(path, error)}: {GUARD}")
     if isinstance(error, SystemExit):
         return f"{at}: the import ends the program with sys.exit({error.code!r}): {GUARD}"
-    if isinstance(error, ModuleNotFoundError) and error.name and f"{where}.".startswith(f"{error.name}."):
-        return f"no module {where!r}" + (f": no {error.name!r}" if error.name != where else "")
-    hint = "; for a file in a package: package.module:name" if "relative import" in str(error) else ""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and f"{where}.".startswith(f"{missing}."):
+        return f"no module {where!r}" + (f": no {missing!r}" if missing != where else "")
+    relative = "relative import" in str(error)
+    hint = "; for a file in a package: package.module:name" if relative else ""
     return f"{at}: {_said(error)}{hint}"
 
 
@@ -171,11 +182,12 @@ def _said(error: BaseException) -> str:
     """Type and message, on one line."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     text = " ".join(text.split())
-    return f"{type(error).__name__}: {text[:300] + '...' if len(text) > 300 else text}".removesuffix(": ")
+    short = text[:300] + "..." if len(text) > 300 else text
+    return f"{type(error).__name__}: {short}".removesuffix(": ")
 
 
 def _at(where: str, path: Path | None, error: BaseException) -> str:
-    """file:line of a syntax error, or of the last line of the user's own that ran; `where` if there is none."""
+    """file:line of a syntax error, or of the last line of the user's own that ran; else `where`."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{os.path.basename(error.filename)}:{error.lineno or 1}"
     frame = _frame(path, error)
@@ -183,9 +195,10 @@ def _at(where: str, path: Path | None, error: BaseException) -> str:
 
 
 def _frame(path: Path | None, error: BaseException) -> traceback.FrameSummary | None:
-    """The last frame in the file's folder; for a module, the last that is no machinery of imports."""
+    """The last frame in the file's folder; for a module, the last that is not of the import."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_theirs(f.filename)]
-    mine = [f for f in frames if path and f.filename.startswith(str(path.parent)) and "site-packages" not in f.filename]
+    mine = [f for f in frames if path and f.filename.startswith(str(path.parent))
+            and "site-packages" not in f.filename]
     return next(reversed(mine or frames), None)
 
 
@@ -213,8 +226,10 @@ def _subject(module: ModuleType, where: str, name: str) -> Subject:
     if isinstance(target, SubjectType):
         return target
     if inspect.isclass(target) or not callable(target):
-        what = "a class" if inspect.isclass(target) else f"not callable, but of type {type(target).__name__}"
-        raise TargetError(f"{where}:{name} is {what}; wanted {SIGNATURE}, or layers(...) over classes")
+        what = ("a class" if inspect.isclass(target)
+                else f"not callable, but of type {type(target).__name__}")
+        raise TargetError(f"{where}:{name} is {what}; "
+                          f"wanted {SIGNATURE}, or layers(...) over classes")
     try:
         return subject_of(target, f"{where}:{name}")
     except DescriptionError as error:
@@ -227,14 +242,16 @@ def _look_up(module: ModuleType, where: str, name: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise TargetError(f"no {part!r} in {where}{_close(part, dir(found))}; {_choices(where, module)}") from None
+            close = _close(part, dir(found))
+            raise TargetError(f"no {part!r} in {where}{close}; "
+                              f"{_choices(where, module)}") from None
         except Exception as error:
             raise TargetError(f"{where}:{name}: {_said(error)}") from error
     return found
 
 
 def _choices(where: str, module: ModuleType) -> str:
-    """The functions that are claimed to be implementations; where none is, the module's own functions."""
+    """The functions claimed to be implementations; where none is, the module's own functions."""
     claimed = [n for n, value in vars(module).items() if _is_claimed(value)]
     names = claimed or [n for n, value in vars(module).items() if _is_own(n, value, module)]
     shown = [f"{where}:{n}" for n in names[:10]] + ["..."] * (len(names) > 10)

@@ -11,7 +11,10 @@ import numpy as np
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A verdict depends on no `np.seterr(all="raise")`, -W error or filterwarnings of the process around it."""
+    """Keep a verdict from depending on the process around it.
+
+    Its `np.seterr(all="raise")`, -W error and filterwarnings do not count inside.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

@@ -16,21 +16,27 @@ ID = re.compile("[0-9a-f]{12}")
 
 
 def read_case(where: str | os.PathLike[str]) -> Case:
-    """The case of a file; RecordError, in one line, where there is none, or where its name is another case's id."""
+    """The case of a file.
+
+    Raises RecordError, in one line, where there is none, or where its name is another case's id.
+    """
     path = Path(where)
     case = _case(path, _text(path))
     if ID.fullmatch(path.stem) and path.stem != case.id:
-        raise RecordError(f"{path}: the case was changed: its id is {case.id}, the file's name says {path.stem}")
+        raise RecordError(f"{path}: the case was changed: its id is {case.id}, "
+                          f"the file's name says {path.stem}")
     return case
 
 
 def _text(path: Path) -> str:
     try:
         if (size := regular(path).stat().st_size) > LARGEST_FILE:
-            raise RecordError(f"{path}: is too large for a case: {size} bytes, at most {LARGEST_FILE}")
+            raise RecordError(f"{path}: is too large for a case: {size} bytes, "
+                              f"at most {LARGEST_FILE}")
         return path.read_text("utf-8")
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise RecordError(f"{path}: cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: is not UTF-8 text") from error
 

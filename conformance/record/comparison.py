@@ -1,4 +1,7 @@
-"""Two records of one subject: what got worse, what got better. Only what was checked in both can have got better."""
+"""Two records of one subject: what got worse, what got better.
+
+Only what was checked in both can have got better.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from .report import EXECUTED, Finding, Report
 KINDS = {
     "verdict": "verdict", "failing_finding": "newly failing", "failing_cell": "newly failing",
     "coverage": "lost coverage", "digits": "lost digits",
-    "better_verdict": "verdict", "passing_finding": "newly passing", "passing_cell": "newly passing",
+    "better_verdict": "verdict", "passing_finding": "newly passing",
+    "passing_cell": "newly passing",
 }
 WORSE = tuple(KINDS)[:5]
 RANK = {"conforms": 0, "does_not_conform": 1, "incomplete": 2, "not_judged": 3}
@@ -28,7 +32,10 @@ Json = Any
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: of what kind, of what, and what it was and is; `judge` where it is a cell of the matrix."""
+    """One difference: of what kind, of what, what it was and is, and in the matrix its judge.
+
+    `judge` is "" where it is no cell of the matrix.
+    """
 
     kind: str
     name: str
@@ -57,11 +64,13 @@ class Compared:
 
 def compare(old: Run, new: Run, digits: float = 1.0) -> Compared:
     """The changes from one record to the next; `digits`: how many of agreement may be lost."""
-    found = [*_verdict(old.report, new.report), *_findings(old, new), *_cells(old, new), *_features(old, new),
-             *_judges(old.report, new.report), *_claims(old.header, new.header), *_digits(old, new, digits)]
+    found = [*_verdict(old.report, new.report), *_findings(old, new), *_cells(old, new),
+             *_features(old, new), *_judges(old.report, new.report),
+             *_claims(old.header, new.header), *_digits(old, new, digits)]
     if RANK[new.report.verdict] > 1:
         found = [change for change in found if not change.kind.startswith("passing")]
-    return Compared(old, new, sorted(found, key=lambda change: list(KINDS).index(change.kind)), list(_notes(old, new)))
+    ordered = sorted(found, key=lambda change: list(KINDS).index(change.kind))
+    return Compared(old, new, ordered, list(_notes(old, new)))
 
 
 def _notes(old: Run, new: Run) -> Iterator[str]:
@@ -71,8 +80,8 @@ def _notes(old: Run, new: Run) -> Iterator[str]:
     if old.report.verdict in ("incomplete", "not_judged"):
         yield f"the old run is {words(old.report.verdict)}: what it did not see may have been there"
     was, now = old.report.environment, new.report.environment
-    changed = [f"{name} {was.get(name, 'absent')} -> {now.get(name, 'absent')}" for name in {**was, **now}
-               if was.get(name) != now.get(name)]
+    changed = [f"{name} {was.get(name, 'absent')} -> {now.get(name, 'absent')}"
+               for name in {**was, **now} if was.get(name) != now.get(name)]
     if changed:
         yield f"versions: {', '.join(changed)}"
 
@@ -90,15 +99,16 @@ def _verdict(old: Report, new: Report) -> Iterator[Change]:
 def _findings(old: Run, new: Run) -> Iterator[Change]:
     """By their ids; one that is gone has passed only where its property was still checked."""
     was, now = by_id(old.report.findings), by_id(new.report.findings)
-    yield from (Change("failing_finding", name, "not found", each.headline) for name, each in now.items()
-                if name not in was)
+    yield from (Change("failing_finding", name, "not found", each.headline)
+                for name, each in now.items() if name not in was)
     yield from (_gone(name, each, new.report) for name, each in was.items() if name not in now)
 
 
 def _gone(name: str, finding: Finding, new: Report) -> Change:
     if executed(Counter(new.counts.get(finding.property, {}))):
         return Change("passing_finding", name, finding.headline, "not found")
-    return Change("coverage", f"finding {name}", finding.headline, f"{finding.property} was not run")
+    why = f"{finding.property} was not run"
+    return Change("coverage", f"finding {name}", finding.headline, why)
 
 
 # --- the matrix -----------------------------------------------------------------------------------
@@ -116,15 +126,17 @@ def _by_name(run: Run) -> dict[tuple[str, str], Feature]:
 def _cells(old: Run, new: Run) -> Iterator[Change]:
     """Every feature before every judge: what fails now and did not, and what passes now and failed.
 
-    A mistake that is there in both runs shows before one judge or another as the networks fall: where the feature
-    failed before, a cell that had hardly passed says nothing new, and one that hardly passes now has not passed.
+    A mistake that is there in both runs shows before one judge or another as the networks fall:
+    where the feature failed before, a cell that had hardly passed says nothing new, and one that
+    hardly passes now has not passed.
     """
     before = _by_name(old)
     for key, feature in _by_name(new).items():
         was = before.get(key, NOTHING)
         floor = FLOOR if was.status in BAD else 0
         for judge, outcomes in feature.cells.items():
-            yield from _cell(Change("", " ".join(key), "", "", judge), was.cells.get(judge, Counter()), outcomes, floor)
+            change = Change("", " ".join(key), "", "", judge)
+            yield from _cell(change, was.cells.get(judge, Counter()), outcomes, floor)
 
 
 def _cell(change: Change, was: Counter[str], now: Counter[str], floor: int) -> Iterator[Change]:
@@ -136,13 +148,14 @@ def _cell(change: Change, was: Counter[str], now: Counter[str], floor: int) -> I
 
 
 def _features(old: Run, new: Run) -> Iterator[Change]:
-    """Features that were green and are not, without failing, and features that nothing checks any more."""
+    """Features that are green no more, without failing, or that nothing checks any more."""
     after = _by_name(new)
     for key, was in _by_name(old).items():
         now = after.get(key, NOTHING)
         green = was.status == "passed" and now.status not in ("passed", *BAD)
         if green or (executed(was.total) and not executed(now.total)):
-            yield Change("coverage", " ".join(key), _said(was.total), f"{_said(now.total)}{_few(now)}")
+            yield Change("coverage", " ".join(key), _said(was.total),
+                         f"{_said(now.total)}{_few(now)}")
 
 
 def _few(feature: Feature) -> str:
@@ -150,11 +163,12 @@ def _few(feature: Feature) -> str:
 
 
 def _judges(old: Report, new: Report) -> Iterator[Change]:
-    """Judges that have nothing to say any more, and kinds of parameter that are not compared any more."""
+    """Judges that say nothing any more, and kinds of parameter that are compared no more."""
     now = _by_judge(new)
     for judge, outcomes in _by_judge(old).items():
         if executed(outcomes) and not executed(now.get(judge, Counter())):
-            yield Change("coverage", f"judge {judge}", _said(outcomes), _said(now.get(judge, Counter())))
+            said = _said(now.get(judge, Counter()))
+            yield Change("coverage", f"judge {judge}", _said(outcomes), said)
 
 
 def _by_judge(report: Report) -> dict[str, Counter[str]]:
@@ -186,20 +200,24 @@ def _missing(was: Json, now: Json) -> str:
     """The entries that are there no more."""
     if not isinstance(was, list) or not isinstance(now, list):
         return ""
-    return ", ".join(each if isinstance(each, str) else json.dumps(each) for each in was if each not in now)
+    return ", ".join(each if isinstance(each, str) else json.dumps(each)
+                     for each in was if each not in now)
 
 
 def _heads(was: Json, now: Json) -> str:
     """The heads that are there no more, or for fewer outputs."""
     if not isinstance(was, list) or not isinstance(now, list):
         return ""
-    fewer = [_head(each) for each in was if all(_range(_outputs(each), _outputs(other)) for other in now
-                                                if _head(other) == _head(each))]
+    fewer = [_head(each) for each in was
+             if all(_range(_outputs(each), _outputs(other)) for other in now
+                    if _head(other) == _head(each))]
     return ", ".join(dict.fromkeys(fewer))
 
 
 def _head(head: Json) -> str:
-    return " + ".join(str(head.get(key)) for key in ("activation", "loss")) if isinstance(head, dict) else str(head)
+    if not isinstance(head, dict):
+        return str(head)
+    return " + ".join(str(head.get(key)) for key in ("activation", "loss"))
 
 
 def _outputs(head: Json) -> Json:
@@ -216,7 +234,8 @@ def _range(was: Json, now: Json) -> str:
 
 
 def _is_range(value: Json) -> bool:
-    return isinstance(value, list) and len(value) == 2 and type(value[0]) is int and type(value[1]) in (int, type(None))
+    return (isinstance(value, list) and len(value) == 2 and type(value[0]) is int
+            and type(value[1]) in (int, type(None)))
 
 
 CLAIMS: dict[str, Callable[[Json, Json], str]] = {
@@ -227,7 +246,8 @@ CLAIMS: dict[str, Callable[[Json, Json], str]] = {
     "depth": _range,
     "max_parameters": lambda was, now: _range([0, was], [0, now]),
     "bias": lambda was, now: "" if now in (was, "any") else str(was),
-    "same_hidden": lambda was, now: "several hidden activations in one network" if now and not was else "",
+    "same_hidden": lambda was, now: ("several hidden activations in one network"
+                                     if now and not was else ""),
     "explored": lambda was, now: "all that is declared" if now and not was else "",
 }
 
@@ -241,9 +261,11 @@ def _digits(old: Run, new: Run, most: float) -> Iterator[Change]:
         for kind, was in kinds.items():
             now = new.report.resolution.get(dtype, {}).get(kind)
             if now is None:
-                yield Change("coverage", f"{dtype} {kind}", f"{was['digits']:.1f} digits", "not compared")
+                yield Change("coverage", f"{dtype} {kind}", f"{was['digits']:.1f} digits",
+                             "not compared")
             elif was["digits"] - now["digits"] > most:
-                yield Change("digits", f"{dtype} {kind}", f"{was['digits']:.1f}", f"{now['digits']:.1f}")
+                yield Change("digits", f"{dtype} {kind}", f"{was['digits']:.1f}",
+                             f"{now['digits']:.1f}")
 
 
 def words(verdict: str) -> str:

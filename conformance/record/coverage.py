@@ -1,8 +1,9 @@
 """The conformance matrix: every feature before every judge, and what may be called green.
 
-A feature is a layer kind, an activation, a loss with its reduction, a dtype, or the door the subject was plugged in by.
-A cell counts the outcomes of the checks on networks that have the feature, so one mistake reddens all the features of
-the networks it shows on. Green needs a floor of passed comparisons: what was hardly tried has not passed.
+A feature is a layer kind, an activation, a loss with its reduction, a dtype, or the door the
+subject was plugged in by. A cell counts the outcomes of the checks on networks that have the
+feature, so one mistake reddens all the features of the networks it shows on. Green needs a floor of
+passed comparisons: what was hardly tried has not passed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from .reading import Run
 
 FLOOR = 30
 WORST = ("failed", "errored", "inconclusive", "declined", "passed", "not_available", "not_claimed")
-MARKS = {"passed": "pass", "failed": "FAIL", "errored": "ERROR", "declined": "declined", "not_claimed": "not claimed",
-         "inconclusive": "inconclusive", "not_available": "not available", "too_few": "too few"}
+MARKS = {"passed": "pass", "failed": "FAIL", "errored": "ERROR", "declined": "declined",
+         "not_claimed": "not claimed", "inconclusive": "inconclusive",
+         "not_available": "not available", "too_few": "too few"}
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ def matrix(run: Run) -> Iterator[Feature]:
     for facet in [*FACETS, *sorted({facet for facet, _ in run.cells} - set(FACETS))]:
         for name in sorted(name for of, name in run.cells if of == facet):
             yield _feature(facet, name, run.cells[facet, name], missing)
-        yield from (Feature(facet, name, {}, "not_claimed") for name in run.unclaimed.get(facet, []))
+        yield from (Feature(facet, name, {}, "not_claimed")
+                    for name in run.unclaimed.get(facet, []))
 
 
-def _feature(facet: str, name: str, by_property: dict[str, Counter[str]], missing: dict[str, Counter[str]]) -> Feature:
+def _feature(facet: str, name: str, by_property: dict[str, Counter[str]],
+             missing: dict[str, Counter[str]]) -> Feature:
     cells: dict[str, Counter[str]] = {}
     for each, outcomes in by_property.items():
         cells.setdefault(judge_of(each), Counter()).update(outcomes)
@@ -75,7 +79,7 @@ def _feature(facet: str, name: str, by_property: dict[str, Counter[str]], missin
 
 
 def share(run: Run) -> int:
-    """The per cent of the claimed features that are green, rounded down; of an incomplete run none is."""
+    """The per cent of the claimed features that are green, rounded down; 0 if incomplete."""
     claimed = [feature for feature in matrix(run) if feature.status != "not_claimed"]
     if not claimed or run.report.verdict in ("incomplete", "not_judged"):
         return 0
@@ -84,4 +88,5 @@ def share(run: Run) -> int:
 
 def counted(outcomes: Counter[str]) -> str:
     """"12 failed, 3 passed": what is not zero, worst first."""
-    return ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome in WORST if (n := outcomes.get(outcome)))
+    return ", ".join(f"{n} {outcome.replace('_', ' ')}"
+                     for outcome in WORST if (n := outcomes.get(outcome)))

@@ -1,12 +1,12 @@
 """Known failures: `backproof-expected.txt`, what it says, and whether a run fails as it says.
 
     # comment lines and blank lines are free
-    reference:bias:bias-averaged-over-batch  known since the first release  https://example.org/issues/12
+    reference:bias:bias-averaged-over-batch  known since 0.1  https://example.org/issues/12
 
-The first word is a finding's id: the property, the kinds of parameter that are wrong (with commas), and the known
-mistake, or "unknown". The last word is a link, http:// or https://. What stands between is the reason, in as many words
-as it takes. `backproof expect DIR --fix` writes the ids; it leaves reason and link to a person, and until then the file
-is refused.
+The first word is a finding's id: the property, the kinds of parameter that are wrong (with commas),
+and the known mistake, or "unknown". The last word is a link, http:// or https://. What stands
+between is the reason, in as many words as it takes. `backproof expect DIR --fix` writes the ids; it
+leaves reason and link to a person, and until then the file is refused.
 """
 
 from __future__ import annotations
@@ -81,21 +81,24 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ExpectationError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise ExpectationError(f"{path}: cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise ExpectationError(f"{path}: is not UTF-8 text") from error
 
 
 def parsed(name: str, text: str, blank: bool = False) -> list[Expected]:
-    """The known failures of a text; ExpectationError, with the line's number, for a line that is not one.
+    """The known failures of a text.
 
-    blank: one whose reason and link `--fix` has left to a person is one too.
+    blank: a line whose reason and link `--fix` has left to a person is one too. Raises
+    ExpectationError, with the line's number, for a line that is not one.
     """
     found = [expected(name, number, line, blank) for number, line in lines(text) if says(line)]
     first: dict[str, int] = {}
     for each in found:
         if first.setdefault(each.id, each.number) != each.number:
-            raise ExpectationError(f"{name}:{each.number}: {each.id} is in line {first[each.id]} already")
+            raise ExpectationError(f"{name}:{each.number}: {each.id} is in line "
+                                   f"{first[each.id]} already")
     return found
 
 
@@ -130,9 +133,13 @@ def expected(name: str, number: int, line: str, blank: bool = False) -> Expected
 
 
 def surprises(known: Sequence[Expected], report: Report) -> list[str]:
-    """What is not as the file says, a line each: an unlisted finding, a listed one that is gone or another now."""
+    """What is not as the file says, a line each.
+
+    That is an unlisted finding, a listed one that is gone, or one that fails differently now.
+    """
     found = by_id(report.findings)
-    left = {name: finding for name, finding in found.items() if name not in {each.id for each in known}}
+    listed = {each.id for each in known}
+    left = {name: finding for name, finding in found.items() if name not in listed}
     said = [_gone(each, left, report) for each in known if each.id not in found]
     said += [f"{name}: is not listed: {finding.headline}" for name, finding in left.items()]
     bad = report.total("failed") + report.total("errored")
@@ -140,11 +147,12 @@ def surprises(known: Sequence[Expected], report: Report) -> list[str]:
 
 
 def _gone(each: Expected, left: dict[str, Finding], report: Report) -> str:
-    """Why a listed id was not found; a finding that fails differently is told here, and left no more."""
+    """Why a listed id was not found; a finding that fails differently is taken out of `left`."""
     other = next((name for name in left if place(name) == each.place), "")
     if other:
         return f"{each.id}: fails differently: {other}: {left.pop(other).headline}"
-    return f"{each.id}: {'passes now' if ran(each, report.counts) else 'was not run'} (line {each.number})"
+    why = "passes now" if ran(each, report.counts) else "was not run"
+    return f"{each.id}: {why} (line {each.number})"
 
 
 def ran(each: Expected, counts: Mapping[str, Mapping[str, int]]) -> bool:
@@ -153,7 +161,10 @@ def ran(each: Expected, counts: Mapping[str, Mapping[str, int]]) -> bool:
 
 
 def as_expected(known: Sequence[Expected], report: Report, file: str) -> tuple[list[str], int]:
-    """What is to be said of the run before the file, and the exit: 0 where its findings are those of the file."""
+    """What is to be said of the run before the file, and the exit code.
+
+    It is 0 where the run's findings are those of the file.
+    """
     if report.verdict not in JUDGED:
         return [f"{report.subject}: {worded(report)}, not compared with {file}"], report.exit
     if said := surprises(known, report):
@@ -171,14 +182,16 @@ def worded(report: Report) -> str:
 def fixed(name: str, text: str, report: Report) -> tuple[str, list[str]]:
     """The text with the ids that fail, as it was otherwise; and what was changed, a line each.
 
-    An id that was not run stays. ExpectationError for a line that is no known failure, filled in or not.
+    An id that was not run stays. Raises ExpectationError for a line that is no known failure,
+    filled in or not.
     """
     found, known = by_id(report.findings), parsed(name, text, blank=True)
     gone = {each.number: each for each in known if each.id not in found}
     dropped = {number for number, each in gone.items() if ran(each, report.counts)}
     new = [each for each in found if each not in {each.id for each in known}]
     kept = [line for number, line in lines(text) if number not in dropped]
-    said = [f"{each.id}: {'dropped: it is not found' if number in dropped else 'kept: it was not run'}"
+    said = [f"{each.id}: "
+            f"{'dropped: it is not found' if number in dropped else 'kept: it was not run'}"
             for number, each in gone.items()]
     return ("\n".join([*kept, *("  ".join([each, *BLANK]) for each in new)]),
             [*said, *(f"{each}: added: write its reason and its link" for each in new)])

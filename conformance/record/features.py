@@ -1,12 +1,11 @@
-"""What a case exercises, by name: layer kinds and structures, activations, loss, dtype; and all there is."""
+"""What a case exercises, by name (layers, structures, activations, loss, dtype), and all names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..properties.claims import Claims, activation
-from ..properties.membership import structures_of
-from ..properties.structures import STRUCTURES
+from ..properties.structures import STRUCTURES, structures_of
 from ..reference import ACTIVATIONS, LOSSES, Case
 from ..reference.arrays import DTYPES
 

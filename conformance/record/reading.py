@@ -1,8 +1,8 @@
-"""A record read back: the report, what each judge said of each feature, and how near every answer came.
+"""A record read back: the report, what each judge said of each feature, how near answers came.
 
-From `report.jsonl` alone. A record without its last line, or cut in the middle of one, is of a run that did not end: it
-is read as far as it goes, and is incomplete. Anything else that is no record is a RecordError of one line. Nothing in a
-record is executed.
+It is read from `report.jsonl` alone. A record without its last line, or cut in the middle of one,
+is of a run that did not end: it is read as far as it goes, and is incomplete. Anything else that is
+no record is a RecordError of one line. Nothing in a record is executed.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ LESSONS = ("symptom", "wrong", "right", "seen")
 class Run:
     """One record.
 
-    header: its first line. report: the verdict and all that the run found out; without a footer what the results say,
-    and "incomplete". cells: (facet, name) -> property -> outcome -> how many. points: of the first answer on each
-    network, (parameter, dtype, error, tolerance, largest entry). examples: case id -> the case as JSON.
-    folder: where the record is, from the current folder; "" where it is elsewhere.
+    header: its first line. report: the verdict and all that the run found out; without a footer
+    what the results say, and "incomplete". cells: (facet, name) -> property -> outcome -> how many.
+    points: of the first answer on each network, (parameter, dtype, error, tolerance, largest
+    entry). examples: case id -> the case as JSON. folder: where the record is, from the current
+    folder; "" where it is elsewhere.
     """
 
     header: Mapping[str, Json]
@@ -58,25 +59,34 @@ class Run:
 
 
 def read(where: str | os.PathLike[str]) -> Run:
-    """The record of a directory, or of a report.jsonl; RecordError, in one line, where there is none."""
+    """The record of a directory, or of a report.jsonl.
+
+    Raises RecordError, in one line, where there is none.
+    """
     path = Path(where)
     path = path / NAME if path.is_dir() else path
     try:
         with open(regular(path), encoding="utf-8", errors="strict") as lines:
             run = _Reader(path.name, path.stem).run(lines)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from error
+        why = error.strerror or type(error).__name__
+        raise RecordError(f"{path}: cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: is not UTF-8 text") from error
     folder = path.resolve().parent
-    run.folder = folder.relative_to(Path.cwd()).as_posix() if folder.is_relative_to(Path.cwd()) else ""
+    here = Path.cwd()
+    run.folder = folder.relative_to(here).as_posix() if folder.is_relative_to(here) else ""
     return run
 
 
 def regular(path: Path) -> Path:
-    """The path, where it is a file that ends; RecordError for a pipe or a device, OSError where it is not there."""
+    """The path, where it is a file that ends.
+
+    Raises RecordError for a pipe or a device, OSError where it is not there.
+    """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise RecordError(f"{path}: is a directory" if path.is_dir() else f"{path}: is no ordinary file")
+        kind = "a directory" if path.is_dir() else "no ordinary file"
+        raise RecordError(f"{path}: is {kind}")
     return path
 
 
@@ -97,8 +107,8 @@ class _Reader:
 
     def run(self, lines: Iterator[str] | Any) -> Run:
         takes: dict[str, Callable[[Mapping[str, Json]], None]] = {
-            "header": self._header, "features": self._features, "result": self._result, "finding": self._finding,
-            "footer": self._footer}
+            "header": self._header, "features": self._features, "result": self._result,
+            "finding": self._finding, "footer": self._footer}
         for line in lines:
             self.number += 1
             data = self._json(line)
@@ -134,7 +144,8 @@ class _Reader:
     def _error(self, why: str) -> RecordError:
         return RecordError(visible(f"{self.name}:{self.number}: {why}"))
 
-    def _get(self, data: Mapping[str, Json], key: str, kind: type | tuple[type, ...], missing: Json = None) -> Json:
+    def _get(self, data: Mapping[str, Json], key: str, kind: type | tuple[type, ...],
+             missing: Json = None) -> Json:
         value = data.get(key, missing)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise self._error(f"{key} is {_short(value)}, wanted {_word(kind)}")
@@ -188,8 +199,10 @@ class _Reader:
             self._point(parameter, number, values)
 
     def _point(self, parameter: str, number: int | None, values: Json) -> None:
-        if not isinstance(values, list) or len(values) != 3 or not all(_is_number(v) for v in values):
-            raise self._error(f"agreement of {_short(parameter)} is {_short(values)}, wanted three numbers")
+        is_one = isinstance(values, list) and len(values) == 3 and all(map(_is_number, values))
+        if not is_one:
+            raise self._error(f"agreement of {_short(parameter)} is {_short(values)}, "
+                              "wanted three numbers")
         if len(self.points) < POINTS:
             dtype = (self.features.get(number or 0, {}).get("dtype") or ["float64"])[0]
             error, tolerance, size = map(float, values)
@@ -224,14 +237,16 @@ class _Reader:
 
     def _footer(self, data: Mapping[str, Json]) -> None:
         if data.get("verdict") not in VERDICTS:
-            raise self._error(f"verdict is {_short(data.get('verdict'))}, wanted one of {', '.join(VERDICTS)}")
-        for key, kind in {"reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}.items():
+            raise self._error(f"verdict is {_short(data.get('verdict'))}, "
+                              f"wanted one of {', '.join(VERDICTS)}")
+        for key, kind in FOOTER.items():
             self._get(data, key, kind)
         notes = self._notes(data.get("notes"))
         if data.get("first_failure") is not None:
             self._get(data, "first_failure", int)
         if data["findings"] != len(self.findings):
-            raise self._error(f"findings is {data['findings']}, but there are lines for {len(self.findings)}")
+            raise self._error(f"findings is {data['findings']}, "
+                              f"but there are lines for {len(self.findings)}")
         self._counts(data["counts"])
         self.footer = {**data, "seconds": self._finite(data, "seconds"), "notes": notes,
                        "resolution": self._resolution(data["resolution"])}
@@ -244,7 +259,8 @@ class _Reader:
         for each in data:
             if isinstance(each, str):
                 found.append(of_schema_1(each))
-            elif isinstance(each, dict) and all(isinstance(each.get(key), str) for key in ("kind", "text")):
+            elif isinstance(each, dict) and all(isinstance(each.get(key), str)
+                                                for key in ("kind", "text")):
                 found.append(note_of(each["kind"], each["text"]))
             else:
                 raise self._error(f"notes holds {_short(each)}, wanted a kind and a text")
@@ -262,16 +278,19 @@ class _Reader:
             for kind, figures in self._get({dtype: kinds}, dtype, dict).items():
                 self._get({kind: figures}, kind, dict)
                 counted = {key: self._get(figures, key, int) for key in ("sharp", "comparisons")}
-                found.setdefault(dtype, {})[kind] = {"digits": self._finite(figures, "digits"), "smallest_error":
-                                                     self._number(figures, "smallest_error"), **counted}
+                found.setdefault(dtype, {})[kind] = {
+                    "digits": self._finite(figures, "digits"),
+                    "smallest_error": self._number(figures, "smallest_error"), **counted}
         return found
 
     def _counts(self, data: Mapping[str, Json]) -> None:
         """The footer's counts are those of the results: else lines are missing."""
-        said = {name: {o: n for o, n in self._get({name: by}, name, dict).items() if n} for name, by in data.items()}
+        said = {name: {o: n for o, n in self._get({name: by}, name, dict).items() if n}
+                for name, by in data.items()}
         seen = {name: dict(by) for name, by in self.counts.items()}
         if {k: v for k, v in said.items() if v} != seen:
-            raise self._error("its counts are not those of the results above: lines are missing, or were changed")
+            raise self._error("its counts are not those of the results above: "
+                              "lines are missing, or were changed")
 
     # --- the whole --------------------------------------------------------------------------------
 
@@ -284,8 +303,8 @@ class _Reader:
         else:
             for key in FOOTED:
                 setattr(report, key, self.footer.get(key, getattr(report, key)))
-        return Run(header, report, self.footer is not None, self._cells(header), self.points, self.examples,
-                   self.results)
+        return Run(header, report, self.footer is not None, self._cells(header), self.points,
+                   self.examples, self.results)
 
     def _missing(self, header: Mapping[str, Json]) -> str:
         planned = header.get("plan", {}).get("examples")
@@ -295,18 +314,23 @@ class _Reader:
         return f"the record has no last line: the run ended after network {self.networks}{of}{seen}"
 
     def _cells(self, header: Mapping[str, Json]) -> dict[tuple[str, str], dict[str, Counter[str]]]:
-        cells: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        cells: dict[tuple[str, str], dict[str, Counter[str]]]
+        cells = defaultdict(lambda: defaultdict(Counter))
         for (number, name), outcomes in self.by_features.items():
-            facets = {} if number is None else {**self.features[number], "door": [header.get("door") or "function"]}
+            door = header.get("door") or "function"
+            facets = {} if number is None else {**self.features[number], "door": [door]}
             for facet, names in facets.items():
                 for each in names:
                     cells[facet, each][name].update(outcomes)
         return {key: dict(by) for key, by in cells.items()}
 
 
-FINDING = {f.name: {"where": "where", "also": "names", "faults": "names", "lesson": "texts", "wrong": "names",
-                    "right": "names", "ratio": "ratio"}.get(
-    f.name, "number" if f.name in ("got", "wanted", "error", "tolerance") else "text") for f in fields(Finding)}
+FIELDS = {"where": "where", "also": "names", "faults": "names", "lesson": "texts",
+          "wrong": "names", "right": "names", "ratio": "ratio", "got": "number",
+          "wanted": "number", "error": "number", "tolerance": "number"}
+FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
+FOOTER: dict[str, type] = {
+    "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}
 FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
 
 

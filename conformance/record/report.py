@@ -1,4 +1,4 @@
-"""What a run says: outcomes, findings, the verdict. Plain data, the same after a trip through JSON."""
+"""What a run says: outcomes, findings, the verdict. Plain data, also after a trip through JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 from .notes import Note
 
 SCHEMA = 2
-OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive", "not_available")
+OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive",
+            "not_available")
 EXECUTED = ("passed", "failed", "errored")
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
 VERDICTS = ("conforms", "does_not_conform", "not_judged", "incomplete")
@@ -20,15 +21,17 @@ EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
 
 @dataclass(frozen=True)
 class Finding:
-    """One mistake: the property it broke, where, the numbers, the case that shows it and what explains it.
+    """One mistake: the property it broke, where, the numbers, the case that shows it and why.
 
-    `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and `tolerance` are that
-    entry's. `case` is the id of the case file. `explanation` says what is wrong, a line each. `also` names the other
-    properties that broke with it. `faults` are the known mistakes it is consistent with, the likeliest first, and
-    `lesson` that one's symptom, wrong and right line, and where it was seen; empty where no known mistake matches.
-    `kinds` are the kinds of parameter that are wrong ("bias,weight"), or how it broke. `wrong` and `right` are the
-    gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones are times the truth,
-    where there is one, and `equals` what that number is on every failing network ("1/N", "3").
+    `parameter` is the worst one on the reduced case, `where` its worst entry's index; `error` and
+    `tolerance` are that entry's. `case` is the id of the case file. `explanation` says what is
+    wrong, a line each. `also` names the other properties that broke with it. `faults` are the known
+    mistakes it is consistent with, the likeliest first, and `lesson` that one's symptom, wrong and
+    right line, and where it was seen; empty where no known mistake matches. `kinds` are the kinds
+    of parameter that are wrong ("bias,weight"), or how it broke. `wrong` and `right` are the
+    gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones
+    are times the truth, where there is one, and `equals` what that number is on every failing
+    network ("1/N", "3").
     """
 
     property: str
@@ -52,13 +55,14 @@ class Finding:
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
-        """property:kinds:mistake, the same from run to run and from seed to seed, as far as the mistake is."""
-        parts = (self.property, self.kinds or self.parameter.rpartition(".")[2], (*self.faults, "unknown")[0])
+        """property:kinds:mistake, the same from run to run as far as the mistake is."""
+        parts = (self.property, self.kinds or self.parameter.rpartition(".")[2],
+                 (*self.faults, "unknown")[0])
         return ":".join(re.sub(r"[^\w,.-]", "_", part) or "none" for part in parts)
 
     @builtins.property
     def text(self) -> str:
-        """The likeliest mistake with its wrong and right line, what else it could be, and the explanation."""
+        """The likeliest mistake with its lines, what else it could be, and the explanation."""
         return "\n".join([*self._taught(), self.explanation])
 
     @builtins.property
@@ -74,8 +78,10 @@ class Finding:
             yield f"also consistent with: {', '.join(self.faults[1:4])}"
 
     def to_json(self) -> dict[str, Any]:
-        lists = {name: list(getattr(self, name)) for name in ("where", "also", "faults", "wrong", "right")}
-        numbers = {name: _finite(getattr(self, name)) for name in ("got", "wanted", "error", "tolerance")}
+        lists = {name: list(getattr(self, name))
+                 for name in ("where", "also", "faults", "wrong", "right")}
+        numbers = {name: _finite(getattr(self, name))
+                   for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
         return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio}
 
@@ -100,8 +106,9 @@ def _finite(value: float) -> float | str:
 class Report:
     """The whole of a run: `report.json` is this, and `text()` what a terminal shows.
 
-    counts: property -> outcome -> how many; resolution: dtype -> parameter kind -> digits of agreement, the smallest
-    relative error the run would have seen, and how many comparisons were that sharp.
+    counts: property -> outcome -> how many. resolution: dtype -> parameter kind -> digits of
+    agreement, the smallest relative error the run would have seen, and how many comparisons were
+    that sharp.
     """
 
     subject: str
@@ -154,11 +161,13 @@ class Report:
     def _evidence(self) -> list[str]:
         passed, failed = self.total("passed"), self.total("failed")
         rest = ", ".join(f"{n} {o.replace('_', ' ')}" for o in OUTCOMES[2:] if (n := self.total(o)))
-        lines = [f"  {self.networks} networks, {passed} checks passed, {failed} failed{', ' + rest if rest else ''}; "
+        rest = f", {rest}" if rest else ""
+        lines = [f"  {self.networks} networks, {passed} checks passed, {failed} failed{rest}; "
                  f"{self.seconds:.1f} s, seed {self.seed}"]
         for dtype, kinds in self.resolution.items():
             for kind, figures in kinds.items():
-                lines.append(f"  {dtype} {kind}: agrees to {figures['digits']:.1f} digits; would have seen a relative "
+                lines.append(f"  {dtype} {kind}: agrees to {figures['digits']:.1f} digits; "
+                             "would have seen a relative "
                              f"error of {figures['smallest_error']:.0e} (median); "
                              f"{int(figures['sharp'])} sharp comparisons")
         return [*lines, *(f"  note: {note}" for note in self.notes)]

@@ -1,14 +1,18 @@
 """The record of a run: `report.jsonl` as it goes, `cases/<id>.json`, and `report.json` at the end.
 
-    {"type": "header", "schema": 1, "subject": ..., "plan": ..., "seed": ..., "environment": ..., "started": ...}
-    {"type": "features", "id": 0, "layer": ["dense"], "activation": ["tanh"], "loss": [...], "dtype": ["float64"]}
-    {"type": "result", "property": "torch", "outcome": "passed", "network": 1, "batch": 4, "features": 0}
+    {"type": "header", "schema": 1, "subject": ..., "plan": ..., "seed": ..., "environment": ...,
+     "started": ...}
+    {"type": "features", "id": 0, "layer": ["dense"], "activation": ["tanh"], "loss": [...],
+     "dtype": ["float64"]}
+    {"type": "result", "property": "torch", "outcome": "passed", "network": 1, "batch": 4,
+     "features": 0}
     {"type": "finding", ..., "example": the reduced case}
     {"type": "footer", "verdict": ...}
 
 Schemas of a line, of the summary and of a case are in `schemas/`.
 
-Without its footer a record is of a run that did not end. Strict JSON: numbers that are not finite are strings.
+Without its footer a record is of a run that did not end. It is strict JSON: numbers that are not
+finite are strings.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
     from ..reference import Case
 
 HEADED = ("schema", "subject", "environment", "seed")
-PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn", "autograd", "micrograd")
+PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn",
+            "autograd", "micrograd")
 
 
 class RecordError(BackproofError):
@@ -39,7 +44,7 @@ class RecordError(BackproofError):
 
 
 def environment() -> dict[str, str]:
-    """What the run ran on: Python, platform, processors and versions; no paths and no names of machines."""
+    """What the run ran on: Python, platform, processors and versions; no paths, no host names."""
     here = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": f"{platform.system()} {platform.machine()}",
@@ -56,7 +61,7 @@ def _version(package: str) -> str:
 
 
 def here(text: str) -> str:
-    """file:line or file:name below the folder the run was started in, the file's name alone elsewhere.
+    """file:line or file:name below the folder the run was started in, else the file's name alone.
 
     No path of a machine goes into a record. What names no file stays as it is.
     """
@@ -64,11 +69,15 @@ def here(text: str) -> str:
     if not Path(file).is_absolute():
         return text
     path, folder = Path(file).resolve(), Path.cwd()
-    return f"{path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name}:{rest}"
+    name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    return f"{name}:{rest}"
 
 
 def plain(value: Any) -> Any:
-    """The value as strict JSON: NumPy numbers and arrays, tuples, sets, dataclasses; NaN and infinity as text."""
+    """The value as strict JSON, from numbers, arrays, tuples, sets and dataclasses.
+
+    NaN and infinity become text.
+    """
     if isinstance(value, float):
         return float(value) if abs(value) < float("inf") else str(float(value))
     if value is None or isinstance(value, str | bool | int):
@@ -76,7 +85,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
+        in_order = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(v) for v in in_order]
     return _object(value)
 
 
@@ -84,7 +94,8 @@ def _object(value: Any) -> Any:
     for method in ("to_json", "tolist"):
         if hasattr(value, method):
             return plain(getattr(value, method)())
-    return plain(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else str(value)
+    data = is_dataclass(value) and not isinstance(value, type)
+    return plain(asdict(value)) if data else str(value)
 
 
 def to_text(value: Any, indent: int | None = None) -> str:
@@ -100,7 +111,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 class Recorder:
-    """Writes a record under a directory, which is made; without one it writes nothing. Close it, or use `with`.
+    """Writes a record under a directory, which is made; without one it writes nothing.
+
+    Close it, or use `with`.
 
     Every method raises RecordError where the disk does not let it.
     """
@@ -119,7 +132,8 @@ class Recorder:
             raise RecordError(f"report: {directory} is a file, wanted a directory")
         (directory / "cases").mkdir(parents=True, exist_ok=True)
         (directory / "report.json").unlink(missing_ok=True)
-        self.lines = open(directory / "report.jsonl", "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+        path = directory / "report.jsonl"
+        self.lines = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
 
     def _try(self, do: Any, *arguments: Any) -> None:
         try:
@@ -146,9 +160,11 @@ class Recorder:
 
             started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
-                       target=here(subject.target), needs=list(subject.needs), source=here(subject.source),
+                       target=here(subject.target), needs=list(subject.needs),
+                       source=here(subject.source),
                        claims=subject.claims,
-                       unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed, environment=environment(),
+                       unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed,
+                       environment=environment(),
                        started=started)
 
     def result(self, case: Case | None = None, **fields: Any) -> None:
@@ -180,7 +196,8 @@ class Recorder:
         """A line for each finding, the last line, and the summary `report.json`."""
         if self.directory is not None:
             for finding in report.findings:
-                self._line(type="finding", **finding.to_json(), example=self.cases.get(finding.case))
+                example = self.cases.get(finding.case)
+                self._line(type="finding", **finding.to_json(), example=example)
             rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
             self._line(type="footer", **rest | {"findings": len(report.findings)})
             self._try(write_whole, self.directory / "report.json", to_text(report, indent=1))

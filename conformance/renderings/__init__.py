@@ -1,4 +1,4 @@
-"""What one record can be shown as: a row is a file's name, a sentence, and the module that renders it.
+"""What one record can be shown as: a row is a file's name, the module that renders it, a sentence.
 
 Each module has `render(run) -> str`. Importing this imports none of them.
 """
@@ -24,21 +24,29 @@ class Rendering(NamedTuple):
 
 RENDERINGS: dict[str, Rendering] = {
     "text": Rendering("report.txt", "text", "what a terminal shows"),
-    "markdown": Rendering("report.md", "markdown", "for the job summary of CI: worst first, below 1 MiB"),
-    "html": Rendering("report.html", "html", "one page that needs nothing else, for a browser or a printer"),
-    "junit": Rendering("junit.xml", "junit", "JUnit XML: a test case for every property, the findings in its failures"),
+    "markdown": Rendering(
+        "report.md", "markdown", "for the job summary of CI: worst first, below 1 MiB"),
+    "html": Rendering(
+        "report.html", "html", "one page that needs nothing else, for a browser or a printer"),
+    "junit": Rendering(
+        "junit.xml", "junit",
+        "JUnit XML: a test case for every property, the findings in its failures"),
     "json": Rendering("report.json", "summary", "the summary, as `verify --report` writes it"),
-    "badge": Rendering("badge.json", "badge", "a shields.io endpoint: the verdict and the share of green features"),
-    "annotations": Rendering("annotations.txt", "annotations", "GitHub annotations at the subject's file and line"),
+    "badge": Rendering(
+        "badge.json", "badge",
+        "a shields.io endpoint: the verdict and the share of green features"),
+    "annotations": Rendering(
+        "annotations.txt", "annotations", "GitHub annotations at the subject's file and line"),
 }
 
 
 def replay_line(run: Run, finding: Finding) -> str:
     """What to type, where the run was started, to ask the finding's case again.
 
-    DIR and TARGET stand for what is not known: a record that was made elsewhere, a subject that had no text.
+    DIR and TARGET stand for what is not known: a record that was made elsewhere, a subject that had
+    no text.
     """
-    target = shlex.quote(str(run.header.get("target") or "")) if run.header.get("target") else "TARGET"
+    target = shlex.quote(str(run.header.get("target") or "TARGET"))
     folder = shlex.quote(run.folder) if run.folder else "DIR"
     return f"python -m backproof replay {folder}/cases/{finding.case}.json {target}"
 

@@ -1,6 +1,7 @@
 """GitHub workflow commands: each finding at the file and line of the subject.
 
-https://docs.github.com/actions: `::error file={},line={},title={}::{message}`; ten of a kind are shown for a step.
+https://docs.github.com/actions: `::error file={},line={},title={}::{message}`; ten of a kind are
+shown for a step.
 """
 
 from __future__ import annotations
@@ -8,17 +9,20 @@ from __future__ import annotations
 from ..record.reading import Run
 
 MOST = 10
-LEVELS = {"conforms": "notice", "does_not_conform": "error", "not_judged": "error", "incomplete": "warning"}
+LEVELS = {"conforms": "notice", "does_not_conform": "error", "not_judged": "error",
+          "incomplete": "warning"}
 
 
 def render(run: Run) -> str:
     """A line for each finding; one for the verdict where that is not all there is to say."""
     report = run.report
-    lines = [command("error", run, finding.headline, finding.text) for finding in report.findings[:MOST]]
+    lines = [command("error", run, finding.headline, finding.text)
+             for finding in report.findings[:MOST]]
     left = len(report.findings) - len(lines)
     if not lines or left or report.verdict != "does_not_conform":
         verdict = report.verdict.replace("_", " ")
-        said = "; ".join(filter(None, [verdict, report.reason, f"and {left} findings more" if left else ""]))
+        more = f"and {left} findings more" if left else ""
+        said = "; ".join(filter(None, [verdict, report.reason, more]))
         lines.append(command(LEVELS[report.verdict], run, f"{report.subject}: {verdict}", said))
     return "\n".join(lines) + "\n"
 
@@ -26,7 +30,8 @@ def render(run: Run) -> str:
 def command(level: str, run: Run, title: str, message: str) -> str:
     file, _, line = str(run.header.get("source", "")).rpartition(":")
     where = {"file": file, "line": line} if file and line.isdigit() else {}
-    properties = ",".join(f"{key}={value_of(value)}" for key, value in {**where, "title": title}.items())
+    properties = ",".join(f"{key}={value_of(value)}"
+                          for key, value in {**where, "title": title}.items())
     return f"::{level} {properties}::{data(message)}"
 
 

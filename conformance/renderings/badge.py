@@ -7,11 +7,15 @@ import json
 from ..record.coverage import share
 from ..record.reading import Run
 
-COLORS = {"conforms": "brightgreen", "does_not_conform": "red", "not_judged": "lightgrey", "incomplete": "lightgrey"}
+COLORS = {"conforms": "brightgreen", "does_not_conform": "red", "not_judged": "lightgrey",
+          "incomplete": "lightgrey"}
 
 
 def render(run: Run) -> str:
-    """The verdict; where networks were judged, the share of the claimed features that are green, rounded down."""
+    """The verdict, and, where networks were judged, the share of claimed features that are green.
+
+    The share is in per cent, rounded down.
+    """
     verdict = run.report.verdict
     judged = verdict in ("conforms", "does_not_conform")
     message = verdict.replace("_", " ") + (f", {share(run)}% of features" if judged else "")

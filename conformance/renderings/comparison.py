@@ -17,7 +17,8 @@ def text(compared: Compared) -> str:
     lines = [_headline(compared), *(f"  {name}: {_about(run)}" for name, run in _both(compared)),
              *(f"  note: {note}" for note in compared.notes)]
     for title, changes in _parts(compared):
-        lines += ["", f"{title}:", *(f"  {KINDS[change.kind]}: {line}" for change, line in _lines(changes))]
+        lines += ["", f"{title}:"]
+        lines += [f"  {KINDS[change.kind]}: {line}" for change, line in _lines(changes)]
     return "\n".join(lines)
 
 
@@ -34,9 +35,10 @@ def markdown(compared: Compared) -> str:
 
 def as_json(compared: Compared) -> str:
     """The changes one by one, every cell of its own."""
-    return json.dumps({"old": compared.old.report.subject, "new": compared.new.report.subject, "notes": compared.notes,
-                       "worse": list(map(asdict, compared.worse)), "better": list(map(asdict, compared.better))},
-                      indent=1)
+    whole = {"old": compared.old.report.subject, "new": compared.new.report.subject,
+             "notes": compared.notes, "worse": list(map(asdict, compared.worse)),
+             "better": list(map(asdict, compared.better))}
+    return json.dumps(whole, indent=1)
 
 
 FORMS: dict[str, Callable[[Compared], str]] = {"text": text, "markdown": markdown, "json": as_json}
@@ -48,7 +50,8 @@ def _plain(line: str) -> str:
 
 
 def _headline(compared: Compared) -> str:
-    said = "WORSE than before" if compared.worse else "BETTER than before" if compared.better else "as before"
+    better = "BETTER than before" if compared.better else "as before"
+    said = "WORSE than before" if compared.worse else better
     return f"{compared.new.report.subject}: {said}"
 
 
@@ -63,8 +66,8 @@ def _about(run: Run) -> str:
 
 
 def _parts(compared: Compared) -> Iterator[tuple[str, list[Change]]]:
-    yield from ((title, changes) for title, changes in (("worse", compared.worse), ("better", compared.better))
-                if changes)
+    parts = ("worse", compared.worse), ("better", compared.better)
+    yield from ((title, changes) for title, changes in parts if changes)
 
 
 def _lines(changes: list[Change]) -> Iterator[tuple[Change, str]]:

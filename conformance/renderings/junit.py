@@ -1,6 +1,7 @@
-"""JUnit XML of a record: a test case for every property, the diagnosis and the replay line in the failures.
+"""JUnit XML of a record: a test case for every property, the diagnosis in the failures.
 
-A check that was not made is skipped, one that raised is an error, an inconclusive one is skipped: none looks passed.
+A check that was not made is skipped, one that raised is an error, an inconclusive one is skipped:
+none looks passed. A failure holds the line that replays it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def render(run: Run) -> str:
     """One suite; its `verdict` case says what the run as a whole is."""
     report = run.report
-    cases = [verdict(run), *(of_property(run, name, outcomes) for name, outcomes in report.counts.items())]
+    cases = [verdict(run),
+             *(of_property(run, name, outcomes) for name, outcomes in report.counts.items())]
     kinds = [child.tag for case in cases for child in case]
     counts = {"tests": len(cases), **{key: kinds.count(tag) for key, tag in TAGS.items()}}
     about = {"name": clean(f"backproof {report.subject}"), "time": f"{report.seconds:.3f}"}

@@ -1,4 +1,4 @@
-"""Markdown for the job summary of CI: the verdict, the findings worst first, the matrix; cut below GitHub's 1 MiB."""
+"""Markdown for the job summary of CI, below its 1 MiB: verdict, findings worst first, matrix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def cut(parts: Iterable[str]) -> str:
             left += 1
         else:
             kept.append(part)
-    return "\n".join(kept) + (f"\n_Cut here: {left} more parts do not fit into a job summary._\n" if left else "\n")
+    cut = f"\n_Cut here: {left} more parts do not fit into a job summary._\n" if left else "\n"
+    return "\n".join(kept) + cut
 
 
 def sections(run: Run) -> Iterator[str]:
@@ -39,7 +40,8 @@ def sections(run: Run) -> Iterator[str]:
     if report.reason:
         yield f"> {text(report.reason)}\n"
     if not run.complete:
-        yield "> **Incomplete**: findings are told at the end of a run, and this one did not end. Nothing is a pass.\n"
+        yield ("> **Incomplete**: findings are told at the end of a run, and this one did not end. "
+               "Nothing is a pass.\n")
     worst_first = sorted(report.findings, key=lambda f: ORDER.get(f.outcome, len(ORDER)))
     for i, finding in enumerate(worst_first, 1):
         yield "\n".join(one(i, finding, run))
@@ -51,7 +53,7 @@ def sections(run: Run) -> Iterator[str]:
 
 
 def one(number: int, finding: Finding, run: Run) -> Iterator[str]:
-    """A finding: the headline, the wrong and the right line, the explanation and how to see it again."""
+    """A finding: the headline, the wrong and right line, the explanation, how to see it again."""
     yield f"### {number}. {text(finding.headline)}\n"
     if finding.lesson:
         lines = " | ".join(code(finding.lesson[side]) for side in ("wrong", "right"))
@@ -81,18 +83,20 @@ def row(feature: Feature, columns: list[str]) -> str:
 
 def sharpness(run: Run) -> Iterator[str]:
     if run.report.resolution:
-        yield "| | digits of agreement | would have seen | sharp comparisons |\n| --- | ---: | ---: | ---: |"
+        yield ("| | digits of agreement | would have seen | sharp comparisons |\n"
+               "| --- | ---: | ---: | ---: |")
     for dtype, kinds in run.report.resolution.items():
         for kind, figures in kinds.items():
-            yield (f"| {text(dtype)} {text(kind)} | {figures['digits']:.1f} | {figures['smallest_error']:.0e} "
-                   f"| {int(figures['sharp'])} |")
+            yield (f"| {text(dtype)} {text(kind)} | {figures['digits']:.1f} "
+                   f"| {figures['smallest_error']:.0e} | {int(figures['sharp'])} |")
 
 
 def untested(run: Run) -> Iterator[str]:
     """What nothing was said about: not claimed, not available, and the notes."""
     absent = [name for name, by in run.report.counts.items() if by.get("not_available")]
     yield ""
-    yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}" for facet, names in run.unclaimed.items())
+    yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}"
+                for facet, names in run.unclaimed.items())
     yield from (f"- not available: {text(name)}" for name in absent)
     yield from (f"- note: {text(note)}" for note in run.report.notes)
 
@@ -102,7 +106,8 @@ def untested(run: Run) -> Iterator[str]:
 
 def text(value: str) -> str:
     """One line in which nothing is markup: no tags, no links, no table cells, no mentions."""
-    return re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", untagged(value)).replace("\\@", "&#64;").replace("://", "&#58;//")
+    escaped = re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", untagged(value))
+    return escaped.replace("\\@", "&#64;").replace("://", "&#58;//")
 
 
 def code(value: str) -> str:

@@ -1,5 +1,7 @@
-"""Several records on one page that needs nothing else, and runs nothing: subjects with their verdicts, features before
-subjects. A cell says in words what the worst outcome was, and how often each; colour only repeats it.
+"""Several records on one page that needs nothing else, and runs nothing.
+
+It shows the subjects with their verdicts, and features before subjects. A cell says in words what
+the worst outcome was, and how often each; colour only repeats it.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ main > h1 { font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.2; margin: 0.7
 .board td:is(.failed, .errored) { background: var(--bad2); }
 .board td.no_verdict { background: var(--warn-wash); }
 .board td:is(.not_exercised, .not_claimed, .not_available) { background: none; }
-.board td:is(.not_exercised, .not_claimed, .not_available) b { color: var(--soft); font-weight: 400; }
-@media print { .board { font-size: 8pt; } .board td, .board thead th, .subjects td:last-child { min-width: 0; } }
+.board td:is(.not_exercised, .not_claimed, .not_available) b {
+  color: var(--soft); font-weight: 400; }
+@media print { .board { font-size: 8pt; }
+  .board td, .board thead th, .subjects td:last-child { min-width: 0; } }
 """
 SAID = {**MARKS, "no_verdict": "no verdict", "not_exercised": "not exercised"}
 SHOWN = {**SIGNS, "no_verdict": "?", "not_exercised": "·"}
@@ -52,7 +56,10 @@ class Row(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What is said of a feature of one subject: an outcome, "too_few", "no_verdict" or "not_exercised"."""
+    """What is said of a feature of one subject.
+
+    It is an outcome, "too_few", "no_verdict" or "not_exercised".
+    """
 
     status: str
     outcomes: Counter[str]
@@ -65,10 +72,12 @@ def render(rows: Sequence[Row]) -> str:
 
 def _body(rows: Sequence[Row]) -> Iterator[Markup]:
     yield tag("a", "Skip to the scoreboard", href="#main", class_="skip")
-    yield tag("header", tag("p", "backproof ", tag("span", "scoreboard"), class_="brand"), class_="top")
+    yield tag("header", tag("p", "backproof ", tag("span", "scoreboard"), class_="brand"),
+              class_="top")
     yield tag("main", tag("h1", _title(rows)), section("subjects", "Subjects", _subjects(rows)),
               section("features", "Features", *_features(rows)), id="main", tabindex="-1")
-    yield tag("footer", tag("p", "Nothing on this page is loaded from anywhere else."), class_="bottom")
+    yield tag("footer", tag("p", "Nothing on this page is loaded from anywhere else."),
+              class_="bottom")
 
 
 # --- the subjects ---------------------------------------------------------------------------------
@@ -87,10 +96,11 @@ def _subjects(rows: Sequence[Row]) -> Markup:
 def _subject(row: Row) -> list[object]:
     run, report = row.run, row.run.report
     total = sum(map(Counter, report.counts.values()), Counter())
-    name = join([_name(row), " ", tag("span", run.header.get("door") or "function", class_="quiet")])
+    door = tag("span", run.header.get("door") or "function", class_="quiet")
+    name = join([_name(row), " ", door])
     reason = [" ", tag("span", report.reason, class_="quiet")] if report.reason else []
-    return [name, join([_verdict(run), *reason]), f"{share(run)} %", f"{report.networks:,}", counted(total) or "none",
-            _date(run), ", ".join(_versions(run))]
+    return [name, join([_verdict(run), *reason]), f"{share(run)} %", f"{report.networks:,}",
+            counted(total) or "none", _date(run), ", ".join(_versions(run))]
 
 
 def _name(row: Row) -> Markup:
@@ -113,8 +123,10 @@ def _versions(run: Run) -> Iterator[str]:
     there: Mapping[str, str] = run.report.environment
     known = run.header.get("door") == "ready-made" and isinstance(run.header.get("needs"), list)
     names = [PACKAGES.get(each, each) for each in run.header["needs"]] if known else []
-    wanted = [*names, *ALWAYS] if known else [each for each in there if each not in ("platform", "processors")]
-    yield from (f"{name if name != 'python' else ''} {there[name]}".strip() for name in wanted if name in there)
+    ran_on = ("platform", "processors")
+    wanted = [*names, *ALWAYS] if known else [each for each in there if each not in ran_on]
+    yield from (f"{name if name != 'python' else ''} {there[name]}".strip()
+                for name in wanted if name in there)
 
 
 # --- the features ---------------------------------------------------------------------------------
@@ -124,14 +136,17 @@ def _features(rows: Sequence[Row]) -> Iterator[Markup]:
     boards = [_board(row.run) for row in rows]
     every = list(dict.fromkeys(key for board in boards for key in board))
     names = [key for key in every if any(_of(board, *key).status in TRIED for board in boards)]
-    yield tag("p", f"The worst outcome of a feature's checks, and how many there were. \"pass\" wants {FLOOR} "
-              "comparisons that passed and none that did not; in a run without a verdict nothing has passed.")
+    yield tag("p", "The worst outcome of a feature's checks, and how many there were. \"pass\" "
+              f"wants {FLOOR} comparisons that passed and none that did not; in a run without a "
+              "verdict nothing has passed.")
     heads = [tag("th", "feature", scope="col"),
              *(tag("th", _name(row), " ", _verdict(row.run), scope="col") for row in rows)]
-    groups = [_group(facet, [name for of, name in names if of == facet], boards) for facet in _facets(names)]
-    whole = tag("table", tag("caption", "Features by row, subjects by column"), tag("thead", tag("tr", *heads)),
-                *groups, class_="grid board")
-    yield tag("div", whole, class_="scroll", role="region", aria_label="Features by subject", tabindex="0")
+    groups = [_group(facet, [name for of, name in names if of == facet], boards)
+              for facet in _facets(names)]
+    whole = tag("table", tag("caption", "Features by row, subjects by column"),
+                tag("thead", tag("tr", *heads)), *groups, class_="grid board")
+    yield tag("div", whole, class_="scroll", role="region", aria_label="Features by subject",
+              tabindex="0")
     left = [name for _, name in every if not _among(name, names)]
     if left:
         yield tag("p", f"Claimed by no subject here: {', '.join(left)}.", class_="left")
@@ -160,12 +175,15 @@ def _board(run: Run) -> dict[tuple[str, str], Cell]:
 def _status(run: Run, feature: Feature) -> str:
     """A run that came to no verdict has passed nothing."""
     green = feature.status in ("passed", "too_few")
-    return "no_verdict" if green and run.report.verdict not in ("conforms", "does_not_conform") else feature.status
+    judged = run.report.verdict in ("conforms", "does_not_conform")
+    return "no_verdict" if green and not judged else feature.status
 
 
-def _group(facet: str, names: Sequence[str], boards: Sequence[dict[tuple[str, str], Cell]]) -> Markup:
+def _group(facet: str, names: Sequence[str],
+           boards: Sequence[dict[tuple[str, str], Cell]]) -> Markup:
     head = tag("tr", tag("th", facet, scope="rowgroup", colspan=len(boards) + 1), class_="facet")
-    rows = (tag("tr", tag("th", name, scope="row"), *(_cell(_of(board, facet, name)) for board in boards))
+    rows = (tag("tr", tag("th", name, scope="row"),
+                *(_cell(_of(board, facet, name)) for board in boards))
             for name in sorted(names))
     return tag("tbody", head, *rows)
 
@@ -173,10 +191,12 @@ def _group(facet: str, names: Sequence[str], boards: Sequence[dict[tuple[str, st
 def _of(board: dict[tuple[str, str], Cell], facet: str, name: str) -> Cell:
     """The subject's cell; a loss that it does not claim with any reduction is not claimed."""
     unclaimed = (facet, _base(name)) in board and board[facet, _base(name)].status == "not_claimed"
-    return board.get((facet, name), Cell("not_claimed" if unclaimed else "not_exercised", Counter()))
+    absent = Cell("not_claimed" if unclaimed else "not_exercised", Counter())
+    return board.get((facet, name), absent)
 
 
 def _cell(cell: Cell) -> Markup:
-    mark = tag("b", tag("span", SHOWN[cell.status], " ", aria_hidden="true", class_="sign"), SAID[cell.status])
+    sign = tag("span", SHOWN[cell.status], " ", aria_hidden="true", class_="sign")
+    mark = tag("b", sign, SAID[cell.status])
     counts = [" ", tag("span", counted(cell.outcomes))] if counted(cell.outcomes) else []
     return tag("td", mark, *counts, class_=cell.status)

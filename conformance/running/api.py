@@ -42,12 +42,13 @@ def verify(
     report: str | os.PathLike[str] | None = None,
     quiet: bool = True,
 ) -> Report:
-    """Verify a function, a Subject, or a target's text ("my_file.py:backprop", "scikit-learn-regressor").
+    """Verify a function, a Subject, or a text ("my_file.py:backprop", "scikit-learn-regressor").
 
-    examples and seconds: how many networks, and how long, whichever is first (default: those of the profile, "quick",
-    "default" or "thorough"). oracles: which witnesses (default: all that are there). require: those whose absence is an
-    error. stop_after: end once so many networks have failed. report: a directory for the record; the cases of the last
-    run in it are asked first. Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
+    examples and seconds: how many networks, and how long, whichever is first (default: those of the
+    profile, "quick", "default" or "thorough"). oracles: which witnesses (default: all that are
+    there). require: those whose absence is an error. stop_after: end once so many networks have
+    failed. report: a directory for the record; the cases of the last run in it are asked first.
+    Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
     DescriptionError for what is not callable; all are a BackproofError.
     """
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile)
@@ -55,15 +56,22 @@ def verify(
 
 
 def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
-    """The Subject of a function, a text, or a Subject; TargetError or DescriptionError where there is none."""
+    """The Subject of a function, a text, or a Subject.
+
+    Raises TargetError or DescriptionError where there is none.
+    """
     from ..plug.subject import subject_of
     from ..plug.targets import load
 
     return load(target) if isinstance(target, str) else subject_of(target)
 
 
-def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None, quiet: bool) -> Report:
-    """The run and its record; PlanError for a required oracle that is not there, RecordError for the record."""
+def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None,
+          quiet: bool) -> Report:
+    """The report of a run, which leaves its record in the directory.
+
+    Raises PlanError for a required oracle that is not there, RecordError for the record.
+    """
     from ..plug.undisturbed import undisturbed
     from .past import remembered
     from .run import run
@@ -71,7 +79,8 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     check_there(plan.require)
     first, left_out = remembered(directory)
     plan = replace(plan, first=(*plan.first, *first))
-    with Recorder(directory) as recorder, Progress(subject.name, quiet=quiet) as listen, undisturbed():
+    progress = Progress(subject.name, quiet=quiet)
+    with Recorder(directory) as recorder, progress as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples, 0, 0.0)
         report = run(subject, plan, recorder, listen, None if quiet else listen.announce)
@@ -115,8 +124,8 @@ def plan_of(
         whole("stop_after", stop_after, 1)
     from ..judging.plan import Plan
 
-    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen, require=required,
-                stop_after=stop_after, entrywise=PROFILES[profile].entrywise)
+    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen,
+                require=required, stop_after=stop_after, entrywise=PROFILES[profile].entrywise)
 
 
 def whole(what: str, value: Any, least: int) -> None:
@@ -132,8 +141,11 @@ def positive(what: str, value: Any) -> None:
 
 
 def names_of(what: str, names: Names) -> tuple[str, ...]:
-    """Oracle names from a sequence, or a text with commas; PlanError for one that is unknown, or an empty text."""
-    found = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+    """Oracle names from a sequence, or a text with commas.
+
+    Raises PlanError for one that is unknown, and for an empty text.
+    """
+    found = tuple(map(str.strip, names.split(","))) if isinstance(names, str) else tuple(names)
     for name in found:
         if name not in ORACLES:
             raise PlanError(f"{what}: unknown oracle {name!r}; there is {', '.join(ORACLES)}")

@@ -1,4 +1,4 @@
-"""The cases that showed a mistake in the runs before: they are asked first, before any network is drawn."""
+"""The cases that showed a mistake in the runs before: they are asked before any is drawn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ MOST = 50
 
 
 def remembered(directory: str | os.PathLike[str] | None) -> tuple[tuple[Case, ...], list[Note]]:
-    """The cases of a record's directory, the newest first, at most 50; and a note on files that hold none."""
+    """The cases of a record's directory, the newest first, at most 50; and a note.
+
+    The note says how many files hold no case; there is none where all do.
+    """
     if directory is None:
         return (), []
     found, unreadable = [], 0

@@ -26,4 +26,5 @@ PROFILES = {
 
 def listed() -> str:
     """"quick: 60 networks, at most 20 s; ..."."""
-    return "; ".join(f"{name}: {row.examples} networks, at most {row.seconds:g} s" for name, row in PROFILES.items())
+    return "; ".join(f"{name}: {row.examples} networks, at most {row.seconds:g} s"
+                     for name, row in PROFILES.items())

@@ -1,4 +1,7 @@
-"""How far a run has come: one line that rewrites itself on a terminal, a line every 10 s elsewhere. ASCII only."""
+"""How far a run has come: one line that rewrites itself on a terminal, one every 10 s elsewhere.
+
+All of it is ASCII.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ REDRAW, REPEAT = 0.1, 10.0
 
 
 class Progress:
-    """`progress(done, planned, findings, seconds)` says it, the end of the `with` block wipes it; quiet says nothing.
+    """`progress(done, planned, findings, seconds)` says how far a run has come.
+
+    The end of the `with` block wipes it; quiet says nothing.
 
     A stream that is closed or broken is no reason to stop a run: what cannot be written is not.
     """
@@ -33,7 +38,8 @@ class Progress:
     def __call__(self, done: int, planned: int, findings: int, seconds: float) -> None:
         if self.stream is not None and seconds >= self.next:
             self.next = seconds + self.every
-            self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, {seconds:.0f} s")
+            self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, "
+                       f"{seconds:.0f} s")
 
     def announce(self, text: str) -> None:
         """A line that stays: the first finding, long before the report."""

@@ -31,8 +31,8 @@ from ..properties import exact, own_loss
 from ..properties.catalogue import state_probes
 from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
-from ..properties.membership import hidden_activations, structures_of
-from ..properties.structures import PLAIN
+from ..properties.membership import hidden_activations
+from ..properties.structures import PLAIN, structures_of
 from ..record.notes import NoteKind
 from ..record.reading import NAME, no_constant, regular
 from ..record.writing import RecordError

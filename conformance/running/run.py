@@ -1,4 +1,4 @@
-"""The run: smoke, then networks inside the claims until the plan is done, then findings and the verdict."""
+"""The run: smoke, then networks inside the claims until the plan is done, findings, the verdict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Listen = Callable[[int, int, int, float], None]
 
 def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
         announce: Callable[[str], None] | None = None) -> Report:
-    """Verify a subject; the report is complete whatever the subject does, and after Ctrl-C up to there.
+    """Verify a subject; the report is complete whatever it does, and after Ctrl-C up to there.
 
     listen hears of every network, announce of the first finding, as soon as there is one.
 
@@ -52,8 +52,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     except KeyboardInterrupt:
         report.verdict, report.reason = "incomplete", "interrupted before the first network"
         return _closed(report, started)
-    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result, plan.seed,
-                  plan.entrywise)
+    judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result,
+                  plan.seed, plan.entrywise)
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
@@ -80,7 +80,8 @@ def _oracles(plan: Plan) -> list[str]:
     names = list(oracles.ORACLES) if plan.oracles is None else list(plan.oracles)
     for name in (*names, *plan.require):
         if name not in oracles.ORACLES:
-            raise DescriptionError(f"unknown oracle {name!r}; allowed: {', '.join(oracles.ORACLES)}")
+            raise DescriptionError(f"unknown oracle {name!r}; "
+                                   f"allowed: {', '.join(oracles.ORACLES)}")
     for name in plan.require:
         oracles.load(name)
     return list(dict.fromkeys([*names, *plan.require]))
@@ -99,8 +100,8 @@ def _absent(names: list[str]) -> list[str]:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None, started: float,
-              interrupts: Interrupts) -> None:
+def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None,
+              started: float, interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     announced, total = False, len(plan.first) + plan.examples
     judge.deadline = started + plan.seconds
@@ -149,7 +150,8 @@ def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
 def _revalued(case: Case, rng: Any) -> list[Case]:
     """The same structure with other values."""
     def other() -> Case:
-        scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype) for n, v in case.parameters.items()}
+        scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype)
+                  for n, v in case.parameters.items()}
         return mended(case.but(parameters=scaled), rng)
     return [other() for _ in range(DRAWS - 1)]
 

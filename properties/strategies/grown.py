@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ...reference import DescriptionError, Network, infer
-from ..claims import Claims, Head, activation
+from ..claims import Claims, Head, Range, activation
 from ..structure import Choose, Limits
-from ..structures import PLAIN, STRUCTURES
+from ..structures import PLAIN, STRUCTURES, structures_of, within
 from .chains import chain_inside
+
+DEEPER = 4
 
 
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A network inside the claims, with this head: plain as often as all structures together."""
-    network = chain_inside(choose, claims, head)
+    network = _network(choose, claims, head)
+    for levels in _depths(claims.depth):  # a chain may be too short for what is claimed, or too deep
+        if within(network, claims.layers):
+            break
+        network = _network(choose, claims, head, (levels, levels))
+    return network
+
+
+def _depths(limits: Range) -> list[int]:
+    """The depths allowed, from the least on, each twice."""
+    least, most = limits
+    last = least + DEEPER if most is None else min(most, least + DEEPER)
+    return [levels for levels in range(least, last + 1) for _ in range(2)]
+
+
+def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = None) -> Network:
+    """One draw: a chain, of this depth if one is given, grown within the claims."""
+    network = chain_inside(choose, replace(claims, depth=depth or claims.depth), head)
     more = [name for name in claims.layers if name != PLAIN]
     if not more:
         return network
@@ -38,7 +58,9 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
     most = claims.depth[1]
     limits = Limits(hidden, None if most is None else most - network.depth)
     found = STRUCTURES[name].grow(choose, network, limits)
-    return found if found is not None and fits(found, claims) else network
+    if found is None or not set(structures_of(found)) <= {PLAIN, *claims.layers}:
+        return network
+    return found if fits(found, claims) else network
 
 
 def fits(network: Network, claims: Claims) -> bool:

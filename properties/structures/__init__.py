@@ -1,7 +1,21 @@
 """The structures that networks are drawn with: a family a file, found by itself."""
 
+from collections.abc import Iterable
+
+from ...reference import Network
 from ...reference.families import collected
 from ..structure import Structure
 
 STRUCTURES: dict[str, Structure] = collected(__name__, __path__, "STRUCTURES")
 PLAIN, chain = next((name, row.plain) for name, row in STRUCTURES.items() if row.plain)
+
+
+def structures_of(network: Network) -> list[str]:
+    """The structures a network has, by name; a plain chain has the plain one only."""
+    return [name for name, row in STRUCTURES.items() if row.has(network)]
+
+
+def within(network: Network, claimed: Iterable[str]) -> bool:
+    """Whether the network is one of these structures, and has no other."""
+    more, claimed = set(structures_of(network)) - {PLAIN}, set(claimed)
+    return more <= claimed and (bool(more) or PLAIN in claimed)

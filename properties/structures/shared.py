@@ -15,8 +15,9 @@ def after(choose: Choose, limits: Limits) -> Layers:
 
 def again(choose: Choose, network: Network, limits: Limits) -> Network | None:
     """A level behind a hidden one that uses its parameters; a square one is added if needed."""
-    places = hidden_levels(network)
-    if not places or not limits.room(2):
+    places = [level for level in hidden_levels(network)
+              if limits.room(1 if level.inputs == level.spec.units else 2)]
+    if not places:
         return None
     level = choose(places)
     if level.inputs != level.spec.units:

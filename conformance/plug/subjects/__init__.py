@@ -1,4 +1,4 @@
-"""The ready-made subjects: a row is the module that makes one, the packages it needs, and a sentence.
+"""The ready-made subjects: a row is the module that makes one, what it needs, and a sentence.
 
 Importing this imports no library; `load` imports the one module asked for.
 """
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """`module`.`make`() is the Subject; `needs`: the packages to be there; `extra`: the extra that brings them."""
+    """A ready-made subject: `module`.`make`() is the Subject.
+
+    `needs`: the packages to be there; `extra`: the extra that brings them.
+    """
 
     module: str
     needs: tuple[str, ...]
@@ -31,20 +34,28 @@ class Row(NamedTuple):
 
 SUBJECTS: dict[str, Row] = {
     "reference": Row("reference", (), "", "the reference itself, under all it can do"),
-    "scikit-learn-classifier": Row("scikit_learn", ("sklearn",), "subjects", "MLPClassifier's _backprop", "classifier"),
-    "scikit-learn-regressor": Row("scikit_learn", ("sklearn",), "subjects", "MLPRegressor's _backprop", "regressor"),
-    "hips-autograd": Row("hips_autograd", ("autograd", "scipy"), "subjects", "value_and_grad of HIPS autograd"),
-    "micrograd": Row("micrograd_values", ("micrograd",), "subjects", "Karpathy's micrograd, number by number"),
+    "scikit-learn-classifier": Row(
+        "scikit_learn", ("sklearn",), "subjects", "MLPClassifier's _backprop", "classifier"),
+    "scikit-learn-regressor": Row(
+        "scikit_learn", ("sklearn",), "subjects", "MLPRegressor's _backprop", "regressor"),
+    "hips-autograd": Row(
+        "hips_autograd", ("autograd", "scipy"), "subjects", "value_and_grad of HIPS autograd"),
+    "micrograd": Row(
+        "micrograd_values", ("micrograd",), "subjects", "Karpathy's micrograd, number by number"),
     "torch": Row("torch_modules", ("torch",), "torch", "PyTorch modules and loss.backward()"),
 }
 
 
 def load(name: str) -> Subject:
-    """The subject of that name; DescriptionError for a name that is not there, or a package that is not installed."""
+    """The subject of that name.
+
+    Raises DescriptionError for a name that is not there, or a package that is not installed.
+    """
     from ...reference.checks import DescriptionError, one_of
 
     row = SUBJECTS[one_of("subject", name, SUBJECTS)]
     if row.missing:
-        raise DescriptionError(f"subject {name}: needs {', '.join(row.missing)}: pip install 'backproof[{row.extra}]'")
+        raise DescriptionError(f"subject {name}: needs {', '.join(row.missing)}: "
+                               f"pip install 'backproof[{row.extra}]'")
     subject: Subject = getattr(import_module(f".{row.module}", __name__), row.make)()
     return replace(subject, door="ready-made", needs=row.needs)

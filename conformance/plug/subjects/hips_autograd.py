@@ -20,7 +20,10 @@ Array = Any
 
 
 def softmax(z: Array) -> Array:
-    """The shift is a constant to the gradient. (exp(log_softmax) would lose the digits of 1 - p.)"""
+    """exp(z) / Σ exp(z) over the last axis, where the shift is a constant to the gradient.
+
+    exp(log_softmax) would lose the digits of 1 - p.
+    """
     e = np.exp(z - np.max(getval(z), axis=-1, keepdims=True))
     return e / np.sum(e, axis=-1, keepdims=True)
 
@@ -42,7 +45,8 @@ ACTIVATIONS: dict[str, Any] = {
     "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
     "softplus": lambda x: np.logaddexp(x, 0.0),
     "gelu": lambda x: 0.5 * x * (1.0 + erf(x / 2.0**0.5)),
-    "gelu_tanh": lambda x: 0.5 * x * (1.0 + np.tanh((2 / 3.141592653589793) ** 0.5 * (x + 0.044715 * x * x * x))),
+    "gelu_tanh": lambda x: 0.5 * x * (1.0 + np.tanh(
+        (2 / 3.141592653589793) ** 0.5 * (x + 0.044715 * x * x * x))),
     "silu": lambda x: x * expit(x),
     "softmax": softmax,
 }
@@ -87,7 +91,8 @@ def loss(leaves: dict[str, Array], network: Network, targets: Array) -> Array:
     x = leaves["inputs"]
     for i, spec in enumerate(network.layers):
         x = layer(spec, str(i), leaves, x)
-    return network.loss.scale * REDUCE[network.loss.reduction](LOSSES[network.loss.kind](x, targets))
+    reduce = REDUCE[network.loss.reduction]
+    return network.loss.scale * reduce(LOSSES[network.loss.kind](x, targets))
 
 
 differentiated: Any = value_and_grad(loss)
@@ -95,8 +100,10 @@ differentiated: Any = value_and_grad(loss)
 
 @implementation(hidden=[name for name in ACTIVATIONS if name != "softmax"], heads=HEADS, bias="any",
                 dtypes=("float64", "float32"))
-def backprop(network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> tuple[Any, Any]:
-    with errstate(over="ignore"):  # its derivative of tanh is 1 / cosh(x)², rightly 0 where that overflows
+def backprop(network: Network, parameters: dict[str, Array], inputs: Array,
+             targets: Array) -> tuple[Any, Any]:
+    # its derivative of tanh is 1 / cosh(x)², rightly 0 where that overflows
+    with errstate(over="ignore"):
         answer: tuple[Any, Any] = differentiated({**parameters, "inputs": inputs}, network, targets)
     return answer
 

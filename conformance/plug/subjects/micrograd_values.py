@@ -1,7 +1,8 @@
 """micrograd: its own layers of neurons over scalar `Value`s, and its own `backward`.
 
-micrograd knows relu and no activation beside (0.1.0 has no tanh), counts in Python floats, and walks the graph by
-recursion: small networks only. Its graph keeps children in sets, so sums may come in another order when asked again.
+micrograd knows relu and no activation beside (0.1.0 has no tanh), counts in Python floats, and
+walks the graph by recursion: small networks only. Its graph keeps children in sets, so sums may
+come in another order when asked again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Array = Any
 
 @contextmanager
 def same_random_state() -> Iterator[None]:
-    """micrograd's neurons start from Python's global random numbers; these are left as they were."""
+    """Leave Python's global random numbers as they were; micrograd's neurons start from them."""
     state = random.getstate()
     try:
         yield
@@ -42,7 +43,9 @@ def values(array: Array) -> Any:
 
 def gradients(nested: Any) -> Array:
     """The gradients of nested lists of Values, as an array."""
-    return np.array([gradients(row) for row in nested]) if isinstance(nested, list) else float(nested.grad)
+    if isinstance(nested, list):
+        return np.array([gradients(row) for row in nested])
+    return float(nested.grad)
 
 
 def build(network: Network, parameters: dict[str, Array]) -> list[Layer]:
@@ -67,10 +70,12 @@ def forward(made: list[Layer], x: list[Value]) -> list[Value]:
 
 
 @implementation(
-    hidden=["relu", "identity"], heads=[Head("identity", "squared_error", reduction=name) for name in REDUCTIONS],
+    hidden=["relu", "identity"],
+    heads=[Head("identity", "squared_error", reduction=name) for name in REDUCTIONS],
     batch=(1, 4), depth=(1, 12), max_parameters=60,
 )
-def backprop(network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> tuple[float, Any]:
+def backprop(network: Network, parameters: dict[str, Array], inputs: Array,
+             targets: Array) -> tuple[float, Any]:
     with same_random_state():
         made = build(network, parameters)
     xs = values(inputs)

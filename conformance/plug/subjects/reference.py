@@ -1,4 +1,4 @@
-"""The reference as its own subject: what it says about itself must conform, under everything it can do."""
+"""The reference as its own subject: it must conform, under everything it can do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from ...reference import evaluate
 from ...reference.network import REDUCTIONS
 from ..subject import Subject, source_of
 
-HEADS: tuple[Head, ...] = tuple(replace(head, reduction=name) for head in EVERYTHING.heads for name in REDUCTIONS)
+HEADS: tuple[Head, ...] = tuple(
+    replace(head, reduction=name) for head in EVERYTHING.heads for name in REDUCTIONS)
 CLAIMS = replace(EVERYTHING, heads=HEADS, layers=tuple(STRUCTURES), explored=False)
 
 
 def subject() -> Subject:
     """`reference.evaluate`: every activation, every head with each reduction, both dtypes."""
-    return Subject("reference", CLAIMS, evaluate, frozenset({"reference"}), lambda: evaluate, source_of(evaluate))
+    return Subject("reference", CLAIMS, evaluate, frozenset({"reference"}), lambda: evaluate,
+                   source_of(evaluate))

@@ -1,8 +1,10 @@
-"""scikit-learn's multi-layer perceptrons: the library's own `_backprop`, on an estimator with the case's parameters.
+"""scikit-learn's multi-layer perceptrons: the library's own `_backprop`.
 
-`alpha=0` turns the L2 penalty off. Both divide the gradient by the number of examples. The classifier's log loss is
-that mean too, and clips its probabilities to [eps, 1 - eps], which its gradient does not. The regressor's loss is half
-the mean over examples *and outputs*, so its gradient is n_outputs times that of its loss (scikit-learn#8349).
+It runs on an estimator that holds the case's parameters; `alpha=0` turns the L2 penalty off. Both
+divide the gradient by the number of examples. The classifier's log loss is that mean too, and clips
+its probabilities to [eps, 1 - eps], which its gradient does not. The regressor's loss is half the
+mean over examples *and outputs*, so its gradient is n_outputs times that of its loss
+(scikit-learn#8349).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ Array = Any
 Reply = tuple[Any, dict[str, Array]]
 HIDDEN = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 OUTPUT = {"identity": "identity", "sigmoid": "logistic", "softmax": "softmax"}
-CHAINS: dict[str, Any] = {"hidden": list(HIDDEN), "same_hidden": True, "dtypes": ("float64", "float32")}
+CHAINS: dict[str, Any] = {"hidden": list(HIDDEN), "same_hidden": True,
+                          "dtypes": ("float64", "float32")}
 LOG_LOSS: dict[str, Any] = {"reduction": "mean_over_batch", "log_floor": "eps"}
 
 
@@ -39,7 +42,8 @@ def estimator(make: Any, network: Network, weights: list[Array], biases: list[Ar
     return made
 
 
-def run(make: Any, network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> Reply:
+def run(make: Any, network: Network, parameters: dict[str, Array], inputs: Array,
+        targets: Array) -> Reply:
     """`_backprop` works in place on four lists; scikit-learn below 1.7 has no sample_weight."""
     made = estimator(make, network, *network.unpack(parameters))
     n = len(made.coefs_)
@@ -53,20 +57,25 @@ def run(make: Any, network: Network, parameters: dict[str, Array], inputs: Array
 @implementation(**CHAINS, heads=[
     Head("softmax", "cross_entropy", targets="one_hot", outputs=(3, None), **LOG_LOSS),
     Head("sigmoid", "binary_cross_entropy", targets="binary", outputs=(1, 1), **LOG_LOSS),
-    Head("sigmoid", "binary_cross_entropy", targets="binary", outputs=(2, None), **LOG_LOSS),  # multilabel
+    # multilabel
+    Head("sigmoid", "binary_cross_entropy", targets="binary", outputs=(2, None), **LOG_LOSS),
 ])
-def backprop_classifier(network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> Reply:
+def backprop_classifier(network: Network, parameters: dict[str, Array], inputs: Array,
+                        targets: Array) -> Reply:
     return run(MLPClassifier, network, parameters, inputs, targets)
 
 
 @implementation(**CHAINS, heads=[Head("identity", "squared_error", reduction="mean", scale=0.5)])
-def backprop_regressor(network: Network, parameters: dict[str, Array], inputs: Array, targets: Array) -> Reply:
+def backprop_regressor(network: Network, parameters: dict[str, Array], inputs: Array,
+                       targets: Array) -> Reply:
     return run(MLPRegressor, network, parameters, inputs, targets)
 
 
 def classifier() -> Subject:
-    return subject_of(backprop_classifier, "scikit-learn-classifier", made_of=["scikit-learn"], stateless=True)
+    return subject_of(backprop_classifier, "scikit-learn-classifier", made_of=["scikit-learn"],
+                      stateless=True)
 
 
 def regressor() -> Subject:
-    return subject_of(backprop_regressor, "scikit-learn-regressor", made_of=["scikit-learn"], stateless=True)
+    return subject_of(backprop_regressor, "scikit-learn-regressor", made_of=["scikit-learn"],
+                      stateless=True)

@@ -11,4 +11,5 @@ SCHEMAS = ("record-line", "report", "case")
 
 def schema(name: str) -> Any:
     """The schema of that name, as JSON data; it refers to no other file."""
-    return json.loads(resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    text = resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    return json.loads(text)

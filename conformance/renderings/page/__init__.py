@@ -1,1 +1,1 @@
-"""The parts of the HTML page, from the top to the bottom, and the file of its style and of its script."""
+"""The parts of the HTML page, from the top to the bottom, and the files of its style and script."""

@@ -1,4 +1,4 @@
-"""A document that needs nothing else: by the policy in its head only its own style and script run."""
+"""A document that needs nothing else: by its policy only its own style and script run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def document(title: str, body: Iterator[Markup], style: str, script: str = "") -
     head = tag("head", tag("meta", charset="utf-8"),
                tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
                tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-               tag("meta", name="color-scheme", content="light dark"), tag("link", rel="icon", href="data:,"),
+               tag("meta", name="color-scheme", content="light dark"),
+               tag("link", rel="icon", href="data:,"),
                tag("title", title), tag("style", Markup(style)))
     last = [tag("script", Markup(script))] if script else []
     return f"<!doctype html>\n{tag('html', head, tag('body', *body, *last), lang='en')}\n"
@@ -28,7 +29,8 @@ def document(title: str, body: Iterator[Markup], style: str, script: str = "") -
 
 def _policy(style: str, script: str) -> str:
     """Nothing is loaded, sent or run but these, named by their hashes."""
-    rules = ["default-src 'none'", f"style-src {_hash(style)}", *([f"script-src {_hash(script)}"] if script else []),
+    scripts = [f"script-src {_hash(script)}"] if script else []
+    rules = ["default-src 'none'", f"style-src {_hash(style)}", *scripts,
              "img-src data:", "base-uri 'none'", "form-action 'none'"]
     return "; ".join(rules)
 

@@ -1,4 +1,4 @@
-"""How sharp the run was: error against tolerance, digits reached, and the counts of every property."""
+"""How sharp the run was: error against tolerance, digits reached, the counts of every property."""
 
 from __future__ import annotations
 
@@ -28,20 +28,24 @@ def errors(run: Run) -> Markup:
     for point in run.points:
         groups[point[1]].append(point)
     rows = [_row(dtype, points) for dtype, points in groups.items()]
-    few = f" {len(shown):,} of {len(run.points):,} are drawn." if len(shown) < len(run.points) else ""
-    says = ("The worst entry of every array, in the first answer on each network. Below the line it agrees; above it "
-            f"is further from the truth than rounding can explain.{few}")
+    drawn, every = len(shown), len(run.points)
+    few = f" {drawn:,} of {every:,} are drawn." if drawn < every else ""
+    says = ("The worst entry of every array, in the first answer on each network. Below the line "
+            f"it agrees; above it is further from the truth than rounding can explain.{few}")
     outside = sum(not within(point) for point in run.points)
-    described = f"{len(run.points)} comparisons, {outside} of them above the line where the error is the tolerance."
+    described = (f"{every} comparisons, {outside} of them above the line where the error is "
+                 "the tolerance.")
     heads = ("dtype", "arrays", "error 0", "within", "outside", "largest error / tolerance")
-    return join([tag("p", says), tag("figure", scatter(shown, "Error against tolerance", described), _key(shown)),
+    drawing = scatter(shown, "Error against tolerance", described)
+    return join([tag("p", says), tag("figure", drawing, _key(shown)),
                  table("The same in numbers", heads, rows, "numeric")])
 
 
 def _row(dtype: str, points: list[Point]) -> list[object]:
     zero, inside = sum(point[2] == 0 for point in points), sum(map(within, points))
     worst = max((point[2] / point[3] for point in points if point[3] > 0), default=0.0)
-    return [code(dtype), f"{len(points):,}", f"{zero:,}", f"{inside:,}", f"{len(points) - inside:,}", number(worst, 2)]
+    return [code(dtype), f"{len(points):,}", f"{zero:,}", f"{inside:,}",
+            f"{len(points) - inside:,}", number(worst, 2)]
 
 
 def _key(points: list[Point]) -> Markup:
@@ -49,21 +53,21 @@ def _key(points: list[Point]) -> Markup:
              "squares": any(within(p) and p[1] != "float64" for p in points),
              "crosses": not all(map(within, points))}
     words = {"dots": "● float64, within", "squares": "■ float32, within", "crosses": "✗ outside"}
-    return tag("ul", *(tag("li", words[name], class_=name) for name, yes in there.items() if yes), class_="legend",
-               aria_label="What the marks mean")
+    marks = (tag("li", words[name], class_=name) for name, yes in there.items() if yes)
+    return tag("ul", *marks, class_="legend", aria_label="What the marks mean")
 
 
 # --- digits ---------------------------------------------------------------------------------------
 
 
 def digits(run: Run) -> Markup | None:
-    """Per dtype and kind of parameter, the digits of the worst answer, and what would have been seen."""
+    """By dtype and kind of parameter, the digits of the worst answer, and what it would see."""
     rows = list(_digits(run.report.resolution))
     if not rows:
         return None
     heads = ("parameters", "dtype", "agrees to", "would have seen an error of", "sharp comparisons")
-    says = ("How many decimal digits the worst gradient agrees to, and the smallest relative error that half of the "
-            "comparisons would have seen.")
+    says = ("How many decimal digits the worst gradient agrees to, and the smallest relative "
+            "error that half of the comparisons would have seen.")
     return join([tag("p", says), table("Agreement by kind of parameter", heads, rows, "numeric")])
 
 
@@ -82,8 +86,8 @@ def _bar(part: float) -> Markup:
     width = BAR * min(1.0, max(0.0, part)) if part == part else 0.0
     kind = "low" if part < 0.5 else "high"
     return tag("svg", tag("rect", width=BAR, height=10, rx=5, class_="rail"),
-               tag("rect", width=f"{width:.1f}", height=10, rx=5, class_=kind), viewBox=f"0 0 {BAR} 10", width=BAR,
-               height=10, class_="bar", aria_hidden="true")
+               tag("rect", width=f"{width:.1f}", height=10, rx=5, class_=kind),
+               viewBox=f"0 0 {BAR} 10", width=BAR, height=10, class_="bar", aria_hidden="true")
 
 
 # --- properties -----------------------------------------------------------------------------------
@@ -101,7 +105,8 @@ def properties(run: Run) -> Markup:
 
 
 def _property(name: str, by: Mapping[str, int], used: list[str]) -> list[object]:
-    return [code(name), _says(name), judge_of(name), *(_count(outcome, by.get(outcome, 0)) for outcome in used)]
+    counts = (_count(outcome, by.get(outcome, 0)) for outcome in used)
+    return [code(name), _says(name), judge_of(name), *counts]
 
 
 def _says(name: str) -> str:

@@ -13,7 +13,8 @@ from .markup import Markup, code, commas, join, number, table, tag
 
 IN_FULL = 40
 NONE = {"conforms": "No mistake was found.", "does_not_conform": "The record has none.",
-        "not_judged": "None: nothing was judged.", "incomplete": "None so far, which is no verdict.",
+        "not_judged": "None: nothing was judged.",
+        "incomplete": "None so far, which is no verdict.",
         "cut off": "The record has none: findings are written when a run ends."}
 IDS = re.compile(r"[0-9a-f]{6,64}")
 
@@ -24,18 +25,23 @@ def findings(run: Run) -> Markup:
     full = [_finding(run, number, each) for number, each in enumerate(every[:IN_FULL], 1)]
     if not every:
         return tag("p", NONE["cut off" if not run.complete else run.report.verdict])
-    rest = [(str(i), each.headline, code(each.case)) for i, each in enumerate(every[IN_FULL:], IN_FULL + 1)]
-    return join([*full, *([table("The other findings", ("", "finding", "case"), rest)] if rest else [])])
+    rest = [(str(i), each.headline, code(each.case))
+            for i, each in enumerate(every[IN_FULL:], IN_FULL + 1)]
+    more = [table("The other findings", ("", "finding", "case"), rest)] if rest else []
+    return join([*full, *more])
 
 
 def _finding(run: Run, place: int, finding: Finding) -> Markup:
     title = f"finding-{place}"
-    kind = "" if finding.outcome == "failed" else f"{finding.outcome.replace('_', ' ').capitalize()}: "
+    failed = finding.outcome == "failed"
+    kind = "" if failed else f"{finding.outcome.replace('_', ' ').capitalize()}: "
     first, lines = _words(finding)
-    head = tag("h3", tag("span", f"{place}", class_="place"), " ", tag("span", kind, first, class_="said"), id=title)
-    body = [*_likeliest(finding), *_lines(finding), drawing(finding, run.examples.get(finding.case)),
-            _numbers(finding), tag("ul", *(tag("li", line) for line in lines), class_="explained") if lines else "",
-            _more(run, finding)]
+    head = tag("h3", tag("span", f"{place}", class_="place"), " ",
+               tag("span", kind, first, class_="said"), id=title)
+    items = [tag("li", line) for line in lines]
+    body = [*_likeliest(finding), *_lines(finding),
+            drawing(finding, run.examples.get(finding.case)), _numbers(finding),
+            tag("ul", *items, class_="explained") if lines else "", _more(run, finding)]
     return tag("article", head, *body, class_="finding", aria_labelledby=title)
 
 
@@ -58,15 +64,17 @@ def _lines(finding: Finding) -> Iterator[Markup]:
     """The wrong line and the right line, side by side."""
     if finding.lesson:
         sides = {"wrong": "✗ Wrong", "right": "✓ Right"}
-        yield tag("div", *(tag("figure", tag("figcaption", name), tag("pre", code(finding.lesson[side])), class_=side)
-                           for side, name in sides.items()), class_="lines")
+        figures = (tag("figure", tag("figcaption", name), tag("pre", code(finding.lesson[side])),
+                       class_=side) for side, name in sides.items())
+        yield tag("div", *figures, class_="lines")
         yield tag("p", "Seen in ", finding.lesson["seen"], class_="quiet")
 
 
 def _numbers(finding: Finding) -> Markup:
-    at = f"{finding.parameter}[{', '.join(map(str, finding.where))}]" if finding.where else finding.parameter
-    row = [number(value, n) for value, n in ((finding.got, 9), (finding.wanted, 9), (finding.error, 3),
-                                             (finding.tolerance, 2))]
+    index = f"[{', '.join(map(str, finding.where))}]" if finding.where else ""
+    at = f"{finding.parameter}{index}"
+    row = [number(value, n) for value, n in ((finding.got, 9), (finding.wanted, 9),
+                                             (finding.error, 3), (finding.tolerance, 2))]
     return table("The numbers at the worst entry", ("where", "got", "wanted", "error", "tolerance"),
                  [[code(at or "the answer"), *row]], "numbers")
 
@@ -76,7 +84,8 @@ def _more(run: Run, finding: Finding) -> Markup:
     if finding.also:
         rows.append(("Also broken", commas(map(code, finding.also))))
     rows += [("Case", code(finding.case)), ("Ask it again", _replay(run, finding))]
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in rows), class_="more")
+    pairs = (tag("div", tag("dt", name), tag("dd", value)) for name, value in rows)
+    return tag("dl", *pairs, class_="more")
 
 
 def _replay(run: Run, finding: Finding) -> Markup:

@@ -1,4 +1,4 @@
-"""The conformance matrix as a heat map: a mark and a count in every cell, so that colour only repeats them."""
+"""The conformance matrix as a heat map: a mark and a count in every cell, which colour repeats."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ...record.coverage import FLOOR, MARKS, Feature, counted, judges, matrix, s
 from ...record.reading import Run
 from .markup import Markup, hidden, join, tag
 
-SIGNS = {"passed": "✓", "failed": "✗", "errored": "!", "declined": "◇", "not_claimed": "·", "inconclusive": "?",
-         "not_available": "\N{EN DASH}", "too_few": "~"}
+SIGNS = {"passed": "✓", "failed": "✗", "errored": "!", "declined": "◇", "not_claimed": "·",
+         "inconclusive": "?", "not_available": "\N{EN DASH}", "too_few": "~"}
 SHADES = {"failed": (0.0, 0.05, 0.25, 0.6), "passed": (0, 30, 300)}
 
 
@@ -19,21 +19,27 @@ def grid(run: Run) -> Markup:
     """Every feature before every judge."""
     rows, columns = list(matrix(run)), judges(run)
     facets = list(dict.fromkeys(row.facet for row in rows))
-    groups = [_group(facet, list(each), columns) for facet, each in groupby(rows, lambda row: row.facet)]
+    groups = [_group(facet, list(each), columns)
+              for facet, each in groupby(rows, lambda row: row.facet)]
     heads = [tag("th", "feature", scope="col"), tag("th", "all", scope="col"),
              *(tag("th", judge, scope="col") for judge in columns)]
-    caption = tag("caption", "Features by row, judges by column: the worst outcome of each, and how often")
-    whole = tag("table", caption, tag("thead", tag("tr", *heads)), *groups, class_="grid", id="grid")
+    caption = tag("caption",
+                  "Features by row, judges by column: the worst outcome of each, and how often")
+    whole = tag("table", caption, tag("thead", tag("tr", *heads)), *groups,
+                class_="grid", id="grid")
     return join([_says(run, rows), _filters(facets), _legend(rows),
-                 tag("div", whole, class_="scroll", role="region", aria_label="Conformance matrix", tabindex="0")])
+                 tag("div", whole, class_="scroll", role="region",
+                     aria_label="Conformance matrix", tabindex="0")])
 
 
 def _says(run: Run, rows: Sequence[Feature]) -> Markup:
     claimed = [row for row in rows if row.status != "not_claimed"]
     green = sum(row.status == "passed" for row in claimed)
-    kept = " The run gives no verdict, so none counts." if run.report.verdict in ("incomplete", "not_judged") else ""
-    return tag("p", f"{green} of {len(claimed)} claimed features passed everything, with at least {FLOOR} "
-               f"comparisons: {share(run)} %.{kept} One mistake reddens every feature of the networks that show it.")
+    no_verdict = run.report.verdict in ("incomplete", "not_judged")
+    kept = " The run gives no verdict, so none counts." if no_verdict else ""
+    return tag("p", f"{green} of {len(claimed)} claimed features passed everything, with at least "
+               f"{FLOOR} comparisons: {share(run)} %.{kept} One mistake reddens every feature of "
+               "the networks that show it.")
 
 
 def _group(facet: str, rows: Sequence[Feature], columns: Sequence[str]) -> Markup:
@@ -42,10 +48,11 @@ def _group(facet: str, rows: Sequence[Feature], columns: Sequence[str]) -> Marku
 
 
 def _row(row: Feature, columns: Sequence[str]) -> Markup:
-    every = tag("td", SIGNS[row.status], " ", MARKS[row.status], class_=f"all {_shade(row.status, row.total)}")
+    every = tag("td", SIGNS[row.status], " ", MARKS[row.status],
+                class_=f"all {_shade(row.status, row.total)}")
     cells = (_cell(row.cells.get(judge, Counter())) for judge in columns)
-    return tag("tr", tag("th", row.name, scope="row"), every, *cells, data_facet=row.facet, data_status=row.status,
-               data_name=row.name.lower())
+    return tag("tr", tag("th", row.name, scope="row"), every, *cells, data_facet=row.facet,
+               data_status=row.status, data_name=row.name.lower())
 
 
 def _cell(outcomes: Counter[str]) -> Markup:
@@ -58,7 +65,7 @@ def _cell(outcomes: Counter[str]) -> Markup:
 
 
 def _count(worst: str, outcomes: Counter[str]) -> str:
-    """"650/825" where some failed, "825" where all passed, nothing where there was nothing to count."""
+    """"650/825" where some failed, "825" where all passed, "" where there is nothing to count."""
     if worst in ("not_available", "not_claimed"):
         return ""
     return f"{outcomes[worst]:,}" + (f"/{outcomes.total():,}" if worst != "passed" else "")
@@ -75,7 +82,8 @@ def _shade(worst: str, outcomes: Counter[str]) -> str:
 
 
 def _legend(rows: Iterable[Feature]) -> Markup:
-    used = {status(cell) for row in rows for cell in row.cells.values()} | {row.status for row in rows}
+    used = {status(cell) for row in rows for cell in row.cells.values()}
+    used |= {row.status for row in rows}
     marks = [tag("li", tag("b", SIGNS[name], class_=f"chip {name} shade3"), f" {MARKS[name]}")
              for name in SIGNS if name in used]
     return tag("ul", *marks, class_="legend", aria_label="What the marks mean")
@@ -83,13 +91,15 @@ def _legend(rows: Iterable[Feature]) -> Markup:
 
 def _filters(facets: Iterable[str]) -> Markup:
     """Shown by the script, which makes them work."""
-    return tag("div", *_buttons(facets), tag("label", "Search ", tag("input", type="search", id="search")),
-               tag("p", "", id="shown", role="status"), id="filters", class_="filters", role="group",
-               aria_label="Filter the matrix", hidden=True)
+    search = tag("label", "Search ", tag("input", type="search", id="search"))
+    return tag("div", *_buttons(facets), search, tag("p", "", id="shown", role="status"),
+               id="filters", class_="filters", role="group", aria_label="Filter the matrix",
+               hidden=True)
 
 
 def _buttons(facets: Iterable[str]) -> Iterator[Markup]:
     for facet, name in {"": "All", **{each: each for each in facets}}.items():
-        yield tag("button", name, type="button", aria_pressed="false" if facet else "true", data_facet=facet)
+        yield tag("button", name, type="button", aria_pressed="false" if facet else "true",
+                  data_facet=facet)
     for what, name in {"failing": "Failing only", "unclaimed": "Hide not claimed"}.items():
         yield tag("button", name, type="button", aria_pressed="false", data_toggle=what)

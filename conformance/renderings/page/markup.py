@@ -1,8 +1,8 @@
-"""HTML and SVG as text: what is no Markup is escaped, and what cannot be seen is shown by its number.
+"""HTML and SVG as text: what is no Markup is escaped, what cannot be seen shown by its number.
 
-By hand on `html.escape`, and not by a template library, for two reasons: text from a record is cut and
-its invisible characters are shown, which a library's own escaping would skip; and the elements are
-functions that a type checker reads.
+By hand on `html.escape`, and not by a template library, for two reasons: text from a record is cut
+and its invisible characters are shown, which a library's own escaping would skip; and the elements
+are functions that a type checker reads.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ VOID = {"meta", "link", "input", "br"}
 
 
 class Markup(str):
-    """Text that is HTML already; it comes from the functions of this module, and from the package's own files."""
+    """Text that is HTML already, from the functions of this module or the package's own files."""
 
     __slots__ = ()
 
 
 def html(value: object) -> Markup:
     """Markup as it is, anything else as escaped text."""
-    return value if isinstance(value, Markup) else Markup(escape(visible(str(value), LONGEST), quote=True))
+    if isinstance(value, Markup):
+        return value
+    return Markup(escape(visible(str(value), LONGEST), quote=True))
 
 
 def join(parts: Iterable[object]) -> Markup:
@@ -38,7 +40,11 @@ def commas(parts: Iterable[object]) -> Markup:
 
 
 def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
-    """One element. `class_` is class, `aria_label` aria-label; True a bare attribute; None and False leave it out."""
+    """One element.
+
+    `class_` is class, `aria_label` aria-label; True is a bare attribute; None and False leave it
+    out.
+    """
     start = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Markup(start if name in VOID else f"{start}{join(inside)}</{name}>")
 
@@ -50,12 +56,15 @@ def _attribute(key: str, value: object) -> str:
     return f" {name}" if value is True else f' {name}="{html(value)}"'
 
 
-def table(caption: object, heads: Sequence[object], rows: Iterable[Sequence[object]], class_: str = "") -> Markup:
+def table(caption: object, heads: Sequence[object], rows: Iterable[Sequence[object]],
+          class_: str = "") -> Markup:
     """A table with a caption; the first cell of a row is its head."""
     head = tag("thead", tag("tr", *(tag("th", each, scope="col") for each in heads)))
-    body = tag("tbody", *(tag("tr", tag("th", row[0], scope="row"), *(tag("td", each) for each in row[1:]))
-                          for row in rows))
-    return tag("div", tag("table", tag("caption", caption), head, body, class_=class_ or None), class_="scroll")
+    lines = (tag("tr", tag("th", row[0], scope="row"), *(tag("td", each) for each in row[1:]))
+             for row in rows)
+    whole = tag("table", tag("caption", caption), head, tag("tbody", *lines),
+                class_=class_ or None)
+    return tag("div", whole, class_="scroll")
 
 
 def section(name: str, title: object, *inside: object, class_: str | None = None) -> Markup:

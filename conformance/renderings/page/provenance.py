@@ -20,8 +20,10 @@ def untested(run: Run) -> Markup:
     """Never a pass: what was not claimed, not there, not decided, or tried too seldom."""
     parts = list(_untested(run))
     if not parts:
-        return tag("p", "Nothing was left out: all that there is was claimed, and every check was made and decided.")
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", what)) for name, what in parts), class_="more")
+        return tag("p", "Nothing was left out: all that there is was claimed, and every check was "
+                        "made and decided.")
+    pairs = (tag("div", tag("dt", name), tag("dd", what)) for name, what in parts)
+    return tag("dl", *pairs, class_="more")
 
 
 def _untested(run: Run) -> Iterator[tuple[str, Markup]]:
@@ -54,8 +56,8 @@ def provenance(run: Run) -> Markup:
     about = {key: header[key] for key in ("door", "source", "started") if header.get(key)}
     claims = dict(header.get("claims", {}))
     heads = claims.pop("heads", None)
-    parts = [_pairs("Subject and plan", {"subject": run.report.subject, **about, "seed": run.report.seed,
-                                         **header.get("plan", {})}),
+    about = {"subject": run.report.subject, **about, "seed": run.report.seed}
+    parts = [_pairs("Subject and plan", {**about, **header.get("plan", {})}),
              _pairs("Environment", header["environment"])]
     if claims:
         parts.append(_pairs("Claims", claims))
@@ -63,7 +65,8 @@ def provenance(run: Run) -> Markup:
 
 
 def _pairs(caption: str, pairs: Mapping[str, Any]) -> Markup:
-    return table(caption, ("name", "value"), [(name, _value(value)) for name, value in pairs.items()], "pairs")
+    rows = [(name, _value(value)) for name, value in pairs.items()]
+    return table(caption, ("name", "value"), rows, "pairs")
 
 
 def _heads(heads: Any) -> Iterator[Markup]:

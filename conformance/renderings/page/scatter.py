@@ -1,4 +1,4 @@
-"""Error against tolerance, both logarithmic: above the diagonal a gradient is further off than it may be."""
+"""Error against tolerance, both logarithmic: above the diagonal is what rounding cannot explain."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def _evenly(points: Sequence[Point], most: int) -> list[Point]:
 
 
 class Axis:
-    """Logarithms of some sizes onto a length; zero, and what is below `least`, lies before its start, what is not
-    finite at its end."""
+    """Logarithms of some sizes onto a length.
+
+    Zero, and what is below `least`, lies before its start, what is not finite at its end.
+    """
 
     def __init__(self, sizes: Iterable[float], start: float, length: float, least: float = -400):
         logs = [math.log10(size) for size in sizes if 0 < size < math.inf]
@@ -86,8 +88,8 @@ def _frame(x: Axis, y: Axis) -> Iterator[Markup]:
     yield _label(LEFT - 8, y.zero + 4, y.nought, "end")
     yield _label(x.zero, bottom + 20, x.nought)
     yield _label(LEFT + WIDE / 2, bottom + 46, "tolerance")
-    yield tag("text", "error", transform=f"translate(14 {TOP + HIGH / 2}) rotate(-90)", text_anchor="middle",
-              class_="word")
+    yield tag("text", "error", transform=f"translate(14 {TOP + HIGH / 2}) rotate(-90)",
+              text_anchor="middle", class_="word")
 
 
 def _diagonal(x: Axis, y: Axis) -> Markup:
@@ -100,7 +102,7 @@ def _diagonal(x: Axis, y: Axis) -> Markup:
 
 
 def _dots(points: Sequence[Point], x: Axis, y: Axis) -> Iterator[Markup]:
-    """One path for each kind of mark: a dot for float64, a square for others, a cross for what is outside."""
+    """One path for each mark: dots for float64, squares for others, crosses for what is outside."""
     groups = {"dots": "", "squares": "", "crosses": ""}
     for point in points:
         at = f"M{x.at(point[3]):.1f} {y.at(point[2]):.1f}"

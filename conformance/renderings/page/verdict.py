@@ -10,9 +10,10 @@ from .markup import Markup, tag
 
 MARKS = {"conforms": "✓", "does_not_conform": "✗", "not_judged": "?", "incomplete": "!"}
 SAYS = {
-    "conforms": "No check failed, and enough sharp comparisons were made of every kind of parameter and dtype.",
-    "does_not_conform": "A gradient, a loss or an answer was found wrong. Each mistake is shown below, with the "
-                        "smallest network that has it.",
+    "conforms": "No check failed, and enough sharp comparisons were made of every kind of "
+                "parameter and dtype.",
+    "does_not_conform": "A gradient, a loss or an answer was found wrong. Each mistake is shown "
+                        "below, with the smallest network that has it.",
     "not_judged": "The adapter is broken, or the command: the gradient was not looked at.",
     "incomplete": "Nothing can be concluded: not enough was seen to say that it conforms.",
 }
@@ -40,11 +41,12 @@ def _banner(run: Run) -> Iterator[Markup]:
         return
     says = "This is no verdict. The run ended, but what it saw is not enough for one."
     if not run.complete:
-        says = ("This is no verdict. The run that wrote this record was cut off: all that follows is what had been "
-                "seen until then.")
-    reason = [tag("p", "What is missing: ", run.report.reason)] if run.report.reason and not run.complete else []
-    yield tag("div", tag("p", tag("strong", "Incomplete. "), says), *reason, class_="banner", role="note",
-              aria_label="Incomplete")
+        says = ("This is no verdict. The run that wrote this record was cut off: all that follows "
+                "is what had been seen until then.")
+    missing = run.report.reason and not run.complete
+    reason = [tag("p", "What is missing: ", run.report.reason)] if missing else []
+    yield tag("div", tag("p", tag("strong", "Incomplete. "), says), *reason, class_="banner",
+              role="note", aria_label="Incomplete")
 
 
 def _figures(run: Run) -> Markup:
