@@ -108,7 +108,8 @@ class Claims:
     explored: bool = field(default=False)
 
     def __post_init__(self) -> None:
-        if self.layers == "all":
+        layers: Any = self.layers  # what a caller gives may be the word
+        if layers == "all":
             object.__setattr__(self, "layers", tuple(STRUCTURES))
         for name in ("hidden", "heads", "dtypes", "layers"):
             value = getattr(self, name)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +128,7 @@ class Property(NamedTuple):
             return None
         place = places[int(rng.integers(len(places)))]
         cases = self.ask(case, place, claims, rng)
-        return None if cases is None else Question(cases, partial(self.judge, places=place))
+        return None if cases is None else Question(cases, lambda r: self.judge(r, place))
 
 
 # --- for many of them -----------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def whole(record: Run) -> None:
     from ..record.notes import NoteKind
 
     report, planned = record.report, record.header.get("plan", {}).get("examples")
-    cut = [note for note in report.notes if note.kind is NoteKind.CUT_SHORT]
+    cut: list[object] = [note for note in report.notes if note.kind is NoteKind.CUT_SHORT]
     if type(planned) is int and report.networks < planned:
         cut.append(f"{report.networks} of {planned} networks")
     if cut:

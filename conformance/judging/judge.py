@@ -244,7 +244,7 @@ class Judge:
 
     def identity(self, name: str, first: Reply, asked: Question) -> None:
         """Ask what the identity needs and judge its equations."""
-        replies = []
+        replies: list[Reply] = []
         for case in asked.cases:
             given = case if case is first.case else in_dtype(case, case.dtype)
             reply = first if given is first.case and not replies else self.ask(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ class Failure:
     asked: tuple[Case, ...] = ()
     loses_digits: bool = False
 
-    @property
+    @builtins.property  # `property` is a field here
     def key(self) -> Key:
         """(family, kind): failures of one key are usually one mistake."""
         of = family(self.property)

@@ -166,7 +166,7 @@ def extent(case: Case, axis: Axis) -> int:
         return case.batch
     if not axis.layer:
         return case.network.input_shape[int(axis.option)]
-    return int(case.network.layer(axis.layer).options[axis.option])
+    return int(case.network.layer(axis.layer).options[str(axis.option)])
 
 
 def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:

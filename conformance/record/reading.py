@@ -199,8 +199,8 @@ class _Reader:
             self._point(parameter, number, values)
 
     def _point(self, parameter: str, number: int | None, values: Json) -> None:
-        is_one = isinstance(values, list) and len(values) == 3 and all(map(_is_number, values))
-        if not is_one:
+        three = isinstance(values, list) and len(values) == 3 and all(map(_is_number, values))
+        if not three:
             raise self._error(f"agreement of {_short(parameter)} is {_short(values)}, "
                               "wanted three numbers")
         if len(self.points) < POINTS:

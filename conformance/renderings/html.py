@@ -32,6 +32,7 @@ def _body(run: Run) -> Iterator[Markup]:
               tag("nav", tag("ul", *links), aria_label="Sections"), class_="top")
     sections = (section(name, title, inside) for name, (title, inside) in parts.items())
     yield tag("main", verdict.verdict(run), *sections, id="main", tabindex="-1")
+    yield tag("footer", tag("p", _last(run)), class_="bottom")
 
 
 def _last(run: Run) -> Markup:

@@ -121,11 +121,13 @@ def negated_rows(a: Any) -> Any:
 
 
 def sign_last(m: Measured) -> Measured:
-    return m * signs(m.value.shape[-1])
+    turned: Measured = m * signs(m.value.shape[-1])
+    return turned
 
 
 def sign_rows(m: Measured) -> Measured:
-    return m * signs(m.value.shape[0])[:, None]
+    turned: Measured = m * signs(m.value.shape[0])[:, None]
+    return turned
 
 
 # --- identities of their own ----------------------------------------------------------------------

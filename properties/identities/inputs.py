@@ -67,7 +67,7 @@ def judge_features(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 def ask_standardised(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
     """z = x W + b = ((x - 1)/2) (2W) + (b + Σ_j W_j)."""
     case = short(case)
-    changes = {}
+    changes: dict[str, Any] = {}
     for place in places:
         w, b = case.parameters[place.weight], case.parameters[place.bias]
         changes |= {place.weight: 2 * w, place.bias: b + w.sum(axis=0)}

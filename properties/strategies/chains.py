@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...reference import LayerSpec, LossSpec, Network
@@ -59,8 +59,9 @@ def head_of(choose: Choose, claims: Claims) -> Head:
 def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
     """Units per level, the inputs first."""
     n, m = choose(WIDTHS), choose(WIDTHS)
-    of = {"free": lambda i: choose(WIDTHS), "square": lambda i: n, "wide": lambda i: n,
-          "one unit": lambda i: 1 if i else n, "alternating": lambda i: (n, m)[i % 2]}
+    of: dict[str, Callable[[int], int]] = {
+        "free": lambda i: choose(WIDTHS), "square": lambda i: n, "wide": lambda i: n,
+        "one unit": lambda i: 1 if i else n, "alternating": lambda i: (n, m)[i % 2]}
     return [of[pattern](i) for i in range(levels)]
 
 

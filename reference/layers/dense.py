@@ -26,11 +26,11 @@ def shapes(spec: LayerSpec, shape: Shape, tables: Tables, where: str) -> Shapes:
 
 
 def forward(p: Scope, x: Any) -> tuple[Any, Any]:
-    return p.affine(*sites(p.spec), x), x
+    return p.affine(sites(p.spec)[0], x), x
 
 
 def backward(p: Scope, x: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
-    return p.affine_backward(*sites(p.spec), x, dy)
+    return p.affine_backward(sites(p.spec)[0], x, dy)
 
 
 LAYERS = {
