@@ -1,8 +1,8 @@
 """The pytest plug-in: the options, and one line for every subject verified in this session.
 
 It costs a session that does not use it nothing: it imports the standard library alone, and looks at
-the collected tests only where a test file has imported `testing.conformance`. What is done for targets is in
-`testing.collecting`. Under xdist the lines travel as report sections.
+the collected tests only where a test file has imported `testing.conformance`. What is done for
+targets is in `testing.collecting`. Under xdist the lines travel as report sections.
 """
 
 from __future__ import annotations

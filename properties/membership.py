@@ -21,7 +21,8 @@ def covers(claims: Claims, case: Case) -> bool:
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
         and within(network.depth, claims.depth)
         and within(parameters(case), (0, claims.max_parameters))
-        and structures.within(network, claims.layers) and biased(claims, network) and activated(claims, network)
+        and structures.within(network, claims.layers)
+        and biased(claims, network) and activated(claims, network)
         and any(headed(head, case) for head in claims.heads)
     )
 

@@ -76,8 +76,10 @@ def lifted(case: Case, samples: int, noise: Noise) -> Case:
 
 
 class _Recent:
-    """The spreads computed last, by the case as an object: whoever makes a case looks at its spread,
-    and whoever asks about it needs it again. The cases are kept, so that no other takes their place.
+    """The spreads computed last, by the case as an object.
+
+    Whoever makes a case looks at its spread, and whoever asks about it needs it again. The cases
+    are kept, so that no other object takes their identity.
     """
 
     def __init__(self, most: int):
@@ -99,8 +101,8 @@ _RECENT = _Recent(64)
 def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
     """s: the largest deviation of `samples` perturbed runs from the truth.
 
-    Added to it are u|g|, the rounding of the answer itself, and 64 underflow units. The arrays of the
-    case must not be changed afterwards: its spread may be remembered.
+    Added to it are u|g|, the rounding of the answer itself, and 64 underflow units. The arrays of
+    the case must not be changed afterwards: its spread may be remembered.
     """
     return _RECENT.of(case, samples, seed)
 

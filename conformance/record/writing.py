@@ -1,6 +1,6 @@
 """The record of a run: `report.jsonl` as it goes, `cases/<id>.json`, and `report.json` at the end.
 
-    {"type": "header", "schema": 1, "subject": ..., "plan": ..., "seed": ..., "environment": ...,
+    {"type": "header", "schema": 2, "subject": ..., "plan": ..., "seed": ..., "environment": ...,
      "started": ...}
     {"type": "features", "id": 0, "layer": ["dense"], "activation": ["tanh"], "loss": [...],
      "dtype": ["float64"]}

@@ -134,7 +134,8 @@ class Session:
     def __init__(self, config: pytest.Config, settings: Settings):
         self.config, self.settings = config, settings
         self.made = ""
-        # By target (a name, or the identity of an object, which is kept so that no other gets it) and options.
+        # By options and target: a name, or the identity of an object, which is kept with the
+        # outcome so that no other object gets that identity.
         self.outcomes: dict[tuple[Any, str], tuple[Any, Outcome]] = {}
 
     def pytest_report_header(self) -> str | None:

@@ -1,8 +1,8 @@
 """JAX's reverse mode over a forward of its own: nothing of the reference but the description.
 
 One program per structure (network, batch, dtype): tracing and compiling it is what costs, and every
-further set of values costs nothing beside it. Conventions on kinks are JAX's: relu'(0) = 0, leaky_relu'(0) = 1,
-|0|' = 1.
+further set of values costs nothing beside it. Conventions on kinks are JAX's: relu'(0) = 0,
+leaky_relu'(0) = 1, |0|' = 1.
 """
 
 from __future__ import annotations

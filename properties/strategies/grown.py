@@ -17,7 +17,7 @@ DEEPER = 4
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A network inside the claims, with this head: plain as often as all structures together."""
     network = _network(choose, claims, head)
-    for levels in _depths(claims.depth):  # a chain may be too short for what is claimed, or too deep
+    for levels in _depths(claims.depth):  # a chain may be too short or deep for what is claimed
         if within(network, claims.layers):
             break
         network = _network(choose, claims, head, (levels, levels))

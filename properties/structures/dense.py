@@ -23,7 +23,10 @@ def as_it_is(choose: Choose, network: Network, limits: Limits) -> Network:
     return network
 
 
+def has(network: Network) -> bool:
+    return any(spec.kind == "dense" for _, spec in network.walk())
+
+
 STRUCTURES = {
-    "dense": Structure("dense layers", as_it_is,
-                       lambda network: any(spec.kind == "dense" for _, spec in network.walk()), chain),
+    "dense": Structure("dense layers", as_it_is, has, chain),
 }

@@ -1,4 +1,4 @@
-"""The reduced network as a picture: layers with their units as circles, weights as lines between them, and the loss.
+"""The reduced network as a picture: units as circles, weights as lines between them, the loss.
 
 What is wrong is red, dashed, and says so in words; the description says all that the picture shows.
 """
@@ -25,7 +25,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 @dataclass
 class Column:
-    """One step of the network: a title, its units as circles (none: a box), lines of text, and its arrays."""
+    """One step of the network: a title, units as circles (none: a box), lines of text, arrays."""
 
     title: str
     units: int = 0
@@ -40,9 +40,10 @@ class Column:
 
 
 def drawing(finding: Finding, example: Any) -> Markup:
-    """A figure with the network of the finding's case; where it cannot be drawn, a sentence that says so."""
+    """A figure with the network of the finding's case, or a sentence on why there is none."""
     if example is None:
-        return tag("p", "The record has no case for this finding: there is no network to draw.", class_="quiet")
+        says = "The record has no case for this finding: there is no network to draw."
+        return tag("p", says, class_="quiet")
     try:
         case = parse.case(example)
         columns = _columns(case.network)
@@ -50,7 +51,8 @@ def drawing(finding: Finding, example: Any) -> Markup:
         return tag("p", f"The network cannot be drawn: {error}", class_="quiet")
     wrong = wrong_in(finding, {name for column in columns for name in column.arrays} | {"inputs"})
     says = f"The smallest network that shows it; batch {case.batch}, {case.dtype}"
-    return tag("figure", tag("figcaption", says), _picture(_few(columns), wrong, f"drawn-{finding.case}"),
+    picture = _picture(_few(columns), wrong, f"drawn-{finding.case}")
+    return tag("figure", tag("figcaption", says), picture,
                tag("p", *_marked(wrong), class_="quiet"), class_="network")
 
 
@@ -65,7 +67,7 @@ def _marked(wrong: set[str]) -> Iterator[Markup]:
         yield commas(map(code, sorted(wrong)))
 
 
-# --- what there is to draw ---------------------------------------------------------------------------------------
+# --- what there is to draw ------------------------------------------------------------------------
 
 
 def _columns(network: Network) -> list[Column]:
@@ -88,7 +90,8 @@ def _loss(loss: LossSpec) -> Column:
 def _inputs(network: Network) -> Column:
     shape = network.input_shape
     what = "number" if network.real else f"index below {network.input_kind['index']}"
-    return Column("inputs", shape[-1], [f"{_by(shape)} {what}{'s' * (shape != (1,) and what == 'number')}"])
+    several = "s" * (shape != (1,) and what == "number")
+    return Column("inputs", shape[-1], [f"{_by(shape)} {what}{several}"])
 
 
 def _layer(i: int, spec: LayerSpec, arrays: dict[str, tuple[int, ...]]) -> Column:
@@ -124,7 +127,8 @@ def _few(columns: list[Column]) -> list[Column]:
     half = COLUMNS // 2
     between = columns[half:-half]
     arrays = {name: shape for column in between for name, shape in column.arrays.items()}
-    return [*columns[:half], Column(f"{len(between)} more layers", 0, ["…"], dict(list(arrays.items())[:CIRCLES])),
+    shown = dict(list(arrays.items())[:CIRCLES])
+    return [*columns[:half], Column(f"{len(between)} more layers", 0, ["…"], shown),
             *columns[-half:]]
 
 
@@ -136,19 +140,24 @@ def _short(text: str, most: int = 30) -> str:
     return visible(text, most)
 
 
-# --- where it goes -----------------------------------------------------------------------------------------------
+# --- where it goes --------------------------------------------------------------------------------
 
 
 def _picture(columns: list[Column], wrong: set[str], name: str) -> Markup:
-    high = max(1, *(min(column.units, CIRCLES) for column in columns), *(_rows(column) for column in columns))
+    high = max(1, *(max(min(column.units, CIRCLES), _rows(column)) for column in columns))
     middle = 44 + (high - 1) * STEP / 2 + RADIUS
     width = _place(columns, wrong)
-    height = middle + (high - 1) * STEP / 2 + RADIUS + 24 + 18 * max(len(_under(column)) for column in columns)
-    inside = [*_between(columns, middle, wrong), *(_drawn(column, middle, high, wrong) for column in columns)]
-    drawn = tag("svg", tag("title", "The network"), tag("desc", _description(columns, wrong)), *inside, role="img",
-                viewBox=f"0 0 {width:.0f} {height:.0f}", width=f"{width:.0f}", height=f"{height:.0f}",
+    words = 18 * max(len(_under(column)) for column in columns)
+    height = middle + (high - 1) * STEP / 2 + RADIUS + 24 + words
+    inside = [*_between(columns, middle, wrong),
+              *(_drawn(column, middle, high, wrong) for column in columns)]
+    drawn = tag("svg", tag("title", "The network"), tag("desc", _description(columns, wrong)),
+                *inside, role="img",
+                viewBox=f"0 0 {width:.0f} {height:.0f}",
+                width=f"{width:.0f}", height=f"{height:.0f}",
                 class_="drawing")
-    return tag("div", drawn, class_="scroll", tabindex="0", role="region", aria_label=f"The network, {name}")
+    return tag("div", drawn, class_="scroll", tabindex="0", role="region",
+               aria_label=f"The network, {name}")
 
 
 def _rows(column: Column) -> int:
@@ -168,7 +177,8 @@ def _place(columns: list[Column], wrong: set[str]) -> float:
 
 def _gap(column: Column, wrong: set[str]) -> float:
     """How long the lines to it are: room for the weight's name, or for an arrow."""
-    return max(90.0, len(_label(column, column.weight, wrong)) * LETTER + 28) if column.units else 46.0
+    label = len(_label(column, column.weight, wrong)) * LETTER
+    return max(90.0, label + 28) if column.units else 46.0
 
 
 def _body(column: Column) -> float:
@@ -180,32 +190,37 @@ def _body(column: Column) -> float:
 
 def _half(column: Column, wrong: set[str]) -> float:
     """Half of what a column is wide with its words."""
-    return max([len(text) for text in (column.title, *_under_text(column, wrong))], default=0) * LETTER / 2 + 6
+    longest = max(len(text) for text in (column.title, *_under_text(column, wrong)))
+    return longest * LETTER / 2 + 6
 
 
 def _under(column: Column) -> list[str]:
     """The arrays that are written under the column: all but the weight on the lines."""
-    return [*(column.lines if column.units else []), *(name for name in column.arrays if name != column.weight)]
+    others = (name for name in column.arrays if name != column.weight)
+    return [*(column.lines if column.units else []), *others]
 
 
 def _under_text(column: Column, wrong: set[str]) -> list[str]:
-    return [_label(column, text, wrong) if text in column.arrays else text for text in _under(column)]
+    return [_label(column, text, wrong) if text in column.arrays else text
+            for text in _under(column)]
 
 
 def _label(column: Column, name: str | None, wrong: set[str]) -> str:
     """"✗ 0.bias (3) wrong": an array's name, shape, and whether its gradient is wrong."""
     shape = f" ({_by(column.arrays[name])})" if name in column.arrays else ""
-    return f"{'✗ ' if name in wrong else ''}{_short(str(name))}{shape}{' wrong' if name in wrong else ''}"
+    before, after = ("✗ ", " wrong") if name in wrong else ("", "")
+    return f"{before}{_short(str(name))}{shape}{after}"
 
 
 def _description(columns: Sequence[Column], wrong: set[str]) -> str:
     """The picture in words."""
-    parts = [f"{column.title}: {', '.join([*column.lines, *(_label(column, n, wrong) for n in column.arrays)])}"
-             for column in columns]
-    return "; ".join(parts)
+    def words(column: Column) -> list[str]:
+        return [*column.lines, *(_label(column, name, wrong) for name in column.arrays)]
+
+    return "; ".join(f"{column.title}: {', '.join(words(column))}" for column in columns)
 
 
-# --- strokes -----------------------------------------------------------------------------------------------------
+# --- strokes --------------------------------------------------------------------------------------
 
 
 def _between(columns: Sequence[Column], middle: float, wrong: set[str]) -> Iterator[Markup]:
@@ -217,9 +232,11 @@ def _between(columns: Sequence[Column], middle: float, wrong: set[str]) -> Itera
         path = "".join(f"M{a:.1f} {y:.1f}L{b:.1f} {z:.1f}" for y, z in ends)
         yield tag("path", d=Markup(path), class_="edge bad" if bad else "edge")
         if right.weight:
-            yield _text((a + b) / 2, 36, _label(right, right.weight, wrong), "name bad" if bad else "name")
+            label = _label(right, right.weight, wrong)
+            yield _text((a + b) / 2, 36, label, "name bad" if bad else "name")
         else:
-            yield tag("path", d=f"M{b - 7:.1f} {middle - 4:.1f}L{b:.1f} {middle:.1f}L{b - 7:.1f} {middle + 4:.1f}",
+            back, above, below = f"{b - 7:.1f}", f"{middle - 4:.1f}", f"{middle + 4:.1f}"
+            yield tag("path", d=f"M{back} {above}L{b:.1f} {middle:.1f}L{back} {below}",
                       class_="edge head")
 
 
@@ -229,10 +246,12 @@ def _heights(column: Column, middle: float) -> list[float]:
 
 
 def _drawn(column: Column, middle: float, high: int, wrong: set[str]) -> Markup:
-    head = _text(column.x, 16, _short(column.title), "title" + (" bad" if column.title in wrong else ""))
+    bad = " bad" if column.title in wrong else ""
+    head = _text(column.x, 16, _short(column.title), f"title{bad}")
     bad = bool(wrong & ({column.title, *column.arrays} - {column.weight}))
     body = _circles(column, middle, bad) if column.units else _box(column, middle, bad)
-    return tag("g", head, *body, *_words(column, middle + (high - 1) * STEP / 2 + RADIUS + 24, wrong))
+    below = middle + (high - 1) * STEP / 2 + RADIUS + 24
+    return tag("g", head, *body, *_words(column, below, wrong))
 
 
 def _circles(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
@@ -247,7 +266,8 @@ def _circles(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
 
 def _box(column: Column, middle: float, bad: bool) -> Iterator[Markup]:
     half, high = _body(column), len(column.lines) * 18 + 12
-    yield tag("rect", x=f"{column.x - half:.1f}", y=f"{middle - high / 2:.1f}", width=f"{2 * half:.1f}",
+    yield tag("rect", x=f"{column.x - half:.1f}", y=f"{middle - high / 2:.1f}",
+              width=f"{2 * half:.1f}",
               height=high, rx=8, class_="unit bad" if bad else "unit")
     for i, line in enumerate(column.lines):
         yield _text(column.x, middle - high / 2 + 20 + 18 * i, _short(line, WORDS), "word")
@@ -257,7 +277,8 @@ def _words(column: Column, top: float, wrong: set[str]) -> Iterator[Markup]:
     for i, (what, text) in enumerate(zip(_under(column), _under_text(column, wrong), strict=True)):
         y = top + 18 * i
         bad = " bad" if what in wrong else ""
-        yield _text(column.x, y, _short(text, WORDS), ("name" if what in column.arrays else "word") + bad)
+        style = "name" if what in column.arrays else "word"
+        yield _text(column.x, y, _short(text, WORDS), style + bad)
 
 
 def _text(x: float, y: float, words: str, class_: str) -> Markup:
