@@ -97,8 +97,8 @@ def _answer(case: Case, dtype: str) -> Answer:
 
 def _arguments(case: Case, dtype: str) -> tuple[Values, Values, Array]:
     """What is differentiated, what is not, and the targets: reals in `dtype`, indices unchanged."""
-    def cast(array: Any) -> np.ndarray:
-        array = np.asarray(array)
+    def cast(value: Any) -> np.ndarray:
+        array: np.ndarray = np.asarray(value)
         return array.astype(dtype) if array.dtype.kind == "f" else array
 
     differentiated = {name: cast(value) for name, value in case.parameters.items()}

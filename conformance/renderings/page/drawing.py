@@ -246,8 +246,8 @@ def _heights(column: Column, middle: float) -> list[float]:
 
 
 def _drawn(column: Column, middle: float, high: int, wrong: set[str]) -> Markup:
-    bad = " bad" if column.title in wrong else ""
-    head = _text(column.x, 16, _short(column.title), f"title{bad}")
+    style = "title bad" if column.title in wrong else "title"
+    head = _text(column.x, 16, _short(column.title), style)
     bad = bool(wrong & ({column.title, *column.arrays} - {column.weight}))
     body = _circles(column, middle, bad) if column.units else _box(column, middle, bad)
     below = middle + (high - 1) * STEP / 2 + RADIUS + 24
