@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..running.profiles import listed
@@ -50,6 +53,21 @@ def add(command: Any) -> None:
     command.set_defaults(command=run)
 
 
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Fewer collections of garbage meanwhile, which saves a tenth of a run.
+
+    A full collection walks everything that PyTorch and JAX keep, some hundred thousand objects, and
+    a run makes few cycles of its own.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
     from ..plug.targets import TargetError
@@ -62,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
         known = load(options.expected) if options.expected else None
         plan = plan_of(options.examples, options.seconds, options.seed, options.oracles,
                        options.require, profile=options.profile)
-        found = judge(subject_for(options.target), plan, options.report, quiet=False)
+        with rare_collections():
+            found = judge(subject_for(options.target), plan, options.report, quiet=False)
     except (ExpectationError, PlanError, RecordError, TargetError) as error:
         raise UsageError(str(error)) from error
     said, status = (([], found.exit) if known is None
