@@ -89,7 +89,7 @@ class Claims:
     """Which networks and cases a subject says that it can answer.
 
     hidden: the activations between layers. heads: the output activations with their losses. bias,
-    batch, depth (in dense layers) and dtypes: which of each. layers: what networks may be made of
+    batch, depth (layers with units) and dtypes: which of each. layers: what networks may be made of
     and look like, by the names of `properties.structures` ("dense" for plain chains, "parallel",
     "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
     max_parameters: the largest network to send. explored: nothing was claimed, so the subject may
