@@ -42,7 +42,7 @@ def chain(sizes: Sequence[int], biases: Sequence[bool], hidden: Sequence[LayerSp
 def several(head: Head) -> Head:
     """The head with two outputs or more where one would be constant: the softmax of one is 1."""
     low, high = head.outputs
-    softmax = "softmax" in (head.activation, head.loss.removesuffix("_cross_entropy"))
+    softmax = head.activation == "softmax" or head.loss == "softmax_cross_entropy"
     return replace(head, outputs=(2, high)) if softmax and low == 1 and high != 1 else head
 
 
