@@ -30,7 +30,6 @@ def clipped(case: Case, claims: Claims) -> bool:
         if head.log_floor is not None and (head.activation, head.loss) == case.network.head:
             floor = np.finfo(case.dtype).eps if head.log_floor == "eps" else float(head.log_floor)
             p = forward(case).outputs
-            high = head.loss.startswith("binary") and p.max() >= 1 - 2 * floor
             above = LOSSES[head.loss].per == "element" and p.max() >= 1 - 2 * floor  # log(1 - p)
             return bool(p.min() <= 2 * floor or above)
     return False
