@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..reference import Case, LayerSpec, Network, infer
-from . import structures
 from .claims import Claims, Head, Range, activation
 from .strategies.chains import several
+from .strategies.grown import parameters
+from .structures import structured
 
 
 def covers(claims: Claims, case: Case) -> bool:
@@ -20,8 +20,8 @@ def covers(claims: Claims, case: Case) -> bool:
     return (
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
         and within(network.depth, claims.depth)
-        and within(parameters(case), (0, claims.max_parameters))
-        and structures.within(network, claims.layers)
+        and within(parameters(network), (0, claims.max_parameters))
+        and structured(network, claims.layers)
         and biased(claims, network) and activated(claims, network)
         and any(headed(head, case) for head in claims.heads)
     )
@@ -29,11 +29,6 @@ def covers(claims: Claims, case: Case) -> bool:
 
 def within(value: int, limits: Range) -> bool:
     return limits[0] <= value and (limits[1] is None or value <= limits[1])
-
-
-def parameters(case: Case) -> int:
-    """How many parameters the network has, initial states left out."""
-    return sum(math.prod(shape) for shape in infer(case.network).parameters.values())
 
 
 def finite(case: Case) -> bool:

@@ -76,7 +76,7 @@ def lifted(case: Case, samples: int, noise: Noise) -> Case:
 
 
 class _Recent:
-    """The spreads computed last, by the case as an object.
+    """The spreads needed last, by the case as an object.
 
     Whoever makes a case looks at its spread, and whoever asks about it needs it again. The cases
     are kept, so that no other object takes their identity.
@@ -92,6 +92,7 @@ class _Recent:
             self.kept[key] = case, _spread(case, samples, seed)
             if len(self.kept) > self.most:
                 self.kept.popitem(last=False)
+        self.kept.move_to_end(key)
         return self.kept[key][1]
 
 

@@ -48,7 +48,6 @@ class Judge:
         self.tally = Tally()
         self.confirming = Confirming(names, subject.made_of)
         self.rng = np.random.default_rng(seed)
-        self.spreads: dict[int, tuple[Case, Spread]] = {}
         self.suspects, self.wrong_losses = Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
@@ -62,12 +61,6 @@ class Judge:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    def spread(self, case: Case) -> Spread:
-        """The case's truth and spread, computed once per network."""
-        if id(case) not in self.spreads:
-            self.spreads[id(case)] = (case, spread(case))
-        return self.spreads[id(case)][1]
-
     def question(self, case: Case) -> Answer:
         """The engine's answer; raises what `question` raises."""
         return question(self.engine, case)
@@ -77,7 +70,7 @@ class Judge:
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        s = self.spread(case)
+        s = spread(case)
         if s.unclear or not s.finite:
             return None
         try:
@@ -189,7 +182,6 @@ class Judge:
     def network(self, case: Case) -> None:
         """Everything there is to ask about one network."""
         self.tally.networks += 1
-        self.spreads.clear()
         self.suspects.clear()
         self.wrong_losses.clear()
         self.unmeasured = True
@@ -219,7 +211,7 @@ class Judge:
             found = own_loss.directional(first, self.question, self.rng)
             self.equations("own_loss", found, first)
         elif self.tally.networks % 4 == 3:
-            lines = own_loss.line_integral(first, self.question, self.spread, self.rng)
+            lines = own_loss.line_integral(first, self.question, spread, self.rng)
             self.equations("line_integral", lines, first)
 
     # --- identities -------------------------------------------------------------------------------
@@ -284,7 +276,7 @@ class Judge:
 
         Along directions where that is how the oracle is asked, and nothing is suspicious here.
         """
-        s = self.spread(reply.case)
+        s = spread(reply.case)
         along = ORACLES[name].how is How.DIRECTIONS and not self.entrywise
         try:
             if along and reply.case not in self.suspects:
@@ -333,7 +325,7 @@ class Judge:
             self.count(name, "not_claimed", cases[0])
             return
         for reply, answer in zip(replies, answers, strict=True):
-            self.against(name, of_answer(answer, reply, self.spread(reply.case)), reply)
+            self.against(name, of_answer(answer, reply, spread(reply.case)), reply)
 
     # --- exact integers ---------------------------------------------------------------------------
 

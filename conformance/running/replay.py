@@ -33,6 +33,7 @@ from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
 from ..properties.membership import hidden_activations
 from ..properties.structures import PLAIN, structures_of
+from ..properties.tolerance import spread
 from ..record.notes import NoteKind
 from ..record.reading import NAME, no_constant, regular
 from ..record.writing import RecordError
@@ -192,7 +193,7 @@ def _ask(judge: Judge, case: Case) -> Reply | None:
 
     None where the case has no answer, or no one right answer.
     """
-    s = judge.spread(case)
+    s = spread(case)
     if s.finite and s.unclear and _exact(case):
         judge.exact(case)
         return None
@@ -219,7 +220,7 @@ def _along_lines(judge: Judge, reply: Reply) -> None:
     try:
         found = own_loss.directional(reply, judge.question, judge.rng)
         judge.equations("own_loss", found, reply)
-        found = own_loss.line_integral(reply, judge.question, judge.spread, judge.rng)
+        found = own_loss.line_integral(reply, judge.question, spread, judge.rng)
         judge.equations("line_integral", found, reply)
     except Exception as error:
         judge.refused(reply.case, error)

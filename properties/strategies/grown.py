@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...reference import DescriptionError, Network, infer
 from ..claims import Claims, Head, Range, activation
 from ..structure import Choose, Limits
-from ..structures import PLAIN, STRUCTURES, structures_of, within
+from ..structures import PLAIN, STRUCTURES, structured, structures_of
 from .chains import chain_inside
 
 DEEPER = 4
@@ -18,7 +18,7 @@ def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A network inside the claims, with this head: plain as often as all structures together."""
     network = _network(choose, claims, head)
     for levels in _depths(claims.depth):  # a chain may be too short or deep for what is claimed
-        if within(network, claims.layers):
+        if structured(network, claims.layers):
             break
         network = _network(choose, claims, head, (levels, levels))
     return network
@@ -66,8 +66,12 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
 def fits(network: Network, claims: Claims) -> bool:
     """Whether the layers fit each other, with no more parameters than are claimed."""
     try:
-        shapes = infer(network).parameters.values()
+        size = parameters(network)
     except DescriptionError:
         return False
-    most = claims.max_parameters
-    return most is None or sum(map(math.prod, shapes)) <= most
+    return claims.max_parameters is None or size <= claims.max_parameters
+
+
+def parameters(network: Network) -> int:
+    """How many parameters the network has, initial states left out."""
+    return sum(math.prod(shape) for shape in infer(network).parameters.values())

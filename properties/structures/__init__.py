@@ -15,7 +15,7 @@ def structures_of(network: Network) -> list[str]:
     return [name for name, row in STRUCTURES.items() if row.has(network)]
 
 
-def within(network: Network, claimed: Iterable[str]) -> bool:
+def structured(network: Network, claimed: Iterable[str]) -> bool:
     """Whether the network is one of these structures, and has no other."""
     more, claimed = set(structures_of(network)) - {PLAIN}, set(claimed)
     return more <= claimed and (bool(more) or PLAIN in claimed)

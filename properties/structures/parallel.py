@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...reference import LayerSpec, Network
 from ..structure import Choose, Layers, Level, Limits, Structure, levels, spliced
 
@@ -43,10 +41,6 @@ def grow(choose: Choose, network: Network, limits: Limits) -> Network | None:
 def depth(layers: Layers) -> int:
     """How many layers with branches are inside each other."""
     return max((1 + max(map(depth, spec.branches)) for spec in layers if spec.branches), default=0)
-
-
-def combines(network: Network, name: Any) -> bool:
-    return any(spec.branches and spec.options["combine"] == name for _, spec in network.walk())
 
 
 STRUCTURES = {
