@@ -192,7 +192,7 @@ def test_an_oracle_that_is_apart_from_the_truth_is_not_the_subjects_fault(engine
     judge.tally.networks = 1
     reply = judge.ask(case)
     before = {k: len(v) for k, v in judge.tally.failures.items()}
-    judge.against("torch", of_answer(LYING.answer(case), reply, judge.spread(case)), reply)
+    judge.against("torch", of_answer(LYING.answer(case), reply, spread(case)), reply)
     assert judge.tally.counts["torch"] == {"inconclusive": 1}
     assert {k: len(v) for k, v in judge.tally.failures.items()} == before
     found, = judge.tally.divergences
@@ -204,7 +204,7 @@ def test_an_oracle_blames_only_where_the_reference_does():
     case = mlp(2)
     judge.confirming._witnesses = TORCH
     reply = judge.ask(case)
-    judge.against("torch", of_answer(TORCH["torch"].answer(case), reply, judge.spread(case)), reply)
+    judge.against("torch", of_answer(TORCH["torch"].answer(case), reply, spread(case)), reply)
     assert judge.tally.counts["torch"] == {"failed": 1}
     assert not judge.tally.divergences
 
@@ -215,7 +215,7 @@ def test_a_coarse_oracle_is_given_its_own_error():
     off = times(evaluate(case), 1 + 1e-7)
     error = {k: 1e-6 * np.abs(g) for k, g in off.gradients.items()}
     reply = judge.ask(case)
-    judge.against("differences", of_answer(off, reply, judge.spread(case), error), reply)
+    judge.against("differences", of_answer(off, reply, spread(case), error), reply)
     assert judge.tally.counts["differences"] == {"passed": 1}
 
 
