@@ -11,14 +11,14 @@ from typing import Any
 
 from .. import oracles
 from ..judging.judge import Judge
-from ..judging.plan import Plan, drawn
+from ..judging.plan import Plan, different, drawn
 from ..judging.smoke import NotJudged, smoke
 from ..judging.verdict import decide, resolution
 from ..naming.findings import findings
 from ..plug.limits import Interrupts
 from ..plug.subject import Subject
 from ..properties.claims import Claims
-from ..properties.strategies import cases, exact_cases, mended
+from ..properties.strategies import drafts, exact_cases, mended
 from ..record.notes import Note, NoteKind
 from ..record.report import Report
 from ..record.writing import Recorder, environment
@@ -106,7 +106,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
     announced, total = False, len(plan.first) + plan.examples
     judge.deadline = started + plan.seconds
     try:
-        exact = drawn(exact_cases(judge.claims), plan.seed + 1)
+        exact = _exact(judge.claims, plan)
         for i, case in enumerate(_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
@@ -143,8 +143,16 @@ def _by_structure(judge: Judge) -> bool:
 
 
 def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
-    """The cases to ask first, then those that are drawn."""
-    return chained(plan.first, islice(drawn(cases(claims), plan.seed), plan.examples))
+    """The cases to ask first, then those that are drawn: no network twice, if there are others."""
+    fresh = different(drawn(drafts(claims), plan.seed), lambda draft: draft.network,
+                      [case.network for case in plan.first])
+    return chained(plan.first, (draft.case for draft in islice(fresh, plan.examples)))
+
+
+def _exact(claims: Claims, plan: Plan) -> Iterator[Case | None]:
+    """Integer networks, each another one where there are so many; None where there is none."""
+    return different(drawn(exact_cases(claims), plan.seed + 1),
+                     lambda case: None if case is None else case.network)
 
 
 def _revalued(case: Case, rng: Any) -> list[Case]:
