@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
@@ -59,7 +59,7 @@ def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:
     def collect(value: Any) -> None:
         found.append(value)
 
-    draw, random = collect.hypothesis.fuzz_one_input, Random(start)
+    draw, random = cast(Any, collect).hypothesis.fuzz_one_input, Random(start)
     while True:
         draw(random.randbytes(BYTES))
         yield from found

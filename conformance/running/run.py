@@ -107,7 +107,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
     judge.deadline = started + plan.seconds
     try:
         exact = _exact(judge.claims, plan)
-        for i, case in enumerate(_cases(judge.claims, plan)):
+        for i, case in enumerate(drawn_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
                 _cut_short(judge, f"time limit: {i} of {total} networks in {plan.seconds:g} s")
@@ -142,7 +142,7 @@ def _by_structure(judge: Judge) -> bool:
     return any(oracles.ORACLES[name].when is oracles.When.STRUCTURES for name in judge.names)
 
 
-def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
+def drawn_cases(claims: Claims, plan: Plan) -> Iterator[Case]:
     """The cases to ask first, then those that are drawn: no network twice, if there are others."""
     fresh = different(drawn(drafts(claims), plan.seed), lambda draft: draft.network,
                       [case.network for case in plan.first])

@@ -76,7 +76,8 @@ def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
     of: dict[str, Callable[[int], int]] = {
         "square": lambda i: n, "wide": lambda i: n,
         "one unit": lambda i: 1 if i else n, "alternating": lambda i: (n, m)[i % 2]}
-    return [of.get(pattern, lambda i: choose(WIDTHS))(i) for i in range(levels)]
+    size = of.get(pattern)
+    return [size(i) if size else choose(WIDTHS) for i in range(levels)]
 
 
 def allowed(size: int, limits: Range) -> bool:
