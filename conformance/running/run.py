@@ -44,8 +44,9 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     try:
         names = _oracles(plan)
         absent = _absent(names)
-        claims, notes = smoke(subject)
-        report.notes += notes
+        smoked = smoke(subject)
+        claims = smoked.claims
+        report.notes += smoked.notes
     except NotJudged as error:
         report.reason = f"smoke: {error}"
         return _closed(report, started)
@@ -60,6 +61,10 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
     with Interrupts() as interrupts:
+        try:
+            judge.smoked(smoked.attempts)
+        except KeyboardInterrupt:
+            interrupts.seen = True
         _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
         try:
             report.findings = findings(judge, recorder.case)
@@ -173,6 +178,10 @@ def _summarise(report: Report, judge: Judge) -> None:
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)
+    if tally.invalid:
+        not_asked = (f"not asked: {tally.invalid} of the networks drawn, since right programs may "
+                     "differ on it: not finite in its dtype, or on a kink")
+        report.notes.append(Note(not_asked, NoteKind.INVALID))
     answers = getattr(judge.engine, "notes", None)
     odd = f"answers: {', '.join(sorted(answers))}" if answers else ""
     report.notes += [Note(odd, NoteKind.ANSWERS)] if odd else []
