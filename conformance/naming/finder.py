@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from ..faults import FAULTS, Fault
+from ..faults.core import Faults
 from ..judging.judge import Judge
 from ..judging.tally import Failure
 from ..properties import exact
@@ -13,7 +15,7 @@ from ..properties.catalogue import family as family_of
 from ..record.report import Finding
 from ..reference import Case
 from .looking import Looking, Size
-from .matching import diagnose
+from .matching import Evidence, View, diagnose, pair
 from .reduce import reduce
 from .witnessed import Witnessed
 from .words import describe
@@ -25,6 +27,7 @@ CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state"
                 "value": {"state"}, "loss": {"state"}}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
+NONE: Mapping[str, Fault] = {}
 
 
 class Finder:
@@ -34,6 +37,7 @@ class Finder:
         self.judge, self.store = judge, store
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
@@ -60,21 +64,47 @@ class Finder:
         also = {other for (of, _), names in broken for other in names if of in own}
         return tuple(sorted(also - {name}))
 
-    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = (),
-                  faults: Mapping[str, Fault] = FAULTS) -> list[str]:
-        """The known mistakes consistent with the subject on these cases, beyond those named."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known,
-                        self.wrong_loss, faults)
+    # --- which known mistakes ---------------------------------------------------------------------
+
+    def diagnosed(self, asked: Sequence[Case], known: Mapping[str, Fault] = NONE,
+                  faults: Mapping[str, Fault] = FAULTS) -> Faults:
+        """The known mistakes consistent with the subject on these cases, beyond those named.
+
+        Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
+        gradient is explained alone.
+        """
+        return self._search(diagnose, asked, known, faults)
+
+    def paired(self, asked: Sequence[Case], known: Mapping[str, Fault],
+               faults: Mapping[str, Fault]) -> Faults:
+        """Two known mistakes that only together are consistent with the subject."""
+        return self._search(pair, asked, known, faults)
+
+    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+                asked: Sequence[Case], known: Mapping[str, Fault],
+                faults: Mapping[str, Fault]) -> Faults:
+        for any_loss in (False, True) if self.wrong_loss else (False,):
+            view = partial(self.witnessed, known=known.values(), any_loss=any_loss)
+            others = [case for case in self.judge.others if case.dtype == asked[0].dtype]
+            evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, others)])
+            found = how(view, evidence, faults)
+            if found:
+                return found
+        return {}
 
     @property
     def wrong_loss(self) -> bool:
         """Whether the loss is wrong too, which may be a mistake of its own."""
         return ("loss", "loss") in self.judge.tally.failures
 
-    def witnessed(self, case: Case, known: Sequence[str] = ()) -> Witnessed:
-        """What the subject does on a case, less what the mistakes named already account for."""
-        faults = [FAULTS[name] for name in known]
-        return Witnessed(self.judge.question, case, faults, self.wrong_loss)
+    def witnessed(self, case: Case, known: Iterable[Fault] = (),
+                  any_loss: bool | None = None) -> Witnessed:
+        """What the subject does on a case, beside the mistakes named; asked once."""
+        key = id(case)
+        if key not in self.seen:
+            self.seen[key] = Witnessed(self.judge.question, case)
+        loose = self.wrong_loss if any_loss is None else any_loss
+        return self.seen[key].beside(tuple(known), loose)
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:

@@ -24,7 +24,7 @@ def of_kind(finder: Finder, kind: str, failures: list[Failure]) -> Finding:
     raised = first.property == "answers" and kind != DECLINED
     head = "raised an exception or hung" if raised else first.property.replace("_", " ")
     cases = [case, *(failure.case for failure in failures)]
-    faults = [] if first.property == "answers" else finder.diagnosed(cases)
+    faults = [] if first.property == "answers" else list(finder.diagnosed(cases))
     return finder.build(first.property, case, [f"{head}: {message}"], None, faults,
                         "errored" if raised else "failed", kind)
 
