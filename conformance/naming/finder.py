@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..faults import FAULTS, Fault
+from ..faults import FAULTS
 from ..judging.judge import Judge
 from ..judging.tally import Failure
 from ..properties import exact
@@ -28,12 +28,16 @@ UNSIZED = Size()
 
 
 class Finder:
-    """Turns a judge's failures into findings; store(case) keeps a case and gives its id."""
+    """Turns a judge's failures into findings; store(case) keeps a case and gives its id.
+
+    `faults` are the known mistakes, those that were found with the number that was found.
+    """
 
     def __init__(self, judge: Judge, store: Callable[[Case], str]):
         self.judge, self.store = judge, store
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.faults = dict(FAULTS)
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
@@ -50,7 +54,8 @@ class Finder:
         text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
-                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals)
+                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
+                       self.faults[faults[0]].numbers if faults else {})
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
@@ -61,10 +66,14 @@ class Finder:
         return tuple(sorted(also - {name}))
 
     def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = (),
-                  faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+                  stateless: bool = False) -> list[str]:
         """The known mistakes consistent with the subject on these cases, beyond those named."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known,
-                        self.wrong_loss, faults)
+        faults = {name: fault for name, fault in self.faults.items()
+                  if not stateless or fault.family != "state"}
+        found = diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known,
+                         self.wrong_loss, faults)
+        self.faults |= found
+        return list(found)
 
     @property
     def wrong_loss(self) -> bool:
@@ -73,7 +82,7 @@ class Finder:
 
     def witnessed(self, case: Case, known: Sequence[str] = ()) -> Witnessed:
         """What the subject does on a case, less what the mistakes named already account for."""
-        faults = [FAULTS[name] for name in known]
+        faults = [self.faults[name] for name in known]
         return Witnessed(self.judge.question, case, faults, self.wrong_loss)
 
 

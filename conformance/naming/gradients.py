@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..faults import FAULTS
 from ..judging.confirming import kinds_of
 from ..judging.tally import Failure
 from ..record.report import Finding
@@ -25,7 +24,6 @@ from .words import here, names, numbers, sentence, sides
 
 MOST = 4
 GROUPS = 3
-STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
 
 
 def findings(finder: Finder, groups: Groups) -> list[Finding]:
@@ -53,7 +51,7 @@ def unexplained(finder: Finder, left: list[Failure], finding: Finding,
         return [failure for failure in left[1:] if not set(failure.kind.split(",")) <= kinds]
     named = [*known, finding.faults[0]]
     return [failure for failure in left[1:]
-            if not explained(finder.witnessed(failure.case), named)]
+            if not explained(finder.witnessed(failure.case), named, finder.faults)]
 
 
 def likeliest(finder: Finder, failures: list[Failure], known: list[str]) -> Finding:
@@ -81,7 +79,7 @@ def of_group(finder: Finder, failures: list[Failure], known: list[str]) -> Findi
     worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
     wrong = [d.parameter for d in found]
     right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
-    faults = finder.diagnosed([case, *(f.case for f in failures)], known, STATELESS)
+    faults = finder.diagnosed([case, *(f.case for f in failures)], known, stateless=True)
     finder.loss_was_said |= looking.loss_wrong(case) is not None
     lines = [headline(wrong, size), sides(wrong, right), numbers(worst),
              *about_loss(looking.losses(case), finder.wrong_loss),
@@ -99,7 +97,7 @@ def something_else(finder: Finder, failures: list[Failure],
     """
     def untouched(case: Case) -> bool:
         seen = finder.witnessed(case)
-        return not any(seen.shows(FAULTS[name]) for name in known)
+        return not any(seen.shows(finder.faults[name]) for name in known)
 
     def has_more(case: Case) -> bool:
         seen = finder.witnessed(case, known)

@@ -26,6 +26,7 @@ from ..properties.perturbed import UNIT
 from ..properties.strategies import mended
 from ..properties.tolerance import SLACK, spread
 from ..reference import Answer, Case
+from .fitting import fitted
 from .ratios import factor
 from .witnessed import Witnessed
 
@@ -39,8 +40,8 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> list[
 
 
 def diagnose(ask: Ask, cases: Sequence[Case], more: Iterable[Case], known: Sequence[str] = (),
-             wrong_loss: bool = False, faults: Mapping[str, Fault] = FAULTS) -> list[str]:
-    """The known mistakes that are consistent with the subject.
+             wrong_loss: bool = False, faults: Mapping[str, Fault] = FAULTS) -> dict[str, Fault]:
+    """The known mistakes that are consistent with the subject, each with its number put in.
 
     cases: the reduced one, whose network the mistake must explain with other numbers too, then
     others where the subject was wrong, of which it must explain as many as any does (there may be
@@ -57,22 +58,25 @@ def diagnose(ask: Ask, cases: Sequence[Case], more: Iterable[Case], known: Seque
 
 
 def _diagnosed(witnessed: Callable[[Case], Witnessed], cases: Sequence[Case], more: Iterable[Case],
-               known: Sequence[str], faults: Mapping[str, Fault]) -> list[str]:
+               known: Sequence[str], faults: Mapping[str, Fault]) -> dict[str, Fault]:
     first = witnessed(cases[0])
-    found = consistent([first, *map(witnessed, variations(cases[0]))], faults)
+    here = [first, *map(witnessed, variations(cases[0]))]
+    faults = {name: fitted(fault, here) for name, fault in faults.items()}
+    found = consistent(here, faults)
     found = [name for name in found if name not in known]
     if not found:
-        return inside(witnessed, [first, *map(witnessed, cases[1:])])
+        narrow = inside(witnessed, [first, *map(witnessed, cases[1:])])
+        return {name: faults[name] for name in narrow if name in faults}
     others = [witnessed(case) for case in cases[1:]]
     found = [name for name in found if borne_out(faults[name], others)]
     if not found:
-        return []
+        return {}
     score = {name: sum(other.agrees(faults[name]) for other in others) for name in found}
     best = [name for name in found if score[name] == max(score.values())]
     further = [case for case in more if case.dtype == cases[0].dtype]
     right = [case for case in map(witnessed, further[:QUIET]) if case.right]
     quiet = [name for name in best if not any(case.shows(faults[name]) for case in right)]
-    return told_apart(witnessed, quiet, further, faults)
+    return {name: faults[name] for name in told_apart(witnessed, quiet, further, faults)}
 
 
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:

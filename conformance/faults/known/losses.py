@@ -10,14 +10,15 @@ import numpy as np
 
 from ...reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
 from ...reference.activations import softmax
-from ...reference.kinds import Array
 from ...reference.losses import values
 from ...reference.wiring import wired
-from ..core import Fault, Faults
+from .. import core
+from ..core import Fault, Faults, Make, Number
 from ..ways import answered, at_sites, loss, replaced
 
 Change = Callable[[Loss], Loss]
 row = partial(Fault, "loss")
+numbered = partial(core.numbered, "loss")
 
 
 # --- a wrong row of the table of losses ---------------------------------------------------------
@@ -64,15 +65,19 @@ def of_hard(line: str) -> dict[str, Change]:
     return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), change)
 
 
-EPSILON = 1e-8
-WITH_EPSILON: dict[str, Change] = {
-    **only("cross_entropy",
-           L=lambda p, t: -(values(p, t) * np.log(p + EPSILON)).sum(axis=-1),
-           dL=lambda p, t: -values(p, t) / (p + EPSILON)),
-    **only("binary_cross_entropy",
-           L=lambda p, t: -(t * np.log(p + EPSILON) + (1.0 - t) * np.log(1.0 - p + EPSILON)),
-           dL=lambda p, t: (1.0 - t) / (1.0 - p + EPSILON) - t / (p + EPSILON)),
-}
+def with_epsilon(epsilon: float) -> Make:
+    """log(p + epsilon) for log(p), and its derivative."""
+    return loss({
+        **only("cross_entropy",
+               L=lambda p, t: -(values(p, t) * np.log(p + epsilon)).sum(axis=-1),
+               dL=lambda p, t: -values(p, t) / (p + epsilon)),
+        **only("binary_cross_entropy",
+               L=lambda p, t: -(t * np.log(p + epsilon) + (1.0 - t) * np.log(1.0 - p + epsilon)),
+               dL=lambda p, t: (1.0 - t) / (1.0 - p + epsilon) - t / (p + epsilon)),
+    })
+
+
+EPSILON = Number("epsilon", 1e-8, with_epsilon, 1e-16, 1e-1)
 
 
 # --- softmax without its shift ------------------------------------------------------------------
@@ -100,17 +105,29 @@ def without_shift(tables: Tables) -> Engine:
 
 # --- penalties ----------------------------------------------------------------------------------
 
-DECAY = 0.01
+def decay(engine: Callable[[float], Make]) -> Number:
+    """The number of a mistake about weight decay."""
+    return Number("decay", 0.01, engine, 1e-6, 1.0)
 
 
-def decayed(g: Array, parameter: Array | None) -> Array:
-    return g if parameter is None else g + DECAY * parameter
+def decaying_weights(factor: float) -> Make:
+    return at_sites(dW=lambda s, dW: dW + factor * s.W)
 
 
-def penalty(case: Case) -> Any:
-    """Half of DECAY times the sum of the squares of all weights."""
+def decaying_biases(factor: float) -> Make:
+    return at_sites(db=lambda s, db: db if s.b is None else db + factor * s.b)
+
+
+def squares(case: Case) -> Any:
+    """The sum of the squares of all weights."""
     names = dict.fromkeys(place.weight for place in wired(case.network).places)
-    return DECAY / 2 * sum((case.parameters[name] ** 2).sum() for name in names)
+    return sum((case.parameters[name] ** 2).sum() for name in names)
+
+
+def penalised(factor: float) -> Make:
+    """Half of the factor times the sum of the squares of all weights, in the loss alone."""
+    return answered(lambda case, answer: Answer(answer.loss + factor / 2 * squares(case),
+                                                answer.gradients))
 
 
 APART = "programs whose loss and gradient were written apart: nn-from-scratch#13"
@@ -186,11 +203,11 @@ FAULTS: Faults = {
         "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
         "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)",
         "everywhere", without_shift),
-    "log-with-epsilon": wrong_losses(
+    "log-with-epsilon": numbered(
         "a small number is added inside the logarithm: the last digits are wrong, and where p is "
         "small the whole loss is",
-        "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)",
-        "loss = -(t * np.log(p)).sum(); dp = -t / p", "everywhere", WITH_EPSILON),
+        "loss = -(t * np.log(p + epsilon)).sum(); dp = -t / (p + epsilon)",
+        "loss = -(t * np.log(p)).sum(); dp = -t / p", "everywhere", EPSILON),
     "loss-without-last-example": wrong_losses(
         "the loss leaves out the last example, and the gradient is right",
         "loss = sum(L(p[i], t[i]) for i in range(N - 1))",
@@ -200,17 +217,17 @@ FAULTS: Faults = {
         "the loss reported is half of the one the gradient belongs to",
         "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)",
         "loss = ((p - t)**2).sum(); dp = 2 * (p - t)", SCRATCH, reported(lambda each: 0.5 * each)),
-    "decay-in-gradient-only": row(
+    "decay-in-gradient-only": numbered(
         "weight decay is added to the gradients of the weights, and is not in the loss",
-        "dW = x.T @ delta + 0.01 * W", "dW = x.T @ delta", LIBRARIES,
-        at_sites(dW=lambda s, dW: decayed(dW, s.W))),
-    "decay-on-biases-too": row(
+        "dW = x.T @ delta + decay * W", "dW = x.T @ delta", LIBRARIES,
+        decay(decaying_weights)),
+    "decay-on-biases-too": numbered(
         "decay is added to the gradients of the biases, and is not in the loss",
-        "db = delta.sum(axis=0) + 0.01 * b", "db = delta.sum(axis=0)",
-        f"{LIBRARIES}, which let the biases decay", at_sites(db=lambda s, db: decayed(db, s.b))),
-    "penalty-in-loss-only": row(
+        "db = delta.sum(axis=0) + decay * b", "db = delta.sum(axis=0)",
+        f"{LIBRARIES}, which let the biases decay", decay(decaying_biases)),
+    "penalty-in-loss-only": numbered(
         "the loss has an L2 penalty that the gradient knows nothing of",
-        "loss = L(p, t) + 0.005 * (W**2).sum(); dW = x.T @ delta",
-        "loss = L(p, t); dW = x.T @ delta  # or dW += 0.01 * W with the penalty", LIBRARIES,
-        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients))),
+        "loss = L(p, t) + decay / 2 * (W**2).sum(); dW = x.T @ delta",
+        "loss = L(p, t); dW = x.T @ delta  # or dW += decay * W with the penalty", LIBRARIES,
+        decay(penalised)),
 }

@@ -9,10 +9,12 @@ import numpy as np
 
 from ...reference import Case, Pass, Tables
 from ...reference.kinds import Array, Step, rows
-from ..core import Fault, Faults
+from .. import core
+from ..core import Fault, Faults, Make, Number
 from ..ways import Line, at_sites, at_some, first_layer, gradients, passing, per_case, with_lines
 
 row = partial(Fault, "propagation")
+numbered = partial(core.numbered, "propagation")
 
 
 def square(w: Array) -> bool:
@@ -24,8 +26,33 @@ def where_square(line: Callable[[Pass], Array]) -> Line:
     return lambda s, right: line(s) if square(s.W) else right
 
 
-def clipped(g: Array) -> Array:
-    return np.clip(g, -1.0, 1.0)
+# --- clipped ------------------------------------------------------------------------------------
+
+
+def clip(engine: Callable[[float], Make]) -> Number:
+    """The number of a mistake about clipping."""
+    return Number("threshold", 1.0, engine, 1e-3, 1e2)
+
+
+def clipped(g: Array, threshold: float) -> Array:
+    return np.clip(g, -threshold, threshold)
+
+
+def clipping_errors(threshold: float) -> Make:
+    """No error exceeds the threshold at any site."""
+    return passing(lambda case, s: s._replace(delta=clipped(s.delta, threshold)), "dW", "db", "dx")
+
+
+def clipping_gradients(threshold: float) -> Make:
+    return gradients(lambda name, g: clipped(g, threshold))
+
+
+# --- updated too early --------------------------------------------------------------------------
+
+
+def updated_early(rate: float) -> Make:
+    """The error goes down through weights that have learned already."""
+    return at_sites(dx=lambda s, dx: s.delta @ (s.W - rate * (s.x.T @ s.delta)).T)
 
 
 # --- the network's input ------------------------------------------------------------------------
@@ -86,12 +113,12 @@ DX, DW, DB = "dx = delta @ W.T", "dW = x.T @ delta", "db = delta.sum(axis=0)"
 ANSWER = "the stack-exchange answer on the gradient of bias terms"
 
 FAULTS: Faults = {
-    "weights-updated-before-delta": row(
+    "weights-updated-before-delta": numbered(
         "the last layer is right, and every layer below is off by an amount that grows with the "
         "learning rate",
         "W -= rate * dW; dx = delta @ W.T", "dx = delta @ W.T; W -= rate * dW",
         "data-science-from-scratch#31, Toy-Neural-Network-JS#72, synaptic, neataptic",
-        at_sites(dx=lambda s, dx: s.delta @ (s.W - 0.5 * (s.x.T @ s.delta)).T)),
+        Number("rate", 0.5, updated_early, 1e-5, 10.0)),
     "weight-not-transposed": row(
         "the last layer is right, and the layers below are wrong wherever a weight matrix is "
         "square",
@@ -140,16 +167,17 @@ FAULTS: Faults = {
         "the gradients are 1, 2, 4, ... times the right ones from the last layer down",
         "dx = 2 * delta @ W.T", DX, "nn.h",
         at_sites(dx=lambda s, dx: 2.0 * dx)),
-    "delta-clipped": row(
+    "delta-clipped": numbered(
         "the gradients are right while the errors are small, and wrong in the whole network below "
-        "a layer where one exceeds 1",
-        "delta = delta.clip(-1, 1)", "delta stays as it is", "FANN",
-        passing(lambda case, s: s._replace(delta=clipped(s.delta)), "dW", "db", "dx")),
-    "gradient-clipped": row(
-        "no entry of any gradient exceeds 1, so that the direction of the gradient changes "
-        "silently",
-        "dW = dW.clip(-1, 1)", "dW stays as it is; clipping belongs to the update", "FANN",
-        gradients(lambda name, g: clipped(g))),
+        "a layer where one exceeds the threshold",
+        "delta = delta.clip(-threshold, threshold)", "delta stays as it is", "FANN",
+        clip(clipping_errors)),
+    "gradient-clipped": numbered(
+        "no entry of any gradient exceeds a threshold, so that the direction of the gradient "
+        "changes silently",
+        "dW = dW.clip(-threshold, threshold)",
+        "dW stays as it is; clipping belongs to the update", "FANN",
+        clip(clipping_gradients)),
     "weights-averaged-biases-summed": row(
         "the weight gradients are 1/N of what they should be, N the batch size, and the biases are "
         "right",
