@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
+from ...reference import LOSSES, Answer, Case, Loss, Tables
 from ...reference.activations import softmax
 from ...reference.losses import values
 from ...reference.wiring import wired
 from .. import core
 from ..core import Fault, Faults, Make, Number
-from ..ways import answered, at_sites, loss, replaced
+from ..ways import Wrong, answered, at_sites, loss, replaced
 
 Change = Callable[[Loss], Loss]
 row = partial(Fault, "loss")
@@ -97,10 +97,9 @@ def unshifted_cross_entropy(right: Loss) -> Loss:
         dL=lambda z, t: unshifted(z) * values(z, t).sum(axis=-1, keepdims=True) - values(z, t))
 
 
-def without_shift(tables: Tables) -> Engine:
+def without_shift(tables: Tables) -> Tables:
     wrong = replaced(tables, "activations", "softmax", lambda right: right._replace(f=unshifted))
-    wrong = replaced(wrong, "losses", "softmax_cross_entropy", unshifted_cross_entropy)
-    return lambda case: evaluate(case, wrong)
+    return replaced(wrong, "losses", "softmax_cross_entropy", unshifted_cross_entropy)
 
 
 # --- penalties ----------------------------------------------------------------------------------
@@ -202,7 +201,7 @@ FAULTS: Faults = {
         "in float32)",
         "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
         "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)",
-        "everywhere", without_shift),
+        "everywhere", Wrong(without_shift)),
     "log-with-epsilon": numbered(
         "a small number is added inside the logarithm: the last digits are wrong, and where p is "
         "small the whole loss is",
