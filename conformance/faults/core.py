@@ -19,7 +19,8 @@ class Number(NamedTuple):
     """The one number that a mistake has in it, where programs with the mistake differ in it.
 
     `name` says what it is ("rate"), `usual` is the value that is seen most, and `engine(value)` is
-    the mistake with another value. `least` and `most` are the ends of where it is looked for.
+    the mistake with another value. `least` and `most` are the ends of its size; `signed` says that
+    it may be negative too.
     """
 
     name: str
@@ -27,6 +28,11 @@ class Number(NamedTuple):
     engine: Callable[[float], Make]
     least: float = 1e-4
     most: float = 10.0
+    signed: bool = False
+
+    def may_be(self, value: float) -> bool:
+        """Whether somebody may have written this value."""
+        return self.least <= (abs(value) if self.signed else value) <= self.most
 
 
 class Fault(NamedTuple):

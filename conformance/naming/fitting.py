@@ -97,7 +97,7 @@ def solved(residuals: Residuals, number: Number) -> float | None:
     each = sorted(range(len(tried)), key=lambda i: size(tried[i][1]))[:STARTS]
     best = min((descended(residuals, tried[i], tried[i - 1 if i else 1]) for i in each),
                key=lambda point: size(point[1]))
-    return plain(residuals, *best) if number.least <= best[0] <= number.most else None
+    return plain(residuals, *best) if number.may_be(best[0]) else None
 
 
 def size(found: Any) -> float:

@@ -7,11 +7,21 @@ from functools import partial
 
 import numpy as np
 
-from ...reference import Case, Pass, Tables
+from ...reference import Answer, Case, Pass, Tables
 from ...reference.kinds import Array, Step, rows
 from .. import core
 from ..core import Fault, Faults, Make, Number
-from ..ways import Line, at_sites, at_some, first_layer, gradients, passing, per_case, with_lines
+from ..ways import (
+    Line,
+    answered,
+    at_sites,
+    at_some,
+    first_layer,
+    gradients,
+    passing,
+    per_case,
+    with_lines,
+)
 
 row = partial(Fault, "propagation")
 numbered = partial(core.numbered, "propagation")
@@ -45,6 +55,28 @@ def clipping_errors(threshold: float) -> Make:
 
 def clipping_gradients(threshold: float) -> Make:
     return gradients(lambda name, g: clipped(g, threshold))
+
+
+def clipping_norms(threshold: float) -> Make:
+    return gradients(lambda name, g: g * scaled_down(g, threshold))
+
+
+def clipping_global_norm(threshold: float) -> Make:
+    """One factor for the gradients of all parameters; that of the inputs stays."""
+    def wrong(case: Case, answer: Answer) -> Answer:
+        of = {name: g for name, g in answer.gradients.items() if name != "inputs"}
+        k = scaled_down(np.concatenate([np.ravel(g) for g in of.values()] or [np.zeros(1)]),
+                        threshold)
+        return Answer(answer.loss, {**answer.gradients, **{name: k * g for name, g in of.items()}})
+
+    return answered(wrong)
+
+
+def scaled_down(g: Array, threshold: float) -> Array:
+    """What brings the norm of an array down to the threshold; 1 where it is not above."""
+    largest = np.abs(g).max(initial=0.0)
+    norm = largest * np.sqrt(((g / (largest or 1)) ** 2).sum())
+    return np.asarray(threshold / norm if norm > threshold else 1.0, g.dtype)
 
 
 # --- updated too early --------------------------------------------------------------------------
@@ -178,6 +210,17 @@ FAULTS: Faults = {
         "dW = dW.clip(-threshold, threshold)",
         "dW stays as it is; clipping belongs to the update", "FANN",
         clip(clipping_gradients)),
+    "gradient-clipped-by-norm": numbered(
+        "every gradient whose norm exceeds a threshold is scaled down to it, each array by itself",
+        "dW *= min(1, threshold / np.linalg.norm(dW))",
+        "dW stays as it is; clipping belongs to the update", "Keras's clipnorm, written by hand",
+        clip(clipping_norms)),
+    "gradient-clipped-by-global-norm": numbered(
+        "all gradients of the parameters are scaled down by one factor where their common norm "
+        "exceeds a threshold",
+        "norm = np.sqrt(sum((g**2).sum() for g in gradients)); g *= min(1, threshold / norm)",
+        "g stays as it is; clipping belongs to the update",
+        "torch's clip_grad_norm_, written by hand", clip(clipping_global_norm)),
     "weights-averaged-biases-summed": row(
         "the weight gradients are 1/N of what they should be, N the batch size, and the biases are "
         "right",
