@@ -25,9 +25,9 @@ OTHERS = 8
 ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
                 "value": {"state"}, "loss": {"state"}}
+NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
-NONE: Mapping[str, Fault] = {}
 
 
 class Finder:
@@ -45,7 +45,7 @@ class Finder:
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
 
     def build(self, name: str, case: Case, lines: Sequence[str],
-              worst: Disagreement | None = None, faults: Sequence[str] = (),
+              worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
         """The finding: its data, and its words with the case at the end."""
@@ -54,7 +54,8 @@ class Finder:
         text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
-                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals)
+                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
+                       next(iter(faults.values())).numbers if faults else {})
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
@@ -83,11 +84,12 @@ class Finder:
     def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault]) -> Faults:
+        rows = {name: fault for name, fault in faults.items() if name not in known}
         for any_loss in (False, True) if self.wrong_loss else (False,):
             view = partial(self.witnessed, known=known.values(), any_loss=any_loss)
             others = [case for case in self.judge.others if case.dtype == asked[0].dtype]
             evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, others)])
-            found = how(view, evidence, faults)
+            found = how(view, evidence, rows)
             if found:
                 return found
         return {}
@@ -118,8 +120,8 @@ def most_telling(groups: Groups) -> Failure:
     return min((failure for failures in groups.values() for failure in failures), key=telling)
 
 
-def lesson(faults: Sequence[str]) -> dict[str, str]:
+def lesson(faults: Mapping[str, Fault]) -> dict[str, str]:
     """The texts of the likeliest mistake."""
-    if not faults:
-        return {}
-    return {key: getattr(FAULTS[faults[0]], key) for key in ("symptom", "wrong", "right", "seen")}
+    for fault in faults.values():
+        return {key: getattr(fault, key) for key in ("symptom", "wrong", "right", "seen")}
+    return {}

@@ -184,7 +184,7 @@ def built(finder: Finder, draft: Draft) -> Finding:
              *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
     direct = draft.first.property in ("reference", "exact_integers")
     return finder.build(draft.first.property if direct else "reference", case, lines, worst,
-                        list(draft.named), kinds=draft.kinds, wrong=wrong, right=right, size=size)
+                        draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size)
 
 
 # --- the words ------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
         f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}",
         "the gradient is right" if right else "the gradient is not right here either",
     ]
-    faults = list(finder.diagnosed([case, *(failure.case for failure in failures)]))
+    faults = finder.diagnosed([case, *(failure.case for failure in failures)])
     return [finder.build("loss_value", case, lines, worst, faults, kinds="loss", wrong=["loss"],
                          size=Size(ratio=k, equals=name))]
 

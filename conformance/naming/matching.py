@@ -21,6 +21,7 @@ from ..faults.core import Fault, Faults
 from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
+from .fitting import fitted
 from .witnessed import Witnessed
 
 View = Callable[[Case], Witnessed]
@@ -56,20 +57,32 @@ def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Fau
     `view(case)`: a further case, seen beside what is known.
     """
     near = [evidence.first, *map(view, variations(evidence.first.case))]
-    found = consistent(near, faults)
-    if not found:
-        name = precision.inside(view, evidence.failing, evidence.others)
-        return {name: faults[name]} if name in faults else {}
+    for rows in (faults, with_numbers(near, faults)):
+        found = held(consistent(near, rows), evidence)
+        if found:
+            return found
+    name = precision.inside(view, evidence.failing, evidence.others)
+    return {name: faults[name]} if name in faults else {}
+
+
+def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faults:
+    """The mistakes that have a number in them, each with the one that the subject has."""
+    return {name: fitted(fault, near) for name, fault in faults.items()
+            if fault.number is not None and fault.value is None}
+
+
+def held(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates that other networks bear out, and that do not show where all is right."""
     wrong, right = evidence.wrong, evidence.right
-    found = {name: fault for name, fault in found.items() if borne_out(fault, wrong)
-             and not any(seen.shows(fault) for seen in right)}
-    return told_apart(best(found, wrong), evidence.others)
+    left = {name: fault for name, fault in found.items() if borne_out(fault, wrong)
+            and not any(seen.shows(fault) for seen in right)}
+    return told_apart(best(left, wrong), evidence.others)
 
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faults:
     """The faults that do what the subject does on all cases and show on the first of them."""
-    return {name: fault for name, fault in faults.items() if fault not in cases[0].known
-            and cases[0].shows(fault) and all(case.agrees(fault) for case in cases)}
+    return {name: fault for name, fault in faults.items()
+            if cases[0].shows(fault) and all(case.agrees(fault) for case in cases)}
 
 
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
@@ -131,11 +144,11 @@ def pair(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Faults:
     """
     near = [evidence.first, *map(view, variations(evidence.first.case))]
     parts = {name: fault for name, fault in faults.items()
-             if fault not in near[0].known and all(seen.given_by(fault) for seen in near)}
+             if all(seen.given_by(fault) for seen in near)}
     wrong, right = evidence.wrong, evidence.right
     for name, fault in parts.items():
         for second, other in faults.items():
-            if second != name and other not in near[0].known and near[0].shows(other):
+            if second != name and near[0].shows(other):
                 for two in ((fault, other), (other, fault)):
                     if accounts(two, near, wrong, right):
                         return {name: fault, second: other}
