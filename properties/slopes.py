@@ -122,7 +122,7 @@ def solve(case: Case, answer: Answer, known: Slopes) -> ByPlace | None:
         return None
     for chosen in _tried(case, answer, kinds, known):
         if _explains(case, answer, chosen):
-            return ByPlace(kinds, chosen)
+            return ByPlace(kinds, chosen) if _told_apart(case, answer, chosen) else None
     return None
 
 
@@ -159,6 +159,17 @@ def _solved(case: Case, answer: Answer, place: str, others: Mapping[str, float],
     doubt = DOUBT * _rounding(case, at_0, at_1) * float(np.abs(step).sum()) / size
     near = min(known, key=lambda each: abs(each - slope))
     return near if abs(near - slope) <= doubt else slope
+
+
+def _told_apart(case: Case, answer: Answer, chosen: Mapping[str, float]) -> bool:
+    """Whether the slopes of different layers move the gradients in directions of their own.
+
+    Two branches that are added, say, give the sum of their slopes and no more.
+    """
+    here = _flat(gradients(case, chosen), answer)
+    steps = [_flat(gradients(case, {**chosen, place: slope + 1.0}), answer) - here
+             for place, slope in chosen.items()]
+    return int(np.linalg.matrix_rank(np.array(steps))) == len(chosen)
 
 
 def _explains(case: Case, answer: Answer, chosen: Mapping[str, float]) -> bool:

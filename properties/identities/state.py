@@ -44,7 +44,7 @@ def judge_last(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 
 
 def judge_between(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
-    """The same answer again, and none in between that was kept: the first one, where it is wrong."""
+    """The same answer again, and in between not the first one once more, where that is wrong."""
     yield from judge_last(r, places)
     between = r[-2]
     true = spread(between.case).truth.gradients
