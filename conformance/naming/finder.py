@@ -17,7 +17,7 @@ from ..reference import Case
 from .looking import Looking, Size
 from .matching import Evidence, View, diagnose, pair
 from .reduce import reduce
-from .witnessed import Witnessed
+from .witnessed import Counts, Witnessed
 from .words import describe
 
 REDUCE_SECONDS = 5.0
@@ -31,12 +31,17 @@ UNSIZED = Size()
 
 
 class Finder:
-    """Turns a judge's failures into findings; store(case) keeps a case and gives its id."""
+    """Turns a judge's failures into findings; store(case) keeps a case and gives its id.
+
+    `known` are the mistakes named in wrong gradients, `loss_was_said` whether such a finding spoke
+    of the loss.
+    """
 
     def __init__(self, judge: Judge, store: Callable[[Case], str]):
         self.judge, self.store = judge, store
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.known: Faults = {}
         self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
@@ -68,25 +73,26 @@ class Finder:
     # --- which known mistakes ---------------------------------------------------------------------
 
     def diagnosed(self, asked: Sequence[Case], known: Mapping[str, Fault] = NONE,
-                  faults: Mapping[str, Fault] = FAULTS) -> Faults:
+                  faults: Mapping[str, Fault] = FAULTS,
+                  alone: Counts = Counts.GRADIENTS) -> Faults:
         """The known mistakes consistent with the subject on these cases, beyond those named.
 
         Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
-        gradient is explained alone.
+        gradient is explained alone; `alone` may say the loss in its place.
         """
-        return self._search(diagnose, asked, known, faults)
+        return self._search(diagnose, asked, known, faults, alone)
 
     def paired(self, asked: Sequence[Case], known: Mapping[str, Fault],
                faults: Mapping[str, Fault]) -> Faults:
         """Two known mistakes that only together are consistent with the subject."""
-        return self._search(pair, asked, known, faults)
+        return self._search(pair, asked, known, faults, Counts.GRADIENTS)
 
     def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
-                faults: Mapping[str, Fault]) -> Faults:
+                faults: Mapping[str, Fault], alone: Counts) -> Faults:
         rows = {name: fault for name, fault in faults.items() if name not in known}
-        for any_loss in (False, True) if self.wrong_loss else (False,):
-            view = partial(self.witnessed, known=known.values(), any_loss=any_loss)
+        for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
+            view = partial(self.witnessed, known=known.values(), counts=counts)
             others = [case for case in self.judge.others if case.dtype == asked[0].dtype]
             evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, others)])
             found = how(view, evidence, rows)
@@ -100,13 +106,16 @@ class Finder:
         return ("loss", "loss") in self.judge.tally.failures
 
     def witnessed(self, case: Case, known: Iterable[Fault] = (),
-                  any_loss: bool | None = None) -> Witnessed:
-        """What the subject does on a case, beside the mistakes named; asked once."""
+                  counts: Counts | None = None) -> Witnessed:
+        """What the subject does on a case, beside the mistakes named; asked once.
+
+        Of its gradients alone, where nothing else is said and the loss is wrong on some network.
+        """
         key = id(case)
         if key not in self.seen:
             self.seen[key] = Witnessed(self.judge.question, case)
-        loose = self.wrong_loss if any_loss is None else any_loss
-        return self.seen[key].beside(tuple(known), loose)
+        default = Counts.GRADIENTS if self.wrong_loss else Counts.WHOLE
+        return self.seen[key].beside(tuple(known), counts or default)
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:

@@ -64,7 +64,9 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
         new = likeliest(finder, left, known_in(drafts))
         drafts += new
         left = unexplained(finder, left, new, known_in(drafts))
-    return [built(finder, draft) for draft in borne_out(finder, drafts, every)]
+    drafts = borne_out(finder, drafts, every)
+    finder.known = known_in(drafts)
+    return [built(finder, draft) for draft in drafts]
 
 
 def known_in(drafts: Sequence[Draft]) -> Faults:

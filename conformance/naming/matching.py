@@ -173,7 +173,8 @@ def explained(seen: Witnessed, names: Iterable[str]) -> bool:
         return True
     if precision.BY_DIFFERENCES in names and precision.noise(seen):
         return True
-    return seen.right or any(seen.beside(()).agrees(fault) for fault in seen.known)
+    alone = seen.beside((), seen.counts)
+    return seen.right or any(alone.agrees(fault) for fault in seen.known)
 
 
 def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
