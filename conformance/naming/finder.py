@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from ..faults import FAULTS, Fault
 from ..judging.judge import Judge
-from ..judging.tally import Failure
+from ..judging.tally import Failure, Row
 from ..properties import exact
 from ..properties.agreement import Disagreement
 from ..properties.catalogue import family as family_of
@@ -15,8 +16,9 @@ from ..reference import Case
 from .looking import Looking, Size
 from .matching import diagnose
 from .reduce import reduce
+from .when import Networks, When, when
 from .witnessed import Witnessed
-from .words import describe
+from .words import describe, shown
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
@@ -27,11 +29,24 @@ Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
 
 
-class Finder:
-    """Turns a judge's failures into findings; store(case) keeps a case and gives its id."""
+class Shown(NamedTuple):
+    """On how many of the networks drawn a mistake shows, of how many, and when."""
 
-    def __init__(self, judge: Judge, store: Callable[[Case], str]):
-        self.judge, self.store = judge, store
+    networks: tuple[int, ...] = ()
+    when: When | None = None
+
+
+UNCOUNTED = Shown()
+
+
+class Finder:
+    """Turns a judge's failures into findings; store(case) keeps a case and gives its id.
+
+    `hasty`: it is not asked when a mistake shows.
+    """
+
+    def __init__(self, judge: Judge, store: Callable[[Case], str], hasty: bool = False):
+        self.judge, self.store, self.hasty = judge, store, hasty
         self.looking = Looking(judge)
         self.loss_was_said = False
 
@@ -43,14 +58,38 @@ class Finder:
     def build(self, name: str, case: Case, lines: Sequence[str],
               worst: Disagreement | None = None, faults: Sequence[str] = (),
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
-              right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
+              right: Sequence[str] = (), size: Size = UNSIZED,
+              on: Shown = UNCOUNTED) -> Finding:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
-        text = "\n".join([*filter(None, lines), describe(case)])
+        told = on.when.to_json() if on.when is not None else {}
+        first, *rest = filter(None, lines)
+        text = "\n".join([first, *shown(on.networks, told), *rest, describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
-                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals)
+                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
+                       on.networks, told)
+
+    def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
+              failures: Sequence[Failure] = ()) -> Shown:
+        """On which networks a mistake shows.
+
+        failed(row): whether it does on a network of the run, None where that cannot be said.
+        fails(case): whether it does on any case, asked anew; `failures` are more of those.
+        """
+        rows = {True: list[Case](), False: list[Case]()}
+        for row in self.judge.tally.rows:
+            found = None if row.unsure else failed(row)
+            if found is not None:
+                rows[found].append(row.case)
+        counts = len(rows[True]), len(rows[True]) + len(rows[False])
+        if self.hasty or not self.judge.tally.rows:
+            return UNCOUNTED
+        known = {id(case) for case in rows[True]}
+        more = [failure.case for failure in failures if id(failure.case) not in known]
+        networks = Networks([*rows[True], *more], rows[False], len(rows[True]))
+        return Shown(counts, when(networks, fails, self.judge.claims))
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..faults import FAULTS
 from ..judging.confirming import kinds_of
-from ..judging.tally import Failure
+from ..judging.tally import Failure, Row
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, telling
+from .finder import Finder, Groups, Shown, telling
 from .looking import Losses, Size
 from .matching import explained
 from .symptoms import Kind, Symptom
@@ -89,7 +89,22 @@ def of_group(finder: Finder, failures: list[Failure], known: list[str]) -> Findi
              *([] if faults else map(sentence, besides(looking.symptoms(case), size)))]
     direct = first.property in ("reference", "exact_integers")
     return finder.build(first.property if direct else "reference", case, lines, worst, faults,
-                        kinds=first.kind, wrong=wrong, right=right, size=size)
+                        kinds=first.kind, wrong=wrong, right=right, size=size,
+                        on=shown(finder, failures, set(first.kind.split(",")), known, fresh))
+
+
+def shown(finder: Finder, failures: list[Failure], kinds: set[str], known: list[str],
+          fresh: Callable[[Case], bool]) -> Shown:
+    """On which networks gradients of these kinds are wrong beyond the mistakes named already."""
+    def failed(row: Row) -> bool | None:
+        mine = any(of == "value" and kinds & set(kind.split(",")) for of, kind in row.broken)
+        return None if mine and known and not fresh(row.case) else mine
+
+    def fails(case: Case) -> bool | None:
+        wrong = kinds & set(kinds_of(finder.looking.wrong(case)).split(","))
+        return None if wrong and known and not fresh(case) else bool(wrong)
+
+    return finder.shown(failed, fails, [f for f in failures if kinds & set(f.kind.split(","))])
 
 
 def something_else(finder: Finder, failures: list[Failure],

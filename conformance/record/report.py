@@ -31,7 +31,9 @@ class Finding:
     of parameter that are wrong ("bias,weight"), or how it broke. `wrong` and `right` are the
     gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones
     are times the truth, where there is one, and `equals` what that number is on every failing
-    network ("1/N", "3").
+    network ("1/N", "3"). `networks`: on how many of the networks drawn it shows, and how many were
+    judged; nothing where that is not known. `when`: the condition under which it shows, as data
+    (`naming.when`), empty where none was found.
     """
 
     property: str
@@ -52,6 +54,8 @@ class Finding:
     right: tuple[str, ...] = ()
     ratio: float | None = None
     equals: str = ""
+    networks: tuple[int, ...] = ()
+    when: Mapping[str, Any] = field(default_factory=dict)
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -79,11 +83,12 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name))
-                 for name in ("where", "also", "faults", "wrong", "right")}
+                 for name in ("where", "also", "faults", "wrong", "right", "networks")}
         numbers = {name: _finite(getattr(self, name))
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
-        return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio}
+        mappings = {"lesson": dict(self.lesson), "when": dict(self.when)}
+        return {**asdict(self), **lists, **numbers, **mappings, "ratio": ratio}
 
 
 def _note(note: str) -> dict[str, str]:
