@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..judging.tally import Failure
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, most_telling, telling
+from .finder import Finder, Groups, Shown, most_telling, telling
 from .looking import Size
 from .ratios import RATIOS, named
 from .witnessed import Counts
@@ -41,7 +42,13 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     faults = finder.diagnosed([case, *(failure.case for failure in failures)], finder.known,
                               alone=Counts.LOSS)
     return [finder.build("loss_value", case, lines, worst, faults, kinds="loss", wrong=["loss"],
-                         size=Size(ratio=k, equals=name))]
+                         size=Size(ratio=k, equals=name), on=shown(finder, failures))]
+
+
+def shown(finder: Finder, failures: list[Failure]) -> Shown:
+    """On which networks the loss is wrong."""
+    return finder.shown(lambda row: ("loss", "loss") in row.broken,
+                        lambda case: finder.looking.loss_wrong(case) is not None, failures)
 
 
 def accounted(finder: Finder, case: Case) -> bool:

@@ -30,15 +30,18 @@ View = Callable[[Case], Witnessed]
 class Evidence(NamedTuple):
     """What a name is held to: networks where the subject is wrong, and others drawn for no reason.
 
-    `failing`: the reduced network first. `others`: of the same dtype, right ones and wrong ones.
+    `failing`: the reduced network first. `varied`: that network with ordinary numbers. `others`: of
+    the same dtype, right ones and wrong ones.
     """
 
     failing: Sequence[Witnessed]
+    varied: Sequence[Witnessed]
     others: Sequence[Witnessed]
 
     @property
-    def first(self) -> Witnessed:
-        return self.failing[0]
+    def near(self) -> list[Witnessed]:
+        """The reduced network, as it is and with ordinary numbers."""
+        return [self.failing[0], *self.varied]
 
     @property
     def wrong(self) -> list[Witnessed]:
@@ -56,7 +59,7 @@ def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Fau
 
     `view(case)`: a further case, seen beside what is known.
     """
-    near = [evidence.first, *map(view, variations(evidence.first.case))]
+    near = evidence.near
     for rows in (faults, with_numbers(near, faults)):
         found = held(consistent(near, rows), evidence)
         if found:
@@ -142,7 +145,7 @@ def pair(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Faults:
     One of them alone gives a wrong gradient of the reduced network: the one that nothing else
     touches. Together they must give all of it, there and on every other network.
     """
-    near = [evidence.first, *map(view, variations(evidence.first.case))]
+    near = evidence.near
     parts = {name: fault for name, fault in faults.items()
              if all(seen.given_by(fault) for seen in near)}
     wrong, right = evidence.wrong, evidence.right
