@@ -3,10 +3,11 @@
     python tests/benchmarks/mixtures.py --networks 40000
     python tests/benchmarks/mixtures.py --networks 1000 --dtype float32 --seed 7
 
-Every network is answered by a program of its own, which draws a form for every piece at every place of the network: matrix
-product, sum, activation, its derivative, loss, its gradient, arrays and containers (tests/benchmarks/styles). It is asked
-through the contract and judged by the value check of a run, with torch to witness; every twelfth network also gets the
-state probes and an identity. Printed: what was not passed, with case and mixture, and for every piece the worst error over s.
+A structure is drawn as a run draws it, and gets four draws of values. Every network is answered by a program of its own,
+which draws a form for every piece at every place of the network: matrix product, sum, activation, its derivative, loss,
+its gradient, arrays and containers (tests/benchmarks/styles). It is asked through the contract and judged by the value
+check of a run, with torch to witness; some also get the state probes, an identity and the checks along lines. Printed: what
+was not passed, with case and mixture, and for every piece the worst error over s.
 """
 
 from __future__ import annotations
@@ -34,15 +35,16 @@ from backproof.judging.plan import drawn  # noqa: E402
 from backproof.plug.subject import Subject, Wrapped  # noqa: E402
 from backproof.plug.undisturbed import undisturbed  # noqa: E402
 from backproof.properties.claims import EVERYTHING  # noqa: E402
-from backproof.properties.strategies import cases  # noqa: E402
+from backproof.properties.strategies import cases, mended  # noqa: E402
 from backproof.properties.structures import STRUCTURES  # noqa: E402
 from backproof.properties.tolerance import spread  # noqa: E402
 from styles import containers, functions, losses, products, sums  # noqa: E402
 
 DTYPES = ("float64", "float32")
 ALL = replace(EVERYTHING, layers=tuple(STRUCTURES))
-PART = 200
-FULL_EVERY = 12
+PART = 400
+DRAWS = 4  # of values for one structure
+FULL_EVERY = 48
 
 
 # --- a program --------------------------------------------------------------------------------------------------------
@@ -272,6 +274,17 @@ class Seen:
 BAD = ("failed", "errored", "declined", "inconclusive")
 
 
+def networks(dtype: str, start: int) -> Iterator[Any]:
+    """Endless cases of everything there is: drawn as a run draws them, then with other parameters."""
+    rng = np.random.default_rng(start)
+    for case in drawn(cases(ALL, dtype=dtype), start):
+        yield case
+        for _ in range(DRAWS - 1):
+            scaled = {name: (value * rng.uniform(0.5, 1.5, value.shape)).astype(value.dtype)
+                      for name, value in case.parameters.items()}
+            yield mended(case.but(parameters=scaled), rng)
+
+
 def part(job: tuple[str, int, int]) -> Seen:
     """So many networks of one dtype, from one start."""
     import torch
@@ -280,7 +293,7 @@ def part(job: tuple[str, int, int]) -> Seen:
     dtype, start, count = job
     seen = Seen()
     with undisturbed():
-        for i, case in enumerate(islice(drawn(cases(ALL, dtype=dtype), start), count)):
+        for i, case in enumerate(islice(networks(dtype, start), count)):
             one(seen, case, Mixture([start, i]), full=i % FULL_EVERY == 0, where=[dtype, start, i])
     seen.worst = dict(seen.worst)
     return seen
