@@ -585,6 +585,9 @@ def one_of(rng: Any, values: Sequence[Any]) -> Any:
     return values[int(rng.integers(len(values)))]
 
 
+NOWHERE = (("dx", "first"), ("df", "last"))
+
+
 def layers_of(rng: Any, line: str) -> str:
     """All layers, mostly."""
     some = line in ("db", "dW", "df", "dx") and rng.random() < 0.35
@@ -592,8 +595,8 @@ def layers_of(rng: Any, line: str) -> str:
 
 
 def some_of(rng: Any, line: str) -> str:
-    """Some layers, in which the line matters: most programs here hand nothing down from the first."""
-    return str(one_of(rng, [name for name in list(LAYERS)[1:] if (line, name) != ("dx", "first")]))
+    """Some layers, in which the line matters: most hand nothing down from the first, or have no function in the last."""
+    return str(one_of(rng, [name for name in list(LAYERS)[1:] if (line, name) not in NOWHERE]))
 
 
 def reduction(rng: Any) -> list[Part]:

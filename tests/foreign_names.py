@@ -8,12 +8,12 @@ nothing bears out is false.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, combinations, islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from backproof.faults import FAULTS
+from backproof.faults import FAULTS, core
 from backproof.faults.behaviour import asked
 from backproof.judging import plan
 from backproof.judging.smoke import smoke
@@ -54,23 +54,30 @@ def fresh(style: str, count: int = FRESH) -> list[Any]:
     return list(islice(plan.drawn(cases(claims_of(style)), SEED), count))
 
 
-def is_true(name: str, made: Mistake, style: str) -> bool:
-    """Whether the name is true of the mistake or of a part of it."""
-    return name in made.known or any(borne_out(name, parts, style).true for parts in subsets(made.parts))
+def is_true(name: str, made: Mistake, style: str, numbers: Mapping[str, float] | None = None) -> bool:
+    """Whether the name is true of the mistake or of a part of it; numbers: what its number was said to be."""
+    return name in made.known or any(borne_out(name, parts, style, numbers).true for parts in subsets(made.parts))
+
+
+def known_mistake(name: str, numbers: Mapping[str, float] | None = None) -> Any:
+    """The row of the table, with its number where one was told."""
+    fault = FAULTS[name]
+    return core.with_value(fault, next(iter(numbers.values()))) if numbers else fault
 
 
 def subsets(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
     return list(chain.from_iterable(combinations(parts, k) for k in range(1, len(parts) + 1)))
 
 
-def borne_out(name: str, parts: tuple[Part, ...], style: str) -> Borne:
+def borne_out(name: str, parts: tuple[Part, ...], style: str, numbers: Mapping[str, float] | None = None) -> Borne:
     """The program with these parts beside the known mistake, on fresh networks."""
-    several = FAULTS[name].family == "state" or any(part.condition in CALLS for part in parts)
+    fault = known_mistake(name, numbers)
+    several = fault.family == "state" or any(part.condition in CALLS for part in parts)
     shown = same = elsewhere = 0
     for case in fresh(style):
         questions = [case, case, other_numbers(case), case] if several else [case]
         subject = subject_of(program(style, planting(parts))).engine
-        mine, theirs = answers(subject, questions), answers(asked(FAULTS[name]), questions)
+        mine, theirs = answers(subject, questions), answers(asked(fault), questions)
         alike = all(equal(a, b, q) for a, b, q in zip(mine, theirs, questions, strict=True))
         if not all(right(a, q) for a, q in zip(mine, questions, strict=True)):
             shown, same = shown + 1, same + alike

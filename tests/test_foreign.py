@@ -48,7 +48,8 @@ def test_a_known_mistake_is_true_of_its_own_line_and_of_no_other():
 
 def test_the_same_number_makes_the_same_mistake():
     made = all_of(300, 0)
-    assert made == all_of(300, 0) and len({m.parts for m in made}) == 300
+    assert made == all_of(300, 0)
+    assert len({m.parts for m in made}) == 300
     assert made[:20] != all_of(20, 1)
 
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np  # noqa: E402
 from backproof import verify  # noqa: E402
+from backproof.faults import FAULTS  # noqa: E402
 from backproof.judging import plan  # noqa: E402
 from foreign_mistakes import KNOWN, Mistake, Part, all_of, planting  # noqa: E402
 from foreign_names import borne_out, is_true, showing  # noqa: E402
@@ -71,9 +72,10 @@ def run(job: tuple[Mistake, str, int, int]) -> Seen:
                     traceback.format_exc())
     seconds = time.perf_counter() - start
     names = tuple(finding.faults for finding in report.findings)
-    first = [of[0] for of in names if of]
-    false = tuple(name for name in first if not is_true(name, made, style))
-    besides = tuple(name for of in names for name in of[1:] if not is_true(name, made, style))
+    false = tuple(f.faults[0] for f in report.findings
+                  if f.faults and not is_true(f.faults[0], made, style, getattr(f, "numbers", None)))
+    besides = tuple(name for of in names for name in of[1:]
+                    if not getattr(FAULTS[name], "number", None) and not is_true(name, made, style))
     silent = report.verdict != "does_not_conform"
     return Seen(made, style, seed, report.verdict, names, tuple(f.headline for f in report.findings), false, besides,
                 showing(made, style) if silent else -1, report.networks, seconds)
@@ -172,7 +174,8 @@ def table(done: list[Seen]) -> None:
 
 
 def foreign(options: argparse.Namespace, seeds: range) -> None:
-    mistakes = [made for made in all_of(options.count, options.generation) if wanted(made, options.only)]
+    every = filter(fitting, all_of(2 * options.count, options.generation))
+    mistakes = [made for made in list(every)[:options.count] if wanted(made, options.only)]
     done = all_runs(jobs_of(mistakes, seeds, options.stop_after), options.jobs)
     table(done)
     for kind in ("CRASH", "FALSE", "SILENT", "shows nowhere", "false besides"):
