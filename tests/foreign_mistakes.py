@@ -295,8 +295,9 @@ def slope(f: Callable[[Array, Array], Array]) -> Form:
 
 SQUASHING = ("sigmoid", "tanh")
 RECTIFIED = ("relu", "leaky_relu")
+ITSELF = ("derivative-is-the-function",)
 DERIVATIVES: dict[str, tuple[tuple[str, ...], Wrong]] = {
-    "tanh' = a": (("tanh",), Wrong(slope(lambda z, a: a))),
+    "tanh' = a": (("tanh",), Wrong(slope(lambda z, a: a), ITSELF)),
     "tanh' = a^2": (("tanh",), Wrong(slope(lambda z, a: a * a))),
     "tanh' = 1 - |a|": (("tanh",), Wrong(slope(lambda z, a: 1 - np.abs(a)))),
     "tanh' = 1 + a^2": (("tanh",), Wrong(slope(lambda z, a: 1 + a * a))),
@@ -311,7 +312,7 @@ DERIVATIVES: dict[str, tuple[tuple[str, ...], Wrong]] = {
     "tanh' = 1.7159 2/3 (1 - a^2)": (("tanh",), Wrong(slope(lambda z, a: 1.7159 * 2 / 3 * (1 - a * a)))),
     "tanh' = (1 - a^2)^2": (("tanh",), Wrong(slope(lambda z, a: (1 - a * a) ** 2))),
     "tanh' = 0 where |z| > 3": (("tanh",), Wrong(slope(lambda z, a: (1 - a * a) * (np.abs(z) <= 3)))),
-    "sigmoid' = a": (("sigmoid",), Wrong(slope(lambda z, a: a))),
+    "sigmoid' = a": (("sigmoid",), Wrong(slope(lambda z, a: a), ITSELF)),
     "sigmoid' = a^2": (("sigmoid",), Wrong(slope(lambda z, a: a * a))),
     "sigmoid' = 1 - a": (("sigmoid",), Wrong(slope(lambda z, a: 1 - a))),
     "sigmoid' = 1 - a^2": (("sigmoid",), Wrong(slope(lambda z, a: 1 - a * a))),
@@ -326,7 +327,7 @@ DERIVATIVES: dict[str, tuple[tuple[str, ...], Wrong]] = {
     "sigmoid' = a - z^2": (("sigmoid",), Wrong(slope(lambda z, a: a - z * z))),
     "sigmoid' with a rounded to three decimals": (
         ("sigmoid",), Wrong(slope(lambda z, a: np.round(a, 3) * (1 - np.round(a, 3))))),
-    "relu' = a": (("relu",), Wrong(slope(lambda z, a: a))),
+    "relu' = a": (("relu",), Wrong(slope(lambda z, a: a), ITSELF)),
     "relu' = 0.01 below": (("relu",), Wrong(slope(lambda z, a: np.where(z > 0, 1, 0.01)))),
     "relu' = sigmoid(10 z)": (("relu",), Wrong(slope(lambda z, a: 1 / (1 + np.exp(-10 * z))))),
     "relu' = 1 above -0.5": (("relu",), Wrong(slope(lambda z, a: z > -0.5))),
@@ -338,18 +339,18 @@ DERIVATIVES: dict[str, tuple[tuple[str, ...], Wrong]] = {
     "leaky' with the slope negated": (("leaky_relu",), Wrong(
         lambda right, h: h.da * np.where(h.z > 0, 1, -h.slope).astype(h.da.dtype))),
     "leaky' with slope 0.3": (("leaky_relu",), Wrong(slope(lambda z, a: np.where(z > 0, 1, 0.3)))),
-    "softplus' = a": (("softplus",), Wrong(slope(lambda z, a: a))),
+    "softplus' = a": (("softplus",), Wrong(slope(lambda z, a: a), ITSELF)),
     "softplus' = a / (1 + a)": (("softplus",), Wrong(slope(lambda z, a: a / (1 + a)))),
     "softplus' = relu'": (("softplus",), Wrong(slope(lambda z, a: z > 0))),
     "softplus' = tanh(a)": (("softplus",), Wrong(slope(lambda z, a: np.tanh(a)))),
     "gelu' with 0.0447": (("gelu_tanh",), Wrong(gelu_slope(0.0447))),
     "gelu' with 0.044": (("gelu_tanh",), Wrong(gelu_slope(0.044))),
     "gelu' = sigmoid(1.702 z)": (("gelu_tanh",), Wrong(slope(lambda z, a: 1 / (1 + np.exp(-1.702 * z))))),
-    "silu' = a": (("silu",), Wrong(slope(lambda z, a: a))),
+    "silu' = a": (("silu",), Wrong(slope(lambda z, a: a), ITSELF)),
     "silu' with + for the second term's factor": (
         ("silu",), Wrong(slope(lambda z, a: 1 / (1 + np.exp(-z)) + a)),),
-    "f' = a in every squashing unit": (SQUASHING, Wrong(slope(lambda z, a: a))),
-    "f' = 1 - a in every squashing unit": (SQUASHING, Wrong(slope(lambda z, a: 1 - a))),
+    "f' = a in every squashing unit": (SQUASHING, Wrong(slope(lambda z, a: a), ITSELF)),
+    "f' = 1 - a in every squashing unit": (SQUASHING, Wrong(slope(lambda z, a: 1 - a), ("tanh-derivative-not-squared",))),
     "f' = 0.5 everywhere": (("sigmoid", "tanh", "relu", "leaky_relu", "softplus", "silu", "gelu_tanh"),
                             Wrong(slope(lambda z, a: 0.5 + 0 * a))),
     "f' taken twice": (("sigmoid", "tanh"), Wrong(

@@ -86,6 +86,39 @@ def borne_out(name: str, parts: tuple[Part, ...], style: str, numbers: Mapping[s
     return Borne(parts, shown, same, elsewhere)
 
 
+# Of 40 fresh networks, so many at least show a mistake by itself, in one of the gradients or in the loss.
+ALONE = 5
+
+
+@functools.cache
+def separable(parts: tuple[Part, ...], style: str) -> bool:
+    """Whether each part shows by itself often enough, though the others are there: on some networks, or in some arrays."""
+    return all(alone(parts, part, style) >= ALONE for part in parts)
+
+
+def alone(parts: tuple[Part, ...], part: Part, style: str) -> int:
+    """On how many fresh networks an array of the program is wrong, and what this part alone makes of it, and no other."""
+    makers = [parts, *((each,) for each in (part, *(other for other in parts if other != part)))]
+    count = 0
+    for case in fresh(style):
+        together, mine, *others = (arrays(subject_of(program(style, planting(each))).engine, case) for each in makers)
+        truth = {"loss": spread(case).truth.loss, **spread(case).truth.gradients}
+        count += any(same(together[name], mine[name], case, name) and not same(mine[name], truth[name], case, name)
+                     and not any(same(mine[name], other[name], case, name) for other in others)
+                     for name in together)
+    return count
+
+
+def arrays(ask: Any, case: Any) -> dict[str, Any]:
+    answer = ask(case)
+    return {"loss": answer.loss, **answer.gradients}
+
+
+def same(a: Any, b: Any, case: Any, name: str) -> bool:
+    s = spread(case)
+    return near(a, b, s.loss if name == "loss" else s.gradients[name], case.dtype)
+
+
 def showing(made: Mistake, style: str) -> int:
     """On how many fresh networks the mistake shows when each is asked of a fresh program."""
     return sum(not right(answers(subject_of(program(style, planting(made))).engine, [case])[0], case)
@@ -125,5 +158,5 @@ def near(a: Any, b: Any, allowed: Any, dtype: str) -> bool:
         return False
     ok = np.isfinite(a)
     size = np.abs(b[ok]).max(initial=0.0)
-    floor = np.asarray(allowed).max(initial=0.0) * 16 + size * (1e-11 if dtype == "float64" else 1e-4)
-    return bool(np.all(np.abs(a - b)[ok] <= floor))
+    floor = np.full(a.shape, np.asarray(allowed).max(initial=0.0) * 16 + size * (1e-11 if dtype == "float64" else 1e-4))
+    return bool(np.all(np.abs(a[ok] - b[ok]) <= floor[ok]))

@@ -6,7 +6,8 @@
 
 A row per category: runs, caught, silent, crashed; findings with a true name, with a false one (the bar is 0), without.
 A name is true as `foreign_names` says. Below: every false name, silence and crash with the line that repeats it.
-`--mixtures`: two and three known mistakes at once; in how many runs the findings are these mistakes and nothing else.
+`--mixtures`: two and three known mistakes at once, of which each shows by itself in some array of one network in eight,
+alone or beside the others; in how many runs the findings are these mistakes and nothing else.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from backproof import verify  # noqa: E402
 from backproof.faults import FAULTS  # noqa: E402
 from backproof.judging import plan  # noqa: E402
 from foreign_mistakes import KNOWN, Mistake, Part, all_of, planting  # noqa: E402
-from foreign_names import borne_out, is_true, showing  # noqa: E402
+from foreign_names import borne_out, is_true, separable, showing  # noqa: E402
 from foreign_programs import STYLES, program  # noqa: E402
 
 EXAMPLES, AT_ONCE = 300, 10
@@ -114,16 +115,33 @@ def fits(part: Part, claims: dict) -> bool:
 
 # --- many runs --------------------------------------------------------------------------------------------------------
 
-def jobs_of(mistakes: list[Mistake], seeds: range, stop_after: int) -> list[list[tuple[Mistake, str, int, int]]]:
-    """Every mistake with every seed, a style in turn; groups of one style and seed."""
+def jobs_of(mistakes: list[Mistake], seeds: range, options: argparse.Namespace) -> list[list[tuple]]:
+    """Every mistake with every seed, in one of the styles it may be in; groups of one style and seed."""
+    asked = [(made, seed, turn(made, number + seed)) for seed in seeds for number, made in enumerate(mistakes)]
+    choose = first_separable if options.mixtures else first_of
+    with ProcessPoolExecutor(options.jobs) as pool:
+        styles = list(pool.map(choose, asked, chunksize=4))
     groups: dict[tuple[int, str], list] = {}
-    for seed in seeds:
-        for number, made in enumerate(mistakes):
-            styles = fitting(made)
-            if styles:
-                style = styles[(number + seed) % len(styles)]
-                groups.setdefault((seed, style), []).append((made, style, seed, stop_after))
+    for (made, seed, _), style in zip(asked, styles, strict=True):
+        if style is not None:
+            groups.setdefault((seed, style), []).append((made, style, seed, options.stop_after))
     return [group[i:i + AT_ONCE] for group in groups.values() for i in range(0, len(group), AT_ONCE)]
+
+
+def turn(made: Mistake, start: int) -> list[str]:
+    """The styles that have the mistake's activation, from another one on for every seed."""
+    styles = fitting(made)
+    return [styles[(start + k) % len(styles)] for k in range(len(styles))]
+
+
+def first_of(asked: tuple[Mistake, int, list[str]]) -> str | None:
+    return asked[2][0] if asked[2] else None
+
+
+def first_separable(asked: tuple[Mistake, int, list[str]]) -> str | None:
+    """The first style in which each part shows by itself too."""
+    made, _, styles = asked
+    return next((style for style in styles if separable(made.parts, style)), None)
 
 
 def all_runs(groups: list, workers: int) -> list[Seen]:
@@ -176,7 +194,7 @@ def table(done: list[Seen]) -> None:
 def foreign(options: argparse.Namespace, seeds: range) -> None:
     every = filter(fitting, all_of(2 * options.count, options.generation))
     mistakes = [made for made in list(every)[:options.count] if wanted(made, options.only)]
-    done = all_runs(jobs_of(mistakes, seeds, options.stop_after), options.jobs)
+    done = all_runs(jobs_of(mistakes, seeds, options), options.jobs)
     table(done)
     for kind in ("CRASH", "FALSE", "SILENT", "shows nowhere", "false besides"):
         lines = sorted(line for seen in done for line in complaints(seen) if line.startswith(kind))
@@ -191,19 +209,8 @@ def wanted(made: Mistake, only: list[str] | None) -> bool:
 
 # --- two and three known ones -------------------------------------------------------------------------------------------
 
-# One line hides another, or makes up for it: these do not stand together.
-HIDES = (
-    {"dx: zero", "df: left out"}, {"dx: zero", "df: that of the sigmoid, for tanh"}, {"dx: zero", "df: 1 - a for tanh"},
-    {"dx: zero", "df: written for a, given z"}, {"dx: zero", "df: 1 - z for one factor of the sigmoid's"},
-    {"dx: zero", "df: 1 for relu"}, {"dx: zero", "df: 1 for all but the sigmoid"},
-    {"dp: times N", "db: the mean over the batch"}, {"dp: times N", "dW: averaged over the batch"},
-    {"dp: negated", "db: negated"}, {"dp: half", "dx: doubled"}, {"dp: half", "loss: halved"},
-    {"dW: averaged over the batch", "db: the mean over the batch"},
-)
-
-
-def separable(count: int, generation: int) -> list[Mistake]:
-    """Known mistakes two and three at once, in lines of their own, that neither hide nor make up for each other."""
+def several(count: int, generation: int) -> list[Mistake]:
+    """Known mistakes two and three at once, in lines of their own."""
     rng = np.random.default_rng([generation, 2])
     lines = [line for line in KNOWN if line != "end"]
     found: dict[tuple[Part, ...], Mistake] = {}
@@ -211,9 +218,7 @@ def separable(count: int, generation: int) -> list[Mistake]:
         k = 2 if len(found) % 3 else 3
         chosen = sorted(rng.choice(len(lines), k, replace=False))
         parts = tuple(Part(lines[i], list(KNOWN[lines[i]])[rng.integers(len(KNOWN[lines[i]]))]) for i in chosen)
-        told = {str(part) for part in parts}
-        if not any(pair <= told for pair in HIDES):
-            found.setdefault(parts, Mistake("two" if k == 2 else "three", parts))
+        found.setdefault(parts, Mistake("two" if k == 2 else "three", parts))
     return list(found.values())
 
 
@@ -232,8 +237,8 @@ def as_planted(seen: Seen) -> bool:
 
 
 def mixtures(options: argparse.Namespace, seeds: range) -> None:
-    mistakes = [made for made in separable(options.count, options.generation) if wanted(made, options.only)]
-    done = all_runs(jobs_of(mistakes, seeds, options.stop_after), options.jobs)
+    mistakes = [made for made in several(options.count, options.generation) if wanted(made, options.only)]
+    done = all_runs(jobs_of(mistakes, seeds, options), options.jobs)
     right = Counter(seen.made.category for seen in done if as_planted(seen))
     for seen in done:
         if not as_planted(seen):
