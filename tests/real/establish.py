@@ -17,12 +17,12 @@ import importlib.util
 import sys
 import tomllib
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import mpmath as mp
 import numpy as np
-
 from backproof.plug.implementing import claims_of
 from backproof.reference import parse
 
@@ -120,6 +120,10 @@ def targets_of(rng: Any, kind: str, n: int, m: int) -> Any:
     return rng.random((n, m)) if kind == "soft" else rng.normal(size=(n, m))
 
 
+def rounded(a: Any, dtype: str) -> Any:
+    return a.astype(dtype) if a is not None and a.dtype.kind == "f" else a
+
+
 def draw(claims: Any, rng: Any, size: float) -> tuple[dict[str, Any], Any, dict[str, Any]]:
     """A case as my own dictionary, and as the adapter wants it."""
     head = claims.heads[rng.integers(len(claims.heads))]
@@ -144,11 +148,11 @@ def draw(claims: Any, rng: Any, size: float) -> tuple[dict[str, Any], Any, dict[
     n = int(rng.integers(1, min(claims.batch[1] or 4, 4) + 1))
     kind = head.target_kinds[0]
     x, t = rng.normal(size=(n, sizes[0])), targets_of(rng, kind, n, sizes[-1])
-    W = [rng.normal(size=pair) * size for pair in zip(sizes, sizes[1:], strict=False)]
+    W = [rng.normal(size=pair) * size for pair in pairwise(sizes)]
     b = [rng.normal(size=m) * size if bias else None for m in sizes[1:]]
     dtype = claims.dtypes[0]
-    round_ = (lambda a: a.astype(dtype) if a is not None and a.dtype.kind == "f" else a)
-    W, b, x, t = [round_(w) for w in W], [round_(c) for c in b], round_(x), round_(t)
+    W, b = [rounded(w, dtype) for w in W], [rounded(c, dtype) for c in b]
+    x, t = rounded(x, dtype), rounded(t, dtype)
     names = [h if isinstance(h, str) else h["function"] for h in hidden]
     case = {"sizes": sizes, "functions": [*names, head.activation], "loss": head.loss,
             "slope": slope, "bias": bias, "x": x, "t": t}
@@ -211,14 +215,13 @@ def look(f: Any, size: float, cases: int, seed: int) -> dict[str, Any]:
                    given["inputs"].copy(), given["targets"].copy())
         flat = [mp.mpf(float(v)) for v in flatten(given["parameters"])]
         rows = declared(case, flat)
-        drawn.append((case, network, given, answer, flat, rows))
+        drawn.append((case, network, given, answer, flat))
         for r in REDUCTIONS:
             wanted = float(reduced(rows, r))
             losses[r].append(error(float(answer[0]), wanted, 1.0))
     best = min(REDUCTIONS, key=lambda r: np.median(np.nan_to_num(losses[r], nan=9.0)))
     out["reduction"], out["loss"] = f"{best[0]} x {float(best[1])}", np.max(losses[best])
-    out["kink"] = []
-    for case, network, given, answer, flat, rows in drawn:
+    for case, network, given, answer, flat in drawn:
         gradients = flatten({k: answer[1][k] for k in given["parameters"]})
         entries = rng.permutation(len(flat))[:6]
         scale = max(float(np.max(np.abs(gradients))), 1e-3)

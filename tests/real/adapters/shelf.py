@@ -53,7 +53,9 @@ def old_names() -> None:
 class Blank(types.ModuleType):
     """A module that has every name, for what a library imports and the adapter never calls."""
 
-    __path__: list[str] = []
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.__path__: list[str] = []  # so that it can be imported from
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -4,9 +4,8 @@ One activation serves every layer, the output too. The loss is the error it repo
 """
 
 import numpy as np
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("brain.js", "brain.cjs")
 SMALL = {"max_parameters": 400, "batch": (1, 16)}

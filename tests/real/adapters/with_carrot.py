@@ -1,8 +1,7 @@
 """@liquid-carrot/carrot 0.3.20: `propagate` without an update; what it has gathered."""
 
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("@liquid-carrot/carrot", "carrot.cjs")
 SMALL = {"batch": (1, 8), "max_parameters": 200}

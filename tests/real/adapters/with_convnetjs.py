@@ -1,8 +1,7 @@
 """convnetjs 0.3.0: a Net of fully connected layers, `forward` and `backward`."""
 
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("convnetjs", "convnet.cjs")
 

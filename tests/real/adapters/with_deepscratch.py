@@ -1,7 +1,6 @@
 """deepscratch 0.0.4: its layer classes, plugged in as layers, and its loss."""
 
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("deepscratch")

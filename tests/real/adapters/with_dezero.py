@@ -1,13 +1,12 @@
 """DeZero 0.0.13: functions of its Variables, and `backward`."""
 
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("dezero")
 shelf.old_names()
 shelf.without("PIL", "PIL.Image")
-import dezero.functions as F  # noqa: E402
+import dezero.functions as F  # noqa: E402, N812
 from dezero import Variable  # noqa: E402
 
 FUNCTION = {"identity": lambda x: x, "tanh": F.tanh, "sigmoid": F.sigmoid, "relu": F.relu,

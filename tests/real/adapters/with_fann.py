@@ -9,7 +9,6 @@ import ctypes.util
 
 import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 RATE = 2.0**60  # the weights themselves are lost in the step, and so is their rounding

@@ -4,9 +4,8 @@ Its option `activation` never arrives (it asks `Object.keys(...)` with `in`), so
 are tanh unless the layers are told themselves; both are asked.
 """
 
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("ml-fnn", "ml_fnn.cjs")
 CLASSES = {"depth": (2, None), "heads": [Head("softmax", "cross_entropy", targets="one_hot",

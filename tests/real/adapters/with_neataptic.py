@@ -3,9 +3,8 @@
 And with an update after every example, at a learning rate that people use.
 """
 
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("neataptic", "neataptic.cjs")
 SMALL = {"batch": (1, 8), "max_parameters": 200}

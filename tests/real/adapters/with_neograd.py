@@ -2,14 +2,14 @@
 
 import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("neograd")
 shelf.old_names()
 shelf.without("dill", "graphviz")
 import neograd as ng  # noqa: E402
-from neograd.nn import activations, loss as losses  # noqa: E402
+from neograd.nn import activations  # noqa: E402
+from neograd.nn import loss as losses  # noqa: E402
 from neograd.nn.layers import Linear  # noqa: E402
 
 ACT = {"tanh": activations.Tanh, "sigmoid": activations.Sigmoid, "relu": activations.ReLU}

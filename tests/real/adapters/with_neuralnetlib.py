@@ -2,7 +2,6 @@
 
 import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("neuralnetlib")
@@ -51,7 +50,7 @@ def mse_clipped(network, parameters, inputs, targets):
 
 
 @implementation(hidden=HIDDEN,
-                heads=[Head("softmax", "cross_entropy", targets="one_hot", log_floor=1e-15)])
+                heads=[Head("softmax", "cross_entropy", targets="one_hot")])
 def categorical(network, parameters, inputs, targets):
     return run(network, parameters, inputs, targets, "cce")
 

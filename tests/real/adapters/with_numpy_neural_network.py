@@ -1,8 +1,6 @@
 """numpy-neural-network 0.1.8: `backward_propagate` of its DenseLayers, the step at a rate of 1."""
 
-import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("numpy-neural-network")

@@ -5,7 +5,6 @@ It counts in float32 where it makes its own weights; here they are the ones aske
 
 import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("numpyneuron")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("pyrenn")

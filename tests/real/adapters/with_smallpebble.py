@@ -1,7 +1,6 @@
 """SmallPebble 3.0.5: its Variables and `get_gradients`."""
 
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("smallpebble")

@@ -3,9 +3,8 @@
 The step is read off the weights, at a learning rate that people use.
 """
 
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("synaptic", "synaptic.cjs")
 RATE = 0.25

@@ -1,7 +1,6 @@
 """tinynn 0.1.1: its Net, its layers and its losses."""
 
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("tinynn")

@@ -1,9 +1,8 @@
 """toygrad 2.6.0: a NeuralNetwork of its layers, forward and backward. Its buffers are float32."""
 
 import numpy as np
-from node import Node
-
 from backproof import Head, implementation
+from node import Node
 
 js = Node("toygrad", "toygrad.mjs")
 

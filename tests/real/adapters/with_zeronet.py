@@ -1,8 +1,6 @@
 """zeronet 0.1.3: its pairs of functions, forward and backward."""
 
-import numpy as np
 import shelf
-
 from backproof import Head, implementation
 
 shelf.use("zeronet")
