@@ -171,8 +171,8 @@ def accounts(two: tuple[Fault, Fault], near: Sequence[Witnessed], wrong: Sequenc
 
 def explained(seen: Witnessed, names: Iterable[str]) -> bool:
     """Whether the mistakes named so far, those beside which it is seen, account for the subject."""
-    if any(name in precision.INSIDE
-           and precision.within(seen, precision.UNITS[precision.INSIDE[name]]) for name in names):
+    if any(name in precision.INSIDE and precision.within(seen, precision.INSIDE[name])
+           for name in names):
         return True
     if precision.BY_DIFFERENCES in names and precision.noise(seen):
         return True
