@@ -91,11 +91,13 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Fault
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
     """Whether the mistake gives some of the subject's wrong gradients where it shows.
 
-    At least every second time: a second mistake may be in the others, and may be all there is where
-    this one does not show. But a mistake that shows there, and differently, only fits the smallest
-    network. Whether the second mistake is there is looked at when all names are found.
+    At least every second time, of the networks with an answer: a second mistake may be in the
+    others, and may be all there is where this one does not show. But a mistake that shows there,
+    and differently, only fits the smallest network. Whether the second mistake is there is looked
+    at when all names are found.
     """
-    telling = [other for other in others if other.finite and other.shows(fault)]
+    telling = [other for other in others
+               if other.shows(fault) and (other.answered or other.agrees(fault))]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
     return 2 * given >= len(telling)
 
@@ -162,7 +164,7 @@ def accounts(two: tuple[Fault, Fault], near: Sequence[Witnessed], wrong: Sequenc
              right: Sequence[Witnessed]) -> bool:
     """Whether two mistakes in one program do what the subject does on all networks."""
     return (all(seen.same(seen.subject, seen.of(*two)) for seen in near)
-            and all(seen.agrees(*two) for seen in wrong if seen.shows(*two))
+            and all(seen.agrees(*two) for seen in wrong if seen.answered and seen.shows(*two))
             and not any(seen.shows(*two) for seen in right))
 
 
@@ -187,6 +189,6 @@ def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
     Where every gradient that it changes is the subject's, something else is wrong there as well.
     """
     plain = seen.beside(())
-    if not seen.finite or explained(seen, names) or not plain.shows(fault):
+    if not seen.answered or explained(seen, names) or not plain.shows(fault):
         return False
     return not plain.changed(fault) <= plain.given_by(fault) or not plain.changed(fault)
