@@ -18,7 +18,7 @@ from .matching import diagnose
 from .reduce import reduce
 from .when import Networks, When, when
 from .witnessed import Witnessed
-from .words import describe, shown
+from .words import describe
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
@@ -64,8 +64,7 @@ class Finder:
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         told = on.when.to_json() if on.when is not None else {}
-        first, *rest = filter(None, lines)
-        text = "\n".join([first, *shown(on.networks, told), *rest, describe(case)])
+        text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,

@@ -339,9 +339,10 @@ class _Reader:
         return {key: dict(by) for key, by in cells.items()}
 
 
-FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names", "faults": "names", "lesson": "texts",
-          "wrong": "names", "right": "names", "ratio": "ratio", "got": "number",
-          "wanted": "number", "error": "number", "tolerance": "number"}
+FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names",
+          "faults": "names", "lesson": "texts", "wrong": "names", "right": "names",
+          "ratio": "ratio", "got": "number", "wanted": "number", "error": "number",
+          "tolerance": "number"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
     "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}
