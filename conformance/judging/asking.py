@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from ..plug.limits import limit
+from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
 
 QUESTION_SECONDS = 10.0
@@ -42,12 +43,12 @@ class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error o
 
 
 def question(engine: Engine, case: Case) -> Answer:
-    """The engine's answer.
+    """The engine's answer. What it switches on, such as np.seterr(all="raise"), ends with it.
 
     Raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit.
     """
     try:
-        with limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
+        with undisturbed(), limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
             return engine(case)
     except SystemExit as error:
         raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error

@@ -61,7 +61,8 @@ class Tally:
 
     `sharpness`: by (dtype, kind of parameter), pairs of tolerance and error over the gradient's
     largest entry. `networks` counts those asked, `failing` those on which something failed; `first`
-    is the number of the first of these. `rows` are the networks one by one, at most ROWS.
+    is the number of the first of these, 0 for the smoke. `rows` are the networks one by one, at
+    most ROWS. `invalid` networks were not asked.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -75,6 +76,7 @@ class Tally:
     last: dict[Key, int] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     networks: int = 0
+    invalid: int = 0
     failing: int = 0
     last_failing: int = -1
     first: int | None = None
@@ -101,7 +103,7 @@ class Tally:
         if self.last_failing != self.networks:
             self.last_failing = self.networks
             self.failing += 1
-            self.first = self.first or self.networks
+            self.first = self.networks if self.first is None else self.first
         key = failure.key
         self.broken[key].add(failure.property)
         new, self.last[key] = self.last.get(key) != self.networks, self.networks
@@ -118,7 +120,8 @@ class Tally:
                               for row in other.rows)][:ROWS]
         both = Tally(notes={**self.notes, **other.notes}, last=last, first=first, rows=rows,
                      divergences=[*self.divergences, *other.divergences],
-                     networks=self.networks + other.networks, failing=self.failing + other.failing)
+                     networks=self.networks + other.networks, invalid=self.invalid + other.invalid,
+                     failing=self.failing + other.failing)
         both.last_failing = (other.last_failing + self.networks if other.last_failing >= 0
                              else self.last_failing)
         for tally in (self, other):

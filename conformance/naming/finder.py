@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ..faults import FAULTS, Fault
+from ..faults.core import Faults
 from ..judging.judge import Judge
 from ..judging.tally import Failure, Row
 from ..properties import exact
@@ -13,18 +15,26 @@ from ..properties.agreement import Disagreement
 from ..properties.catalogue import family as family_of
 from ..record.report import Finding
 from ..reference import Case
+from .conditions import Condition
 from .looking import Looking, Size
-from .matching import diagnose
+from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
+from .traits import Traits
 from .when import Networks, When, when
+<<<<<<< HEAD
 from .witnessed import Witnessed
 from .words import describe
+=======
+from .witnessed import Counts, Witnessed
+from .words import describe
+>>>>>>> main
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
 ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
                 "value": {"state"}, "loss": {"state"}}
+NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
 
@@ -42,13 +52,16 @@ UNCOUNTED = Shown()
 class Finder:
     """Turns a judge's failures into findings; store(case) keeps a case and gives its id.
 
-    `hasty`: it is not asked when a mistake shows.
+    `hasty`: it is not asked when a mistake shows. `known` are the mistakes named in wrong
+    gradients, `loss_was_said` whether such a finding spoke of the loss.
     """
 
     def __init__(self, judge: Judge, store: Callable[[Case], str], hasty: bool = False):
         self.judge, self.store, self.hasty = judge, store, hasty
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.known: Faults = {}
+        self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
@@ -56,7 +69,7 @@ class Finder:
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
 
     def build(self, name: str, case: Case, lines: Sequence[str],
-              worst: Disagreement | None = None, faults: Sequence[str] = (),
+              worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED,
               on: Shown = UNCOUNTED) -> Finding:
@@ -68,6 +81,7 @@ class Finder:
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
+                       next(iter(faults.values())).numbers if faults else {},
                        on.networks, told)
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
@@ -77,14 +91,14 @@ class Finder:
         failed(row): whether it does on a network of the run, None where that cannot be said.
         fails(case): whether it does on any case, asked anew; `failures` are more of those.
         """
+        if self.hasty or not self.judge.tally.rows:
+            return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
             found = None if row.unsure else failed(row)
             if found is not None:
                 rows[found].append(row.case)
         counts = len(rows[True]), len(rows[True]) + len(rows[False])
-        if self.hasty or not self.judge.tally.rows:
-            return UNCOUNTED
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]
         networks = Networks([*rows[True], *more], rows[False], len(rows[True]))
@@ -98,21 +112,59 @@ class Finder:
         also = {other for (of, _), names in broken for other in names if of in own}
         return tuple(sorted(also - {name}))
 
-    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = (),
-                  faults: Mapping[str, Fault] = FAULTS) -> list[str]:
-        """The known mistakes consistent with the subject on these cases, beyond those named."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known,
-                        self.wrong_loss, faults)
+    # --- which known mistakes ---------------------------------------------------------------------
+
+    def diagnosed(self, asked: Sequence[Case], known: Mapping[str, Fault] = NONE,
+                  faults: Mapping[str, Fault] = FAULTS,
+                  alone: Counts = Counts.GRADIENTS, where: Condition | None = None) -> Faults:
+        """The known mistakes consistent with the subject on these cases, beyond those named.
+
+        `where`: only networks on which this condition holds are looked at.
+
+        Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
+        gradient is explained alone; `alone` may say the loss in its place.
+        """
+        return self._search(diagnose, asked, known, faults, alone, where)
+
+    def paired(self, asked: Sequence[Case], known: Mapping[str, Fault],
+               faults: Mapping[str, Fault]) -> Faults:
+        """Two known mistakes that only together are consistent with the subject."""
+        return self._search(pair, asked, known, faults, Counts.GRADIENTS)
+
+    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+                asked: Sequence[Case], known: Mapping[str, Fault],
+                faults: Mapping[str, Fault], alone: Counts,
+                where: Condition | None = None) -> Faults:
+        rows = {name: fault for name, fault in faults.items() if name not in known}
+        for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
+            view = partial(self.witnessed, known=known.values(), counts=counts)
+            others = [case for case in self.judge.others if case.dtype == asked[0].dtype
+                      and (where is None or where.holds(Traits(case)))]
+            near = [case for case in variations(asked[0])
+                    if where is None or where.holds(Traits(case))]
+            evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, near)],
+                                [*map(view, others)])
+            found = how(view, evidence, rows)
+            if found:
+                return found
+        return {}
 
     @property
     def wrong_loss(self) -> bool:
         """Whether the loss is wrong too, which may be a mistake of its own."""
         return ("loss", "loss") in self.judge.tally.failures
 
-    def witnessed(self, case: Case, known: Sequence[str] = ()) -> Witnessed:
-        """What the subject does on a case, less what the mistakes named already account for."""
-        faults = [FAULTS[name] for name in known]
-        return Witnessed(self.judge.question, case, faults, self.wrong_loss)
+    def witnessed(self, case: Case, known: Iterable[Fault] = (),
+                  counts: Counts | None = None) -> Witnessed:
+        """What the subject does on a case, beside the mistakes named; asked once.
+
+        Of its gradients alone, where nothing else is said and the loss is wrong on some network.
+        """
+        key = id(case)
+        if key not in self.seen:
+            self.seen[key] = Witnessed(self.judge.question, case)
+        default = Counts.GRADIENTS if self.wrong_loss else Counts.WHOLE
+        return self.seen[key].beside(tuple(known), counts or default)
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:
@@ -126,8 +178,8 @@ def most_telling(groups: Groups) -> Failure:
     return min((failure for failures in groups.values() for failure in failures), key=telling)
 
 
-def lesson(faults: Sequence[str]) -> dict[str, str]:
+def lesson(faults: Mapping[str, Fault]) -> dict[str, str]:
     """The texts of the likeliest mistake."""
-    if not faults:
-        return {}
-    return {key: getattr(FAULTS[faults[0]], key) for key in ("symptom", "wrong", "right", "seen")}
+    for fault in faults.values():
+        return {key: getattr(fault, key) for key in ("symptom", "wrong", "right", "seen")}
+    return {}
