@@ -21,13 +21,8 @@ from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
 from .traits import Traits
 from .when import Networks, When, when
-<<<<<<< HEAD
-from .witnessed import Witnessed
-from .words import describe
-=======
 from .witnessed import Counts, Witnessed
 from .words import describe
->>>>>>> main
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
