@@ -22,7 +22,7 @@ from .reduce import reduce
 from .traits import Traits
 from .when import Networks, When, when
 from .witnessed import Counts, Witnessed
-from .words import describe, shown
+from .words import describe
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
@@ -72,8 +72,7 @@ class Finder:
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         told = on.when.to_json() if on.when is not None else {}
-        first, *rest = filter(None, lines)
-        text = "\n".join([first, *shown(on.networks, told), *rest, describe(case)])
+        text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
@@ -87,14 +86,14 @@ class Finder:
         failed(row): whether it does on a network of the run, None where that cannot be said.
         fails(case): whether it does on any case, asked anew; `failures` are more of those.
         """
+        if self.hasty or not self.judge.tally.rows:
+            return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
             found = None if row.unsure else failed(row)
             if found is not None:
                 rows[found].append(row.case)
         counts = len(rows[True]), len(rows[True]) + len(rows[False])
-        if self.hasty or not self.judge.tally.rows:
-            return UNCOUNTED
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]
         networks = Networks([*rows[True], *more], rows[False], len(rows[True]))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .notes import Note
+from .shown import shown
 
 SCHEMA = 2
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive",
@@ -69,7 +70,13 @@ class Finding:
     @builtins.property
     def text(self) -> str:
         """The likeliest mistake with its lines, what else it could be, and the explanation."""
-        return "\n".join([*self._taught(), self.explanation])
+        return "\n".join([*self._taught(), *self.lines])
+
+    @builtins.property
+    def lines(self) -> list[str]:
+        """The explanation, behind its first line on which networks the mistake shows."""
+        first, *rest = self.explanation.split("\n")
+        return [first, *shown(self.networks, self.when), *rest]
 
     @builtins.property
     def headline(self) -> str:
