@@ -126,7 +126,7 @@ class Finder:
         """Two known mistakes that only together are consistent with the subject."""
         return self._search(pair, asked, known, faults, Counts.GRADIENTS)
 
-    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+    def _search(self, how: Callable[[View, Evidence], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
@@ -138,8 +138,8 @@ class Finder:
             near = [case for case in variations(asked[0])
                     if where is None or where.holds(Traits(case))]
             evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, near)],
-                                [*map(view, others)])
-            found = how(view, evidence, rows)
+                                [*map(view, others)], rows)
+            found = how(view, evidence)
             if found:
                 return found
         return {}
