@@ -26,9 +26,9 @@ from .words import describe
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
-ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
+ORDER = ("contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
-                "value": {"state"}, "loss": {"state"}}
+                "kink": {"state", "value", "contract"}, "value": {"state"}, "loss": {"state"}}
 NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
