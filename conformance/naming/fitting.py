@@ -76,7 +76,7 @@ def apart(case: Witnessed, theirs: Answer) -> list[Any] | None:
 
 
 def in_units(mine: Any, theirs: Any, tolerance: float, dtype: str) -> Any:
-    """The differences of two arrays over what is allowed; as good as any where neither is finite."""
+    """The differences of two arrays over what is allowed; 0 where neither of them is finite."""
     a, b = (np.ravel(np.asarray(each, dtype=float)) for each in (mine, theirs))
     finite = np.isfinite(a) & np.isfinite(b)
     allowed = tolerance + ROUNDING * UNIT[dtype] * np.abs(a[finite]).max(initial=0.0)
