@@ -17,6 +17,7 @@ import numpy as np
 
 from ..faults.behaviour import ROUNDING
 from ..faults.core import Fault, Number, with_value
+from ..faults.together import together
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK
 from ..reference import TABLES, Answer, DescriptionError
@@ -38,18 +39,20 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     answered = [case for case in seen if isinstance(case.subject, Answer)]
     if fault.number is None or fault.value is not None or not answered:
         return fault
-    number = fault.number
-    value = solved(lambda at: _residuals(number, at, answered), number)
+    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
 
 
 # --- how far the subject and the mistake are apart ------------------------------------------------
 
 
-def _residuals(number: Number, value: float, seen: Sequence[Witnessed]) -> Any:
-    """Subject less mistake, as one vector, in units of what may be; None where shapes differ."""
+def _residuals(fault: Fault, seen: Sequence[Witnessed]) -> Any:
+    """Subject less mistake, as one vector, in units of what may be; None where shapes differ.
+
+    The mistake stands beside those that are known already.
+    """
     parts = []
-    engine = number.engine(value)(TABLES)
+    engine = (together((*seen[0].known, fault)) or fault).engine(TABLES)
     for case in seen:
         try:
             theirs = engine(case.case)
@@ -64,8 +67,7 @@ def _residuals(number: Number, value: float, seen: Sequence[Witnessed]) -> Any:
 
 def apart(case: Witnessed, theirs: Answer) -> list[Any] | None:
     """An array for the loss, where it counts, and for each gradient; None where shapes differ."""
-    mine, s = case.rest(case.answer), case.spread
-    assert isinstance(mine, Answer)
+    mine, s = case.answer, case.spread
     pairs = [(g, theirs.gradients.get(name, g), s.gradients[name].max(initial=0.0))
              for name, g in mine.gradients.items()]
     if not case.any_loss:
