@@ -52,10 +52,11 @@ class Finder:
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         text = "\n".join([*filter(None, lines), describe(case)])
+        likeliest = next(iter(faults.values()), None)
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
-                       next(iter(faults.values())).numbers if faults else {})
+                       *((likeliest.numbers, likeliest.place) if likeliest else ()))
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""

@@ -22,6 +22,7 @@ from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
 from .fitting import fitted
+from .restricting import narrowed
 from .witnessed import Witnessed
 
 View = Callable[[Case], Witnessed]
@@ -57,10 +58,11 @@ def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Fau
     `view(case)`: a further case, seen beside what is known.
     """
     near = [evidence.first, *map(view, variations(evidence.first.case))]
-    for rows in (faults, with_numbers(near, faults)):
-        found = held(consistent(near, rows), evidence)
-        if found:
-            return found
+    found = held(consistent(near, faults), evidence)
+    found = found or held(consistent(near, with_numbers(near, faults)), evidence)
+    found = found or narrowed(near, evidence.wrong, evidence.right, faults)
+    if found:
+        return found
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
 

@@ -101,8 +101,7 @@ QUESTION = "the stack-exchange question on the gradient of bias terms"
 
 FAULTS: Faults = {
     "derivative-missing": wrong_lines(
-        "the activation's derivative is left out in every layer, and the error is handed down as "
-        "it comes",
+        "the activation's derivative is left out, and the error is handed down as it comes",
         "dz = da", MULTIPLIED, NEVER_MULTIPLIED, dict.fromkeys(ACTIVATIONS, handed_down)),
     "derivative-missing-in-output-layer": left_out(
         "the derivative of the output layer's activation is left out, while those of the hidden "
@@ -197,7 +196,7 @@ FAULTS: Faults = {
         {"softmax": handed_down}),
     "derivative-constant": core.numbered(
         "activation",
-        "the derivative of every activation is one constant, whatever the unit's value",
+        "the derivative of the activation is a constant, whatever the unit's value",
         "dz = constant * da", MULTIPLIED,
         "programs with a slope in place of a derivative",
         Number("constant", 0.5, constant, 1e-4, 10.0)),
