@@ -36,9 +36,10 @@ class Number(NamedTuple):
 
 
 class Feature(NamedTuple):
-    """Where a mistake is, if it is not everywhere: `of` "activation", "loss", "layer" or "dtype".
+    """Where a mistake is, if it is not everywhere.
 
-    `value` is which one of them: "tanh", or "first" of the layers.
+    `of` is "activation", "loss", "dtype", "layer" or "gradients", and `value` which one of them:
+    "tanh", "first" of the layers, or "parameters" of the gradients.
     """
 
     of: str

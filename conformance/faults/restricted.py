@@ -39,6 +39,8 @@ def _number(number: Number, feature: Feature) -> Number:
 
 def _restricted(make: Make, feature: Feature) -> Make:
     assert isinstance(make, Wrong)
+    if feature.of == "gradients":
+        return in_gradients(make)
     if feature.of in CASES:
         return where(make, lambda case: CASES[feature.of](case) == feature.value)
     return in_layers(make, lambda network: chosen(network, feature))
@@ -63,6 +65,24 @@ def where(wrong: Wrong, holds: Holds) -> Wrong:
         return lambda case, answer: change(case, answer) if holds(case) else answer
 
     return Wrong(lines=lines, answers=answers)
+
+
+# --- in some gradients ----------------------------------------------------------------------------
+
+
+def in_gradients(wrong: Wrong) -> Wrong:
+    """What is made of the gradients at the end, made of those of the parameters alone."""
+    def answers() -> Change:
+        change = wrong.answers()
+
+        def some(case: Case, answer: Answer) -> Answer:
+            of = {name: g for name, g in answer.gradients.items() if name != "inputs"}
+            changed = change(case, Answer(answer.loss, of))
+            return Answer(changed.loss, {**answer.gradients, **changed.gradients})
+
+        return some
+
+    return Wrong(wrong.entries, wrong.lines, answers)
 
 
 # --- in some layers -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ narrower precision is looked for (`precision.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,11 +61,17 @@ def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Fau
     near = [evidence.first, *map(view, variations(evidence.first.case))]
     found = held(consistent(near, faults), evidence)
     found = found or held(consistent(near, with_numbers(near, faults)), evidence)
-    found = found or narrowed(near, evidence.wrong, evidence.right, faults)
+    if not any(all(map(partial(agrees_with, fault), evidence.wrong)) for fault in found.values()):
+        found = narrowed(near, evidence.wrong, evidence.right, faults) or found
     if found:
         return found
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
+
+
+def agrees_with(fault: Fault, seen: Witnessed) -> bool:
+    """Whether the mistake is all that the subject does there."""
+    return seen.agrees(fault)
 
 
 def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faults:

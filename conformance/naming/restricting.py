@@ -17,6 +17,8 @@ from ..reference import Case
 from .fitting import fitted
 from .witnessed import Witnessed
 
+PARAMETERS = Feature("gradients", "parameters")
+
 
 def shared(cases: Sequence[Case]) -> list[Feature]:
     """The features that all of the cases have, and the layers that every network has."""
@@ -26,7 +28,7 @@ def shared(cases: Sequence[Case]) -> list[Feature]:
     common = [name for name in dict.fromkeys(functions[0]) if all(name in f for f in functions)]
     return [*(Feature("activation", name) for name in common),
             *(Feature("loss", name) for name in losses if len(losses) == 1),
-            *(Feature("layer", name) for name in LAYERS)]
+            *(Feature("layer", name) for name in LAYERS), PARAMETERS]
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,8 @@ OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclus
 EXECUTED = ("passed", "failed", "errored")
 PLACES = {("layer", "first"): "the first layer alone", ("layer", "last"): "the last layer alone",
           ("layer", "hidden"): "the hidden layers alone",
-          ("layer", "later"): "every layer but the first"}
+          ("layer", "later"): "every layer but the first",
+          ("gradients", "parameters"): "the gradients of the parameters alone"}
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
 VERDICTS = ("conforms", "does_not_conform", "not_judged", "incomplete")
 EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
