@@ -73,11 +73,12 @@ class Finder:
         d = worst or Disagreement("", (), nan, nan, nan, nan)
         told = on.when.to_json() if on.when is not None else {}
         text = "\n".join([*filter(None, lines), describe(case)])
+        likeliest = next(iter(faults.values()), None)
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
-                       next(iter(faults.values())).numbers if faults else {},
-                       on.networks, told)
+                       likeliest.numbers if likeliest else {}, on.networks, told,
+                       likeliest.place if likeliest else {})
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
               failures: Sequence[Failure] = ()) -> Shown:

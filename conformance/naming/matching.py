@@ -24,6 +24,7 @@ from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
 from .fitting import fitted
+from .restricting import narrowed
 from .witnessed import Witnessed
 
 View = Callable[[Case], Witnessed]
@@ -65,10 +66,13 @@ def diagnose(view: View, evidence: Evidence) -> Faults:
     `view(case)`: a further case, seen beside what is known.
     """
     near, faults = evidence.near, evidence.faults
-    for rows in (faults, with_numbers(near, faults)):
-        found = held(consistent(near, rows), evidence)
-        if found:
-            return found
+    found = quiet(consistent(near, faults), evidence)
+    if chosen := whole(found, evidence):
+        return told_apart(chosen, evidence.others)
+    found = quiet(consistent(near, with_numbers(near, faults)), evidence) | found
+    for how in (whole, in_one_place, with_another, most):
+        if chosen := how(found, evidence):
+            return told_apart(chosen, evidence.others)
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
 
@@ -79,24 +83,35 @@ def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faul
             if fault.number is not None and fault.value is None}
 
 
-def held(found: Faults, evidence: Evidence) -> Faults:
-    """The candidates that do not show where all is right, and that other networks bear out.
+def quiet(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates that do not show where the subject is right."""
+    return {name: fault for name, fault in found.items()
+            if not any(seen.shows(fault) for seen in evidence.right)}
 
-    Those first that account for every wrong network; then those that do so together with a second
-    mistake; then those that account for most.
-    """
-    wrong, right = evidence.wrong, evidence.right
-    quiet = {name: fault for name, fault in found.items()
-             if not any(seen.shows(fault) for seen in right)}
-    left = {name: rest(fault, wrong) for name, fault in quiet.items()}
-    whole = {name: fault for name, fault in quiet.items() if not left[name]}
-    if not whole:
-        whole = {name: fault for name, fault in list(quiet.items())[:PARTNERED]
-                 if partner(fault, left[name], evidence)}
-    if not whole:
-        whole = best({name: fault for name, fault in quiet.items() if borne_out(fault, wrong)},
-                     wrong)
-    return told_apart(whole, evidence.others)
+
+# --- which of the candidates ----------------------------------------------------------------------
+
+
+def whole(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for every network that is wrong."""
+    return {name: fault for name, fault in found.items() if not rest(fault, evidence.wrong)}
+
+
+def in_one_place(found: Faults, evidence: Evidence) -> Faults:
+    """Mistakes in one place only that account for every network that is wrong."""
+    return narrowed(evidence.near, evidence.wrong, evidence.right, evidence.faults)
+
+
+def with_another(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for every wrong network together with a second mistake."""
+    return {name: fault for name, fault in list(found.items())[:PARTNERED]
+            if partner(fault, rest(fault, evidence.wrong), evidence)}
+
+
+def most(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for the most networks, and for some of what is wrong where they show."""
+    borne = {name: fault for name, fault in found.items() if borne_out(fault, evidence.wrong)}
+    return best(borne, evidence.wrong)
 
 
 def rest(fault: Fault, wrong: Sequence[Witnessed]) -> list[Witnessed]:
