@@ -20,6 +20,7 @@ from .looking import Looking, Size
 from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
 from .traits import Traits
+from .turns import Turn, possible, turning
 from .when import Networks, When, when
 from .witnessed import Counts, Witnessed
 from .words import describe
@@ -35,10 +36,14 @@ UNSIZED = Size()
 
 
 class Shown(NamedTuple):
-    """On how many of the networks drawn a mistake shows, of how many, and when."""
+    """On how many of the networks drawn a mistake shows, of how many, and when.
+
+    `turn`: from which question on, or at which.
+    """
 
     networks: tuple[int, ...] = ()
     when: When | None = None
+    turn: When | None = None
 
 
 UNCOUNTED = Shown()
@@ -71,7 +76,8 @@ class Finder:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
-        told = on.when.to_json() if on.when is not None else {}
+        condition = on.when or on.turn
+        told = condition.to_json() if condition is not None else {}
         text = "\n".join([*filter(None, lines), describe(case)])
         likeliest = next(iter(faults.values()), None)
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
@@ -98,7 +104,20 @@ class Finder:
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]
         networks = Networks([*rows[True], *more], rows[False], len(rows[True]))
-        return Shown(counts, when(networks, fails, self.judge.claims))
+        found = when(networks, fails, self.judge.claims)
+        return Shown(counts, found, None if found else self.turned(failed, fails))
+
+    def turned(self, failed: Callable[[Row], bool | None],
+               fails: Callable[[Case], bool | None]) -> When | None:
+        """From which question on a mistake shows, where it does not from the first."""
+        rows = [Turn(row.question, row.case, mine) for row in self.judge.tally.rows
+                if not row.unsure and (mine := failed(row)) is not None]
+        if not possible(rows):
+            return None
+        first = [Turn(number, case, self.looking.wrongly(case, answer))
+                 for number, case, answer in getattr(self.judge.engine, "early", ())]
+        asked = {turn.number for turn in first}
+        return turning([*first, *(turn for turn in rows if turn.number not in asked)], fails)
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
