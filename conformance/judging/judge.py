@@ -67,6 +67,11 @@ class Judge:
 
     # --- asking -----------------------------------------------------------------------------------
 
+    @property
+    def asked(self) -> int:
+        """How many questions the subject was asked; 0 where nobody counts."""
+        return int(getattr(self.engine, "count", 0))
+
     def question(self, case: Case) -> Answer:
         """The engine's answer; raises what `question` raises."""
         return question(self.engine, case)
@@ -189,6 +194,9 @@ class Judge:
             return
         self.count("reference", judgement.outcome, case, why=judgement.why)
         if judgement.outcome == "inconclusive":
+            row = self.tally.row(case)
+            if row is not None:
+                row.unsure = True
             note = Note(f"inconclusive: {judgement.why}", NoteKind.INCONCLUSIVE)
             self.tally.notes[note] = None
 
@@ -207,7 +215,9 @@ class Judge:
         self.suspects.clear()
         self.wrong_losses.clear()
         self.unmeasured = True
+        self.tally.begin(case, self.asked + 1)
         first = self.ask(case)
+        self.tally.end(first is not None)
         if first is None:
             return
         self.identities(first)

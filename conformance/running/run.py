@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain as chained
 from itertools import islice
 from typing import Any
 
 from .. import oracles
+from ..judging.asking import Numbered
 from ..judging.judge import Judge
 from ..judging.plan import Plan, different, drawn
 from ..judging.smoke import NotJudged, smoke
 from ..judging.verdict import decide, resolution
+from ..naming.finder import Finder
 from ..naming.findings import findings
 from ..plug.limits import Interrupts
 from ..plug.subject import Subject
@@ -40,6 +43,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     Raises oracles.NotAvailable where a required oracle is absent.
     """
     started = time.monotonic()
+    subject = replace(subject, engine=Numbered(subject.engine))
     report = Report(subject.name, "not_judged", environment(), plan.seed)
     try:
         names = _oracles(plan)
@@ -128,7 +132,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
             listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
                 announced = True
-                for finding in findings(judge, lambda case: case.id)[:1]:
+                hasty = partial(Finder, hasty=True)
+                for finding in findings(judge, lambda case: case.id, hasty)[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 _cut_short(judge, f"stopped after {plan.stop_after} failing networks, "
