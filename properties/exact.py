@@ -19,6 +19,7 @@ from ..reference.activations import elementwise
 from ..reference.losses import factor
 from .agreement import Disagreement, differing
 from .measured import Measured
+from .subtraction import carried
 from .tolerance import SLACK, spread
 
 LIMIT = 2.0**24
@@ -103,7 +104,8 @@ class Exactness(NamedTuple):
     found: tuple[Disagreement, ...] = ()
 
 
-def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
+def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
+            rate: float | None = None) -> Exactness:
     """Bit for bit, under one convention per kind of kink.
 
     `slopes` holds the conventions still possible and is narrowed. A difference inside the tolerance
@@ -124,7 +126,7 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
         wrong = (differing(k, np.asarray(g, dtype=float), truth.gradients[k])
                  for k, g in answer.gradients.items() if not np.isfinite(g).all())
         return Exactness("failed", "", tuple(d for d in wrong if d))
-    near = [_near(case, answer, tables) for _, tables in choices]
+    near = [_near(case, answer, tables, rate) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
     if on_kink(case):
@@ -144,9 +146,10 @@ def _same(case: Case, answer: Answer, tables: Tables) -> bool:
                for k, g in answer.gradients.items())
 
 
-def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
+def _near(case: Case, answer: Answer, tables: Tables,
+          rate: float | None) -> tuple[Disagreement, ...]:
     truth = evaluate(case.astype("float64"), tables)
-    s = spread(case)
+    s = carried(case, spread(case), rate)
     least = 1e-6 * np.finfo(case.dtype).eps
     allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max()
                for k, g in truth.gradients.items()}
