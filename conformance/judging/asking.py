@@ -14,6 +14,30 @@ OURS = Path(__file__).parent.parent
 SUBJECTS = OURS / "plug" / "subjects"
 
 
+EARLY = 128
+
+
+class Numbered:
+    """An engine whose questions are counted; the first ones are kept, with their answers."""
+
+    def __init__(self, engine: Engine):
+        self.engine, self.count = engine, 0
+        self.early: list[tuple[int, Case, Answer]] = []
+
+    def __call__(self, case: Case) -> Answer:
+        self.count += 1
+        number = self.count
+        answer = self.engine(case)
+        if number <= EARLY:
+            self.early.append((number, case, answer))
+        return answer
+
+    @property
+    def notes(self) -> set[str]:
+        """What the engine noted about its answers."""
+        return getattr(self.engine, "notes", set())
+
+
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The subject called sys.exit, or raised what is no Exception."""
 
