@@ -86,7 +86,7 @@ class Judge:
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        s = self.spread(case)
+        s = spread(case)
         if not valid(s):
             return None
         try:
@@ -94,13 +94,13 @@ class Judge:
         except Exception as error:
             self.refused(case, error)
             return None
-        return self.heard(case, answer, spread(case))
+        return self.heard(case, answer, s)
 
     def heard(self, case: Case, answer: Answer, s: Spread) -> Reply:
         """An answer that was given, with its tolerances, its values checked."""
         self.count("contract", "passed", case)
         self.count("answers", "passed", case)
-        reply = measured(case, answer, s)
+        reply = measured(case, answer, carried(case, s, self.claims.rate))
         self.check_values(reply, answer, s)
         return reply
 
