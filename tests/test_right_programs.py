@@ -245,7 +245,7 @@ def test_the_rate_is_data():
     assert Claims.from_json(claims.to_json()) == claims
 
 
-def answers_of(engine, dtype, count=6):
+def answers_of(engine, dtype, count=12):
     claims = replace(STEP_CLAIMS, hidden=("tanh",))
     found = [case for case in drawn_cases(cases(claims, dtype=dtype), 3, 3 * count) if spread(case).finite]
     return [(case, engine(case), spread(case)) for case in found[:count]]
