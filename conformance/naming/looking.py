@@ -12,7 +12,7 @@ from ..judging.tally import Failure
 from ..properties import own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, measured
 from ..properties.identities import Reply
-from ..properties.tolerance import Spread, spread
+from ..properties.tolerance import Spread
 from ..reference import Answer, Case
 from .matching import variations
 from .ratios import gradient_ratio, named, tells_ratios
@@ -62,7 +62,7 @@ class Looking:
     def answered(self, case: Case) -> tuple[Answer, Spread] | None:
         """The subject's answer on a case and its spread; None where it gives none."""
         try:
-            return self.judge.question(case), spread(case)
+            return self.judge.question(case), self.judge.spread(case)
         except Exception:
             return None
 
@@ -73,7 +73,7 @@ class Looking:
 
     def wrongly(self, case: Case, answer: Answer) -> bool:
         """Whether an answer given before has a wrong gradient."""
-        s = spread(case)
+        s = self.judge.spread(case)
         return bool(disagreements(measured(case, answer, s), s.truth))
 
     def right(self, case: Case, wrong: Iterable[str]) -> list[str]:

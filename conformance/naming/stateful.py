@@ -7,7 +7,6 @@ import numpy as np
 from ..faults import FAULTS
 from ..properties.agreement import Disagreement, differing, measured
 from ..properties.identities import PROPERTIES
-from ..properties.tolerance import spread
 from ..record.report import Finding
 from ..reference import Case
 from .finder import Finder, Groups, Shown, most_telling
@@ -41,7 +40,8 @@ def changes(finder: Finder, name: str, case: Case) -> list[Disagreement]:
     if asked is None:
         return []
     try:
-        replies = [measured(c, finder.judge.question(c), spread(c)) for c in asked.cases]
+        judge = finder.judge
+        replies = [measured(c, judge.question(c), judge.spread(c)) for c in asked.cases]
     except Exception:
         return []
     return [d for d in (differing(*equation) for equation in asked.equations(replies)) if d]
