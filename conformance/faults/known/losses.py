@@ -167,7 +167,7 @@ def smoothed(smoothing: float) -> Make:
 
     def change(right: Loss) -> Loss:
         def soft(p: Any, t: Any) -> Any:
-            t = values(p, t)
+            t = values(p, t) * np.ones_like(p)
             classes = 2 if right.per == "element" else p.shape[-1]
             return (1.0 - smoothing) * t + smoothing / classes
 
