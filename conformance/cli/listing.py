@@ -87,7 +87,12 @@ def _subjects() -> Iterator[str]:
 def _faults() -> Iterator[str]:
     from ..faults import FAULTS
 
-    return _columns([(name, fault.family, fault.symptom) for name, fault in FAULTS.items()])
+    return _columns([(name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()])
+
+
+def _symptom(fault: Any) -> str:
+    """What one sees, and which number the mistake has in it."""
+    return f"{fault.symptom}{f' (with one number: {fault.number.name})' if fault.number else ''}"
 
 
 def _there(row: Any) -> str:
