@@ -72,7 +72,8 @@ class Finder:
               worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED,
-              on: Shown = UNCOUNTED) -> Finding:
+              on: Shown = UNCOUNTED, zero: Sequence[str] = (),
+              loses_digits: bool = False) -> Finding:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
@@ -83,7 +84,7 @@ class Finder:
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
                        next(iter(faults.values())).numbers if faults else {},
-                       on.networks, told)
+                       on.networks, told, tuple(zero), loses_digits)
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
               failures: Sequence[Failure] = ()) -> Shown:

@@ -79,7 +79,16 @@ def held(found: Faults, evidence: Evidence) -> Faults:
     wrong, right = evidence.wrong, evidence.right
     left = {name: fault for name, fault in found.items() if borne_out(fault, wrong)
             and not any(seen.shows(fault) for seen in right)}
-    return told_apart(best(left, wrong), evidence.others)
+    return specific(told_apart(best(left, wrong), evidence.others), evidence)
+
+
+def specific(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates, those first that show on the fewest networks: they say most."""
+    if len(found) < 2:
+        return found
+    seen = [*evidence.wrong, *evidence.others]
+    shown = {name: sum(each.shows(fault) for each in seen) for name, fault in found.items()}
+    return dict(sorted(found.items(), key=lambda pair: shown[pair[0]]))
 
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faults:
