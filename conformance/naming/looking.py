@@ -13,6 +13,7 @@ from ..properties import own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, measured
 from ..properties.identities import Reply
 from ..properties.measured import Measured, apart
+from ..properties.perturbed import UNIT
 from ..properties.tolerance import BOUNDS, Spread, bounds, spread
 from ..reference import Answer, Case
 from .matching import variations
@@ -102,7 +103,7 @@ class Looking:
     def loses_digits(self, failures: Sequence[Failure]) -> bool:
         """Whether on most failing networks the error is one that rounding may make, and is little.
 
-        The bound on rounding is that of any program of the textbook's shape.
+        The bound on rounding is that of any program of the textbook's shape, in a whole array.
         """
         few = [failure.case for failure in failures[:FEW]]
         return 2 * sum(map(self._rounded, few)) > len(few)
@@ -112,9 +113,11 @@ class Looking:
         if got is None or not wrong:
             return False
         (reply, truth), bound = got, bounds(case).gradients
-        little = LITTLE * max(np.abs(g).max(initial=0.0) for g in truth.gradients.values())
-        return all(np.max(bound[name]) <= little and within(
-            reply[name], truth.gradients[name], BOUNDS * bound[name])
+        largest = max(np.abs(g).max(initial=0.0) for g in truth.gradients.values())
+        tail = UNIT["float64"] ** 2 * largest
+        return all(BOUNDS * np.max(bound[name]) <= LITTLE * largest
+                   and within(reply[name], truth.gradients[name],
+                              BOUNDS * np.max(bound[name]) + tail)
                    for name in (d.parameter for d in wrong))
 
     def loss_wrong(self, case: Case) -> Disagreement | None:
