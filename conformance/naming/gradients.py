@@ -237,7 +237,7 @@ def headline(wrong: list[str], size: Size, lost: bool = False) -> str:
     """The ratio with its name where there is one; else that the gradient is wrong."""
     whose = f"the gradient of {names(wrong)}"
     if lost:
-        return f"{whose} loses digits: it is off by more than rounding need be, and by no formula"
+        return f"{whose} loses digits: it is off by more than rounding need be, and by little"
     if not size.finite:
         return f"{whose} is not finite"
     if size.ratio is None:

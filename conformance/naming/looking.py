@@ -23,6 +23,8 @@ from .witnessed import Witnessed
 
 # Of the largest gradient: above this a bound on rounding says nothing.
 LITTLE = 0.01
+# Of a gradient's largest entry: no formula that somebody wrote is as near as this.
+DIGITS = 1e-11
 FEW = 8
 
 
@@ -54,10 +56,16 @@ class Losses(NamedTuple):
     both: float | None = None
 
 
-def within(mine: Measured, true: Any, bound: Any) -> bool:
-    """Whether every error is below its bound, or its tolerance."""
-    error, tolerance = apart(mine, true)
-    return bool(np.all(error <= np.maximum(bound, tolerance)))
+def _rounded(mine: Measured, true: Any, bound: Any, largest: float) -> bool:
+    """Whether an error is below what rounding may make, and that is little; or very small.
+
+    `largest`: the largest entry of all gradients of the network.
+    """
+    error, _ = apart(mine, true)
+    worst, may = float(np.max(error)), BOUNDS * float(np.max(bound))
+    tail = UNIT["float64"] ** 2 * largest
+    size = float(np.abs(true).max(initial=0.0))
+    return worst <= tail or worst <= DIGITS * size or worst <= may <= LITTLE * largest
 
 
 class Looking:
@@ -114,10 +122,7 @@ class Looking:
             return False
         (reply, truth), bound = got, bounds(case).gradients
         largest = max(np.abs(g).max(initial=0.0) for g in truth.gradients.values())
-        tail = UNIT["float64"] ** 2 * largest
-        return all(BOUNDS * np.max(bound[name]) <= LITTLE * largest
-                   and within(reply[name], truth.gradients[name],
-                              BOUNDS * np.max(bound[name]) + tail)
+        return all(_rounded(reply[name], truth.gradients[name], bound[name], largest)
                    for name in (d.parameter for d in wrong))
 
     def loss_wrong(self, case: Case) -> Disagreement | None:
