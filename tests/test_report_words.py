@@ -131,5 +131,5 @@ def test_of_several_names_the_one_that_shows_on_the_fewest_networks_leads():
         def shows(self, fault):
             return fault in self.names
 
-    evidence = matching.Evidence([], [], [Seen("wide", "narrow"), Seen("wide"), Seen()])
+    evidence = matching.Evidence([], [], [Seen("wide", "narrow"), Seen("wide"), Seen()], {})
     assert list(matching.specific({"wide": "wide", "narrow": "narrow"}, evidence)) == ["narrow", "wide"]

@@ -27,9 +27,9 @@ from .words import describe
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
-ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
+ORDER = ("contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
-                "value": {"state"}, "loss": {"state"}}
+                "kink": {"state", "value", "contract"}, "value": {"state"}, "loss": {"state"}}
 NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
@@ -80,11 +80,12 @@ class Finder:
         condition = on.when or on.turn
         told = condition.to_json() if condition is not None else {}
         text = "\n".join([*filter(None, lines), describe(case)])
+        likeliest = next(iter(faults.values()), None)
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
-                       next(iter(faults.values())).numbers if faults else {},
-                       on.networks, told, tuple(zero), loses_digits)
+                       likeliest.numbers if likeliest else {}, on.networks, told,
+                       likeliest.place if likeliest else {}, tuple(zero), loses_digits)
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
               failures: Sequence[Failure] = ()) -> Shown:
@@ -146,7 +147,7 @@ class Finder:
         """Two known mistakes that only together are consistent with the subject."""
         return self._search(pair, asked, known, faults, Counts.GRADIENTS)
 
-    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+    def _search(self, how: Callable[[View, Evidence], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
@@ -158,8 +159,8 @@ class Finder:
             near = [case for case in variations(asked[0])
                     if where is None or where.holds(Traits(case))]
             evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, near)],
-                                [*map(view, others)])
-            found = how(view, evidence, rows)
+                                [*map(view, others)], rows)
+            found = how(view, evidence)
             if found:
                 return found
         return {}
