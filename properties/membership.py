@@ -9,8 +9,7 @@ import numpy as np
 
 from ..reference import Case, LayerSpec, Network, infer
 from .claims import Claims, Head, Range, activation
-from .strategies.chains import several
-from .strategies.grown import parameters
+from .strategies.chains import parameters, several
 from .structures import structured
 
 
