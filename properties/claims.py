@@ -94,6 +94,7 @@ class Claims:
     "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
     max_parameters: the largest network to send. explored: nothing was claimed, so the subject may
     decline. Raises DescriptionError for what cannot be.
+    rate: the gradients are differences of parameters, (old - new) over this rate.
     """
 
     hidden: tuple[str | Mapping[str, Any], ...] = ()
@@ -106,6 +107,7 @@ class Claims:
     max_parameters: int | None = None
     layers: tuple[str, ...] = (PLAIN,)
     explored: bool = field(default=False)
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         layers: Any = self.layers  # what a caller gives may be the word
@@ -136,6 +138,8 @@ class Claims:
         most = self.max_parameters
         if most is not None and not (type(most) is int and most >= 1):
             raise DescriptionError(f"claims: max_parameters is {most!r}, wanted a positive integer")
+        if self.rate is not None and number("claims: rate", self.rate) <= 0:
+            raise DescriptionError(f"claims: rate is {self.rate!r}, wanted a number above 0")
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""

@@ -18,6 +18,7 @@ from ..reference.losses import factor
 from .agreement import Disagreement, differing
 from .measured import Measured
 from .slopes import SLOPES, ByPlace, conventions, gradients, solve
+from .subtraction import carried
 from .tolerance import SLACK, spread
 
 LIMIT = 2.0**24
@@ -78,7 +79,8 @@ class Exactness(NamedTuple):
     slopes: ByPlace | None = None
 
 
-def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
+def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
+            rate: float | None = None) -> Exactness:
     """Bit for bit, under one convention per kind of kink.
 
     `slopes` holds the conventions still possible and is narrowed. A difference inside the tolerance
@@ -103,7 +105,7 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
     solved = solve(case, answer, slopes) if on_kink(case) else None
     if solved is not None:
         return _by_slopes(case, answer, solved, slopes)
-    near = [_near(case, answer, tables) for _, tables in choices]
+    near = [_near(case, answer, tables, rate) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
     if on_kink(case):
@@ -136,9 +138,10 @@ def _same(case: Case, answer: Answer, tables: Tables) -> bool:
                for k, g in answer.gradients.items())
 
 
-def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
+def _near(case: Case, answer: Answer, tables: Tables,
+          rate: float | None) -> tuple[Disagreement, ...]:
     truth = evaluate(case.astype("float64"), tables)
-    s = spread(case)
+    s = carried(case, spread(case), rate)
     least = 1e-6 * np.finfo(case.dtype).eps
     allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max()
                for k, g in truth.gradients.items()}

@@ -83,6 +83,14 @@ def softplus_by_log(x: Array) -> Array:
     return np.where(x > 0, x, 0.0) + np.log(1.0 + _decay(x))
 
 
+def _textbook_softplus_derivative(x: Array, y: Array) -> Array:
+    """sigmoid(x): above zero as exp(x - softplus(x)), JAX's, where a large x takes digits with it.
+
+    Below zero it is by tanh, which loses more there.
+    """
+    return np.where(x > 0, np.exp(x - softplus_by_log(x)), sigmoid_by_tanh(x))
+
+
 def normal_cdf(x: Array) -> Array:
     """Φ(x), accurate in the left tail."""
     return 0.5 * erfc(x * -math.sqrt(0.5))
@@ -156,6 +164,14 @@ def _softmax_by_lse(x: Array) -> Array:
     return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
 
 
+def _softmax_backward_by_lse(x: Array, y: Array, dy: Array) -> Array:
+    """y (dy - Σ dy y), each of the two by itself: with one y for both, what lse has lost cancels
+    where dy = 2 Σ dy y.
+    """
+    mean = (dy * _softmax_by_lse(x)).sum(axis=-1, keepdims=True)
+    return _softmax_by_lse(x) * (dy - mean)
+
+
 def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
     """dx = y (dy - Σ dy y): the whole Jacobian, not its diagonal."""
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
@@ -204,7 +220,7 @@ ACTIVATIONS: dict[str, Activation] = {
                                                     options=_slope(0.01)),)),
     "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE,
                             variants=(elementwise(softplus_by_log,
-                                                  lambda x, y: sigmoid_by_tanh(x)),)),
+                                                  _textbook_softplus_derivative),)),
     "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
                              variants=(elementwise(_textbook_gelu_tanh,
@@ -213,6 +229,6 @@ ACTIVATIONS: dict[str, Activation] = {
                         variants=(elementwise(lambda x: x * sigmoid_by_tanh(x),
                                               _textbook_silu_derivative),)),
     "softmax": Activation(softmax, None, softmax_backward, range=UNIT,
-                          variants=(Activation(_softmax_by_lse, None, softmax_backward,
+                          variants=(Activation(_softmax_by_lse, None, _softmax_backward_by_lse,
                                                range=UNIT),)),
 }

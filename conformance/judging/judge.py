@@ -20,6 +20,7 @@ from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
 from ..properties.identities import PROPERTIES, Question, Reply
 from ..properties.strategies import cases, in_dtype
+from ..properties.subtraction import carried
 from ..properties.tolerance import Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, Engine
@@ -52,7 +53,7 @@ class Judge:
         self.engine: Engine = subject.engine
         self.entrywise = entrywise
         self.tally = Tally()
-        self.confirming = Confirming(names, subject.made_of)
+        self.confirming = Confirming(names, subject.made_of, claims.rate)
         self.rng = np.random.default_rng(seed)
         self.suspects, self.wrong_losses = Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
@@ -76,12 +77,17 @@ class Judge:
         """The engine's answer; raises what `question` raises."""
         return question(self.engine, case)
 
+    def spread(self, case: Case) -> Spread:
+        """The truth and how far the subject may lie apart, with what its claims cost in digits."""
+        return carried(case, spread(case), self.claims.rate)
+
     def ask(self, case: Case) -> Reply | None:
         """The answer with its tolerances, its values checked.
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        if not valid(spread(case)):
+        s = self.spread(case)
+        if not valid(s):
             return None
         try:
             answer = self.question(case)
@@ -243,7 +249,7 @@ class Judge:
             found = own_loss.directional(first, self.question, self.rng)
             self.equations("own_loss", found, first)
         elif self.tally.networks % 4 == 3:
-            lines = own_loss.line_integral(first, self.question, spread, self.rng)
+            lines = own_loss.line_integral(first, self.question, self.spread, self.rng)
             self.equations("line_integral", lines, first)
 
     # --- identities -------------------------------------------------------------------------------
@@ -372,7 +378,7 @@ class Judge:
         except Exception as error:
             self.refused(case, error)
             return
-        result = exact.compare(case, answer, self.tally.slopes)
+        result = exact.compare(case, answer, self.tally.slopes, self.claims.rate)
         if result.slopes is not None:
             kinds = ",".join(result.slopes.wrong)
             self.fail("slope_at_kinks", kinds, case, found=result.found)

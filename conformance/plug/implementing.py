@@ -31,6 +31,7 @@ def implementation(
     dtypes: Sequence[str] = PLAINEST.dtypes,
     max_parameters: int | None = PLAINEST.max_parameters,
     layers: Sequence[str] = PLAINEST.layers,
+    rate: float | None = PLAINEST.rate,
     **unknown: Any,
 ) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
@@ -40,14 +41,16 @@ def implementation(
     bias: "always", "never" or "any". batch, depth: (least, most), None for no limit; depth counts
     layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
     layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
-    "sequence", ...), or "all".
+    "sequence", ...), or "all". rate: the gradients are read off a training step: (old - new) over
+    this rate.
 
     Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
     """
     refuse_unknown("claims", unknown, CLAIMS)
     claimed = Claims(hidden=hidden, heads=heads, same_hidden=same_hidden,  # type: ignore[arg-type]
                      bias=bias, batch=batch, depth=depth, dtypes=dtypes,  # type: ignore[arg-type]
-                     max_parameters=max_parameters, layers=layers)  # type: ignore[arg-type]
+                     max_parameters=max_parameters, layers=layers,  # type: ignore[arg-type]
+                     rate=rate)
 
     def decorate(target: Target) -> Target:
         _attach(called(target), claimed)

@@ -249,6 +249,7 @@ CLAIMS: dict[str, Callable[[Json, Json], str]] = {
     "same_hidden": lambda was, now: ("several hidden activations in one network"
                                      if now and not was else ""),
     "explored": lambda was, now: "all that is declared" if now and not was else "",
+    "rate": lambda was, now: "gradients that are no differences" if now and not was else "",
 }
 
 

@@ -220,7 +220,7 @@ def _along_lines(judge: Judge, reply: Reply) -> None:
     try:
         found = own_loss.directional(reply, judge.question, judge.rng)
         judge.equations("own_loss", found, reply)
-        found = own_loss.line_integral(reply, judge.question, spread, judge.rng)
+        found = own_loss.line_integral(reply, judge.question, judge.spread, judge.rng)
         judge.equations("line_integral", found, reply)
     except Exception as error:
         judge.refused(reply.case, error)
