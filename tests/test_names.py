@@ -59,7 +59,9 @@ def program(hidden=("tanh",), head=("identity", "squared_error"), loss=squared, 
     """
     slopes = {name: pair[1] for name, pair in FUNCTIONS.items()} | (derivative or {})
 
-    @implementation(hidden=list(hidden), heads=[Head(*head)], **claims)
+    targets = {"targets": "one_hot"} if head[1] == "cross_entropy" else {}
+
+    @implementation(hidden=list(hidden), heads=[Head(*head, **targets)], **claims)
     def backprop(network, parameters, x, targets):
         weights, biases = network.unpack(parameters)
         zs, acts = [], [x]

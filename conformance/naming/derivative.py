@@ -112,9 +112,9 @@ def probed(seen: Witnessed, layer: str, place: Place) -> Points | None:
     zs, found = [], []
     for case in ones(seen.case, PROBES):
         other = Witnessed(seen.ask, case)
-        if not other.finite or isinstance(other.subject, tuple):
+        if not other.answered:
             return None
-        given = other.subject.gradients.get(name)
+        given = other.answer.gradients.get(name)
         down = np.asarray(left_out(case, layer)[name], dtype=float).ravel()
         if given is None or np.shape(given) != np.shape(other.truth[name]):
             return None

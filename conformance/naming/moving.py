@@ -6,10 +6,10 @@ on the wanted side is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def to_size(of: Callable[[Case], list[Axis]]) -> Callable[..., Case]:
 def shorter_side(case: Case, value: int, inside: bool, claims: Claims, rng: Rng) -> Case:
     """Two neighbouring levels of a size; one of two that are larger made smaller."""
     every = [width(case), *units(case)]
-    for one, other in zip(every, every[1:], strict=False):
+    for one, other in pairwise(every):
         if min(extent(case, one), extent(case, other)) > value:
             case = resized(case, [picked(rng, [one, other])], value, rng)
     at = int(rng.integers(len(every) - 1))
@@ -132,7 +132,7 @@ def square(case: Case, value: Any, inside: bool, claims: Claims, rng: Rng) -> Ca
         for axis in every[at:at + 2]:
             case = resized(case, [axis], size, rng)
         return case
-    for one, other in zip(every, every[1:], strict=False):
+    for one, other in pairwise(every):
         if extent(case, one) == extent(case, other):
             size = picked(rng, [n for n in range(1, 9) if n != extent(case, one)])
             case = resized(case, [other], size, rng)
@@ -151,20 +151,20 @@ def batch_as_wide(case: Case, value: Any, inside: bool, claims: Claims, rng: Rng
 def depth(case: Case, value: int, inside: bool, claims: Claims, rng: Rng) -> Case:
     """Layers left out, or copies of layers put in, until there are so many."""
     while case.network.depth > value:
-        fewer = [layers for layers in shorter(tree(case.network.layers))]
-        rng.shuffle(fewer)  # type: ignore[arg-type]
-        case = first_built(case, fewer, lambda d, now=case.network.depth: value <= d < now)
+        fewer = list(shorter(tree(case.network.layers)))
+        rng.shuffle(fewer)
+        case = first_built(case, fewer, range(value, case.network.depth))
     while case.network.depth < value:
         case = unlike(rebuilt(case, with_one_more(case, claims, rng)), rng)
     return case
 
 
-def first_built(case: Case, trees: Sequence[Tree], right: Callable[[int], bool]) -> Case:
-    """The case of the first tree whose layers fit and whose depth is right."""
+def first_built(case: Case, trees: Sequence[Tree], depths: Container[int]) -> Case:
+    """The case of the first tree whose layers fit and whose depth is one of these."""
     for layers in trees:
         with suppress(DescriptionError):
             found = rebuilt(case, layers)
-            if right(found.network.depth):
+            if found.network.depth in depths:
                 return found
     raise LookupError("no such network")
 
@@ -227,7 +227,8 @@ def head(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case
 
 def any_activation(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case:
     if inside:
-        return picked(rng, [hidden_activation, head])(case, value, inside, claims, rng)
+        move: Callable[..., Case] = picked(rng, [hidden_activation, head])
+        return move(case, value, inside, claims, rng)
     if case.network.head[0] == value:
         case = head(case, value, inside, claims, rng)
     return hidden_activation(case, value, inside, claims, rng)

@@ -45,8 +45,7 @@ def inside(ask: Callable[[Case], Witnessed], failing: Sequence[Witnessed],
 def _rounds(ask: Callable[[Case], Witnessed], narrow: str,
             ordinary: Sequence[Witnessed]) -> bool:
     """Whether on every ordinary network the errors are those of rounding to a narrower format."""
-    seen = [each for each in ordinary if isinstance(each.subject, Answer) and each.finite
-            and not _exact(each, narrow)]
+    seen = [each for each in ordinary if each.answered and not _exact(each, narrow)]
     if len(seen) < ORDINARY or not all(within(each, narrow) for each in seen):
         return False
     if all(_representable(each, narrow) for each in seen):

@@ -198,7 +198,7 @@ class Search:
         return held >= ENOUGH and outside >= ENOUGH and failed >= (1 - 2 * SHARE) * held
 
     def counts(self, condition: Condition) -> tuple[int, int, int, int]:
-        """Of the networks asked: failed and all where it holds, failed and all where it does not."""
+        """Of the networks asked: failed and all where it holds, failed and all elsewhere."""
         sides = [(condition.holds(traits), failed) for traits, failed in self.asked]
         held = [failed for holds, failed in sides if holds]
         others = [failed for holds, failed in sides if not holds]

@@ -76,9 +76,9 @@ class Witnessed:
         return self.subject
 
     @property
-    def finite(self) -> bool:
-        """Whether what the subject does is no answer, or one of finite numbers."""
-        return not isinstance(self.subject, Answer) or all(
+    def answered(self) -> bool:
+        """Whether the subject gave an answer, and one of finite numbers."""
+        return isinstance(self.subject, Answer) and all(
             bool(np.isfinite(np.asarray(g, dtype=float)).all())
             for g in self.subject.gradients.values())
 
