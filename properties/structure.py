@@ -38,7 +38,8 @@ class Structure(NamedTuple):
     """One way in which a network is more than a chain of layers with activations between them.
 
     grow(choose, network, limits) -> the network with it, or None where it cannot have it;
-    has(network): whether a network has it. `says` is for people. One structure is what all others
+    has(network): whether a network has it. `says` is for people. `even`: layers of one number of
+    units have one number of units still. One structure is what all others
     grow from: it alone has `plain`, which makes a chain of the units per level (the inputs first),
     whether each level has a bias, the function after each level, and the loss.
     """
@@ -47,6 +48,7 @@ class Structure(NamedTuple):
     grow: Callable[[Choose, Network, Limits], Network | None]
     has: Callable[[Network], bool]
     plain: Chain | None = None
+    even: bool = True
 
 
 # --- layers replaced ------------------------------------------------------------------------------

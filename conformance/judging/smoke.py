@@ -14,12 +14,12 @@ import numpy as np
 
 from ..plug.contract import BrokenContract, Declined
 from ..plug.subject import Subject
-from ..properties.claims import Claims, Head, activation
+from ..properties.claims import Claims, Head
 from ..properties.measured import apart
-from ..properties.strategies import Style, build, chain, several
+from ..properties.strategies import Style, build, chain
 from ..properties.tolerance import SLACK, spread
 from ..record.notes import Note, NoteKind
-from ..reference import Answer, Case, LossSpec
+from ..reference import Answer, Case
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
@@ -79,16 +79,17 @@ def _answers_any(subject: Subject) -> bool:
 
 def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     """The smallest network of the claims: one input, one unit, where they allow it."""
-    head = several(head)
+    head = head.several
     depth, least = claims.depth[0], max(head.outputs[0], outputs)
     high = head.outputs[1]
     sizes = [1] * depth + [least if high is None else min(least, high)]
-    hidden = [activation(claims.hidden[0])] * (depth - 1) if depth > 1 else []
-    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head)
+    hidden = [*claims.hidden_of(head)[:1]] * (depth - 1)
+    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head, claims.loss_of(head))
     most = claims.batch[1]
     size = max(batch, claims.batch[0])
     batch = size if most is None else min(size, most)
-    return build(network, batch, head.target_kinds[0], Style(), 0, claims.dtypes[0])
+    targets, dtype = head.target_kinds[0], claims.dtypes[0]
+    return build(network, batch, targets, Style(), 0, dtype, largest=head.logits)
 
 
 def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
@@ -116,7 +117,8 @@ def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[
     """How well a reduction and scale fit: whether all losses do, how many gradients and losses."""
     losses, gradients = 0, 0
     for case, answer in answers:
-        network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
+        loss = replace(case.network.loss, reduction=fit[0], scale=fit[1])
+        network = replace(case.network, loss=loss)
         s = spread(case.but(network=network))
         losses += _near(float(answer.loss), s.truth.loss, s.loss)
         gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k])

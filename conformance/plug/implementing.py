@@ -31,23 +31,35 @@ def implementation(
     dtypes: Sequence[str] = PLAINEST.dtypes,
     max_parameters: int | None = PLAINEST.max_parameters,
     layers: Sequence[str] = PLAINEST.layers,
+    same_output: bool = PLAINEST.same_output,
+    same_widths: bool = PLAINEST.same_widths,
+    l2: float = PLAINEST.l2,
+    l2_on: str = PLAINEST.l2_on,
+    l2_reduction: str = PLAINEST.l2_reduction,
+    made_of: Sequence[str] = PLAINEST.made_of,
     **unknown: Any,
 ) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
 
     hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1});
-    same_hidden: one of them for all hidden layers. heads: output activations with their losses.
-    bias: "always", "never" or "any". batch, depth: (least, most), None for no limit; depth counts
-    layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
-    layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
-    "sequence", ...), or "all".
+    same_hidden: one of them for all hidden layers; same_output: it is the output's too;
+    same_widths: they have one number of units. heads: output activations with their losses. bias:
+    "always", "never", "any" (each layer as it comes), or "all_or_none". batch, depth: (least,
+    most), None for no limit; depth counts layers with units. dtypes: "float64", "float32".
+    max_parameters: the largest network to send. layers: "dense" for plain chains, and what else
+    networks may have ("parallel", "shared", "sequence", ...), or "all". l2: l2 / 2 times the sum of
+    squares is in the loss and in the gradients; l2_on: of "weights", or of "all"; l2_reduction:
+    "sum", or "mean_over_batch" where it is divided by the number of examples. made_of: the
+    libraries it is built from ("torch", "jax"), which then do not witness for it.
 
     Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
     """
     refuse_unknown("claims", unknown, CLAIMS)
     claimed = Claims(hidden=hidden, heads=heads, same_hidden=same_hidden,  # type: ignore[arg-type]
                      bias=bias, batch=batch, depth=depth, dtypes=dtypes,  # type: ignore[arg-type]
-                     max_parameters=max_parameters, layers=layers)  # type: ignore[arg-type]
+                     max_parameters=max_parameters, layers=layers,  # type: ignore[arg-type]
+                     same_output=same_output, same_widths=same_widths, l2=l2, l2_on=l2_on,
+                     l2_reduction=l2_reduction, made_of=made_of)  # type: ignore[arg-type]
 
     def decorate(target: Target) -> Target:
         _attach(called(target), claimed)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import islice
-from typing import Any
 
 from .. import oracles
 from ..judging.judge import Judge
@@ -118,7 +117,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
             if i % 4 == 0:
                 judge.exact(next(exact))
             if i < STRUCTURES and _by_structure(judge):
-                judge.structure([case, *_revalued(case, judge.rng)])
+                judge.structure([case, *_revalued(case, judge)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
@@ -147,12 +146,14 @@ def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
     return chained(plan.first, islice(drawn(cases(claims), plan.seed), plan.examples))
 
 
-def _revalued(case: Case, rng: Any) -> list[Case]:
+def _revalued(case: Case, judge: Judge) -> list[Case]:
     """The same structure with other values."""
+    rng, head = judge.rng, judge.claims.head_of(case.network)
+
     def other() -> Case:
         scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype)
                   for n, v in case.parameters.items()}
-        return mended(case.but(parameters=scaled), rng)
+        return mended(case.but(parameters=scaled), rng, head.logits if head else None)
     return [other() for _ in range(DRAWS - 1)]
 
 

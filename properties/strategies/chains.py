@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...reference import LayerSpec, LossSpec, Network
-from ..claims import Claims, Head, Range, activation
+from ..claims import Claims, Head, Range, activation, loss_of
 from ..structure import Choose
 from ..structures import chain as chain_of
 
@@ -32,18 +32,10 @@ def count(sizes: Sequence[int], biases: Sequence[bool]) -> int:
 
 
 def chain(sizes: Sequence[int], biases: Sequence[bool], hidden: Sequence[LayerSpec],
-          head: Head) -> Network:
-    """A chain as a Network, with the head's output activation and loss."""
-    reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
-    loss = LossSpec(head.loss, reduction, head.scale)
-    return chain_of(sizes, biases, [*hidden, activation(head.activation)], loss)
-
-
-def several(head: Head) -> Head:
-    """The head with two outputs or more where one would be constant: the softmax of one is 1."""
-    low, high = head.outputs
-    softmax = head.activation == "softmax" or head.loss == "softmax_cross_entropy"
-    return replace(head, outputs=(2, high)) if softmax and low == 1 and high != 1 else head
+          head: Head, loss: LossSpec | None = None) -> Network:
+    """A chain as a Network, with the head's output activation and loss, or another loss."""
+    after = [*hidden, activation(head.activation)]
+    return chain_of(sizes, biases, after, loss or loss_of(head))
 
 
 def head_of(choose: Choose, claims: Claims) -> Head:
@@ -65,12 +57,17 @@ def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
     return [of[pattern](i) for i in range(levels)]
 
 
-def sizes_of(choose: Choose, layers: int, outputs: Range) -> list[int]:
-    """Units per level, the inputs first, the last inside the claimed outputs."""
+def sizes_of(choose: Choose, layers: int, outputs: Range, alike: bool = False) -> list[int]:
+    """Units per level, the inputs first, the last inside the claimed outputs.
+
+    alike: the levels between have one number of units.
+    """
     pattern = choose(SIZES)
     sizes = _pattern(choose, pattern, layers + 1)
     if pattern == "wide":
         sizes[choose(range(max(1, layers)))] = choose(WIDE)
+    if alike:
+        sizes[1:-1] = [max(sizes[1:-1], default=1)] * (layers - 1)
     low, high = outputs
     if pattern != "square" or sizes[-1] < low or (high is not None and sizes[-1] > high):
         sizes[-1] = choose(range(low, max(low, min(WIDEST, high or WIDEST)) + 1))
@@ -78,15 +75,21 @@ def sizes_of(choose: Choose, layers: int, outputs: Range) -> list[int]:
 
 
 def narrowed(sizes: Sequence[int], biases: Sequence[bool], outputs: Range,
-             limit: int | None) -> list[int]:
-    """The sizes, the largest made smaller until the chain has at most `limit` parameters."""
+             limit: int | None, alike: bool = False) -> list[int]:
+    """The sizes, the largest made smaller until the chain has at most `limit` parameters.
+
+    alike: the levels between are made smaller together.
+    """
     sizes = list(sizes)
     while limit is not None and count(sizes, biases) > limit:
         least = [1] * (len(sizes) - 1) + [outputs[0]]
         spare = [(size - low, i) for i, (size, low) in enumerate(zip(sizes, least, strict=True))]
-        if max(spare)[0] == 0:
+        largest, at = max(spare)
+        if largest == 0:
             break
-        sizes[max(spare)[1]] -= 1
+        together = range(1, len(sizes) - 1) if alike and 0 < at < len(sizes) - 1 else (at,)
+        for i in together:
+            sizes[i] -= 1
     return sizes
 
 
@@ -108,21 +111,25 @@ class Parts:
 
 def chain_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A chain inside the claims, with this head."""
-    head = several(head)
+    head = head.several
     depth = choose(within(DEPTHS, claims.depth if claims.hidden else (1, 1)))
     parts = Parts([], _biases(choose, claims, depth), _hidden(choose, claims, depth))
-    limit = claims.max_parameters
-    sizes = sizes_of(choose, depth, head.outputs)
-    parts.sizes = narrowed(sizes, parts.biases, head.outputs, limit)
+    limit, alike = claims.max_parameters, claims.same_widths
+    sizes = sizes_of(choose, depth, head.outputs, alike)
+    parts.sizes = narrowed(sizes, parts.biases, head.outputs, limit, alike)
     while (limit is not None and count(parts.sizes, parts.biases) > limit
            and len(parts.biases) > max(1, claims.depth[0])):
         parts = parts.shorter()
-    return chain(parts.sizes, parts.biases, parts.hidden, head)
+    if limit is not None and claims.bias != "always" and count(parts.sizes, parts.biases) > limit:
+        parts.biases = [False] * len(parts.biases)
+    return chain(parts.sizes, parts.biases, parts.hidden, head, claims.loss_of(head))
 
 
 def _biases(choose: Choose, claims: Claims, depth: int) -> list[bool]:
     if claims.bias == "any":
         return [choose((True, True, False)) for _ in range(depth)]
+    if claims.bias == "all_or_none":
+        return [choose((True, True, False))] * depth
     return [claims.bias == "always"] * depth
 
 

@@ -67,14 +67,17 @@ TARGETS: dict[str, Callable[..., Any]] = {
 
 
 def build(network: Network, batch: int, targets: str, style: Style, seed: int | Sequence[int],
-          dtype: str = "float64") -> Case:
-    """The case of these choices, the same one every time: finite in its dtype, clear of kinks."""
+          dtype: str = "float64", largest: float | None = None) -> Case:
+    """The case of these choices, the same one every time: finite in its dtype, clear of kinks.
+
+    largest: of the logits, where they may not be of any size.
+    """
     rng, shapes = np.random.default_rng(seed), infer(network)
     parameters = {**_parameters(network, shapes, style, rng), **_states(shapes, batch, rng)}
     inputs = _inputs(network, batch, style, rng)
     wanted = TARGETS[targets](rng, batch, *shapes.output)
     case = Case(network, parameters, inputs, wanted, "float64", _constants(shapes, batch, rng))
-    return mended(in_dtype(case, dtype), rng)
+    return mended(in_dtype(case, dtype), rng, largest)
 
 
 def _parameters(network: Network, shapes: Shapes, style: Style, rng: Any) -> dict[str, Any]:

@@ -46,5 +46,5 @@ STRUCTURES = {
     "shared": Structure("a layer that uses another's parameters", again,
                         lambda network: shares(network, False)),
     "transposed": Structure("a layer that uses another's matrix transposed", transposed,
-                            lambda network: shares(network, True)),
+                            lambda network: shares(network, True), even=False),
 }

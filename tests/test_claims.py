@@ -1,0 +1,237 @@
+"""What can be claimed: each claim with a program that needs it, which conforms with it and does not without."""
+
+import numpy as np
+import pytest
+from backproof import Head, cases, implementation, verify
+from backproof.plug.implementing import CLAIMS, claims_of
+from backproof.plug.subject import subject_of
+from backproof.properties.claims import EVERYTHING, Claims
+from backproof.properties.membership import covers, output_activation
+from backproof.properties.strategies import exact_cases
+from backproof.properties.strategies.mending import logits
+from backproof.reference import DescriptionError, evaluate, parse
+from wrong_engines import drawn_cases
+
+SQUARED = Head("identity", "squared_error", reduction="sum", scale=0.5)
+FUNCTIONS = {
+    "identity": (lambda z: z, lambda a: np.ones_like(a)),
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda a: a * (1 - a)),
+    "tanh": (np.tanh, lambda a: 1 - a**2),
+}
+
+
+def network_of(network, parameters, inputs):
+    """The forward of a hand-written perceptron: its weights, biases, functions and activations."""
+    W, b = network.unpack(parameters)
+    functions = [*network.hidden, network.head[0]]
+    activations = [inputs]
+    for w, c, name in zip(W, b, functions, strict=True):
+        z = activations[-1] @ w + (0.0 if c is None else c)
+        activations.append(FUNCTIONS[name][0](z))
+    return W, b, functions, activations
+
+
+def backward(network, parameters, inputs, dp):
+    """The gradients from dL/dp, p being the outputs."""
+    W, b, functions, activations = network_of(network, parameters, inputs)
+    dW, db, delta = [], [], dp
+    for w, c, name, x, a in reversed(list(zip(W, b, functions, activations, activations[1:], strict=False))):
+        delta = delta * FUNCTIONS[name][1](a)
+        dW.append(x.T @ delta)
+        db.append(None if c is None else delta.sum(axis=0))
+        delta = delta @ w.T
+    return network.pack(dW[::-1], db[::-1])
+
+
+def half_squares(network, parameters, inputs, targets):
+    """Half the sum of squares, and its gradients."""
+    p = network_of(network, parameters, inputs)[-1][-1]
+    return 0.5 * ((p - targets) ** 2).sum(), backward(network, parameters, inputs, p - targets)
+
+
+def verdict(function, claims, examples=40):
+    """The verdict on a function with these claims, attached by the decorator as a user does."""
+    def target(network, parameters, inputs, targets):
+        return function(network, parameters, inputs, targets)
+
+    return verify(implementation(**claims)(target), examples=examples, oracles="torch,differences").verdict
+
+
+# --- programs that need a claim -------------------------------------------------------------------
+
+
+def one_bias_switch(network, parameters, inputs, targets):
+    """A library whose `bias=` is for the whole network."""
+    _, biases = network.unpack(parameters)
+    assert len({bias is None for bias in biases}) == 1, "bias is True or False for all layers"
+    return half_squares(network, parameters, inputs, targets)
+
+
+def one_width(network, parameters, inputs, targets):
+    """A library with a number of hidden layers and one number of units for all of them."""
+    assert len(set(network.sizes[1:-1])) <= 1, "one width for all hidden layers"
+    return half_squares(network, parameters, inputs, targets)
+
+
+def one_function(network, parameters, inputs, targets):
+    """A library with one activation for all layers, the output's too."""
+    assert len({*network.hidden, network.head[0]}) == 1, "one activation for all layers"
+    return half_squares(network, parameters, inputs, targets)
+
+
+def decayed(network, parameters, inputs, targets):
+    """Ridge: 0.01 / 2 times the squared weights."""
+    loss, gradients = half_squares(network, parameters, inputs, targets)
+    for name, value in parameters.items():
+        if name.endswith("weight"):
+            loss = loss + 0.005 * np.sum(value**2)
+            gradients[name] = gradients[name] + 0.01 * value
+    return loss, gradients
+
+
+def decayed_mean(network, parameters, inputs, targets):
+    """The mean over the examples of loss and penalty, biases too: lambda / (2 m)."""
+    m = len(inputs)
+    loss, gradients = half_squares(network, parameters, inputs, targets)
+    loss = (loss + 0.3 / 2 * sum((value**2).sum() for value in parameters.values())) / m
+    return loss, {name: (g + 0.3 * parameters[name]) / m for name, g in gradients.items()}
+
+
+def clipping(network, parameters, inputs, targets):
+    """Cross-entropy of clipped probabilities, as autograd differentiates it."""
+    eps = 1e-7
+    p = network_of(network, parameters, inputs)[-1][-1]
+    q = np.clip(p, eps, 1 - eps)
+    dp = np.where((p > eps) & (p < 1 - eps), (1 - targets) / (1 - q) - targets / q, 0.0) / len(p)
+    loss = -(targets * np.log(q) + (1 - targets) * np.log(1 - q)).sum() / len(p)
+    return loss, backward(network, parameters, inputs, dp)
+
+
+def without_the_half(network, parameters, inputs, targets):
+    """The loss has a 1/2, the gradient not."""
+    loss, gradients = half_squares(network, parameters, inputs, targets)
+    return loss, {name: 2 * g for name, g in gradients.items()}
+
+
+def plain_softmax(network, parameters, inputs, targets):
+    """-log of exp(z) / sum(exp(z)): infinite, or not a number, where the logits are large."""
+    with np.errstate(all="ignore"):
+        z = network_of(network, parameters, inputs)[-1][-1]
+        p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        picked = np.exp(-z.max(axis=1)) * 0 + p[np.arange(len(p)), targets]
+        dz = p.copy()
+        dz[np.arange(len(p)), targets] -= 1
+        return -np.log(picked).sum(), backward(network, parameters, inputs, dz)
+
+
+TANH = {"hidden": ["tanh"], "heads": [SQUARED], "depth": (1, 4)}
+CROSS = {"hidden": ["tanh"], "depth": (1, 3)}
+NEED = {  # program, claims without it, the claim
+    "bias": (one_bias_switch, {**TANH, "bias": "any"}, {"bias": "all_or_none"}),
+    "same_widths": (one_width, TANH, {"same_widths": True}),
+    "same_output": (
+        one_function, {"hidden": ["tanh", "sigmoid"], "depth": (1, 4),
+                       "heads": [Head(name, "squared_error", "sum", 0.5) for name in ("tanh", "sigmoid")]},
+        {"same_output": True}),
+    "l2": (decayed, TANH, {"l2": 0.01}),
+    "l2_on and l2_reduction": (
+        decayed_mean, {**TANH, "heads": [Head("identity", "squared_error", "mean_over_batch", 0.5)], "l2": 0.3},
+        {"l2_on": "all", "l2_reduction": "mean_over_batch"}),
+    "clip": (clipping, {**CROSS, "heads": [Head("sigmoid", "binary_cross_entropy", targets="binary")]},
+             {"heads": [Head("sigmoid", "binary_cross_entropy", targets="binary", clip=1e-7)]}),
+    "gradient_scale": (without_the_half, TANH,
+                       {"heads": [Head("identity", "squared_error", "sum", 0.5, gradient_scale=2)]}),
+    "logits": (plain_softmax, {**CROSS, "heads": [Head("identity", "softmax_cross_entropy", targets="index")]},
+               {"heads": [Head("identity", "softmax_cross_entropy", targets="index", logits=20)]}),
+}
+
+
+@pytest.mark.parametrize("name", NEED)
+def test_a_program_conforms_with_the_claim_it_needs_and_not_without(name):
+    program, without, claim = NEED[name]
+    assert verdict(program, without | claim) == "conforms"
+    assert verdict(program, without, 100) == "does_not_conform"
+
+
+@pytest.mark.parametrize("name", ["l2", "l2_on and l2_reduction", "clip", "gradient_scale"])
+def test_a_program_without_it_does_not_conform_to_the_claim(name):
+    _, without, claim = NEED[name]
+    assert verdict(half_squares if name != "clip" else unclipped, without | claim, 100) == "does_not_conform"
+
+
+def unclipped(network, parameters, inputs, targets):
+    """Cross-entropy of the probabilities as they are."""
+    p = network_of(network, parameters, inputs)[-1][-1]
+    loss = -(targets * np.log(p) + (1 - targets) * np.log1p(-p)).sum() / len(p)
+    return loss, backward(network, parameters, inputs, ((1 - targets) / (1 - p) - targets / p) / len(p))
+
+
+# --- what is drawn ----------------------------------------------------------------------------------
+
+DRAWN = {name: Claims(**{**without, **claim}) for name, (_, without, claim) in NEED.items()} | {
+    "all_or_none, few parameters": Claims(hidden=("tanh",), bias="all_or_none", max_parameters=3),
+    "same widths, few parameters": Claims(hidden=("tanh",), depth=(4, 4), same_widths=True, max_parameters=15),
+    "same widths, structures": Claims(hidden=("tanh",), depth=(2, 5), same_widths=True, bias="all_or_none",
+                                      layers=("dense", "sequence", "shared", "activation_first")),
+    "same output, structures": Claims(hidden=("tanh", "identity"), same_output=True, layers="all", heads=(
+        Head("tanh", "squared_error"), Head("identity", "absolute_error"))),
+    "clipped softmax": Claims(heads=(Head("softmax", "cross_entropy", clip=1e-3),), dtypes=("float32", "float64")),
+    "small logits": Claims(hidden=("relu",), heads=(Head("softmax", "squared_error", logits=1.0),)),
+    "all at once": Claims(hidden=("sigmoid",), heads=(
+        Head("sigmoid", "binary_cross_entropy", clip=0.01, logits=8.0, gradient_scale=-0.5),), bias="all_or_none",
+        same_output=True, same_widths=True, l2=0.5, l2_on="all", l2_reduction="mean_over_batch", depth=(2, 4)),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_cases_are_drawn_inside(name):
+    claims = DRAWN[name]
+    for case in drawn_cases(cases(claims), 0, 100):
+        assert covers(claims, case)
+        assert parse.case(case.to_json()).id == case.id
+    assert all(case is None or covers(claims, case) for case in drawn_cases(exact_cases(claims), 1, 20))
+
+
+@pytest.mark.parametrize(("claim", "seen"), [
+    ("bias", lambda case: any(name.endswith("bias") for name in case.parameters)),
+    ("same_widths", lambda case: len(set(case.network.sizes[1:-1])) == 1),
+    ("same_output", lambda case: output_activation(case.network).function == "sigmoid"),
+    ("clip", lambda case: clip_is_active(case)),
+    ("logits", lambda case: logits(case) > 8),
+])
+def test_both_sides_of_a_claim_are_drawn(claim, seen):
+    drawn = drawn_cases(cases(DRAWN[claim]), 0, 150)
+    assert 3 < sum(map(seen, drawn)) < 147
+
+
+def clip_is_active(case):
+    free = case.but(network=parse.network(case.network.to_json() | {
+        "loss": {"kind": case.network.loss.kind, "reduction": "mean_over_batch"}}))
+    return not np.array_equal(evaluate(case).gradients["0.weight"], evaluate(free).gradients["0.weight"])
+
+
+# --- the claims as data -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_claims_survive_json(name):
+    assert Claims.from_json(DRAWN[name].to_json()) == DRAWN[name]
+
+
+def test_the_decorator_takes_every_claim():
+    given = {name: DRAWN["all at once"].to_json()[name] for name in CLAIMS if name != "heads"}
+    mine = implementation(**given, heads=DRAWN["all at once"].heads)(lambda *_: None)
+    assert claims_of(mine) == DRAWN["all at once"]
+
+
+def test_made_of_is_claimed_and_is_no_witness():
+    mine = implementation(made_of=["torch"])(lambda *_: None)
+    assert subject_of(mine).made_of == {"torch"}
+    assert subject_of(mine, made_of=["jax"]).made_of == {"torch", "jax"}
+    with pytest.raises(DescriptionError, match="made_of"):
+        implementation(made_of=["tensorflow"])
+
+
+def test_a_case_without_what_is_new_is_the_case_it_was():
+    (case,) = drawn_cases(cases(EVERYTHING), 0, 1)
+    assert list(case.network.to_json()["loss"]) == ["kind", "reduction", "scale"]
