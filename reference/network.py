@@ -102,11 +102,21 @@ class LossSpec:
         """Whether the parameter of this global name is in the L2 penalty."""
         return name.endswith(PENALISED[self.l2_on])
 
-    def to_json(self) -> dict[str, Json]:
-        """What is as it is by default is left out, but for kind, reduction and scale."""
-        more = {f.name: getattr(self, f.name) for f in fields(self)[3:]
+    @property
+    def more(self) -> dict[str, Json]:
+        """What is not as it is by default, beside kind, reduction and scale."""
+        return {f.name: getattr(self, f.name) for f in fields(self)[3:]
                 if getattr(self, f.name) != f.default}
-        return {"kind": self.kind, "reduction": self.reduction, "scale": self.scale, **more}
+
+    @property
+    def beside(self) -> list[str]:
+        """The same in words: "l2 0.01", "clip 1e-07"."""
+        return [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in self.more.items()]
+
+    def to_json(self) -> dict[str, Json]:
+        """Kind, reduction and scale, and what is not as it is by default."""
+        return {"kind": self.kind, "reduction": self.reduction, "scale": self.scale, **self.more}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from backproof import Head, cases, implementation, verify
+from backproof import Head, Layer, cases, cli, implementation, layers, verify
+from backproof.naming.words import describe
 from backproof.plug.implementing import CLAIMS, claims_of
 from backproof.plug.subject import subject_of
 from backproof.properties.claims import EVERYTHING, Claims
@@ -10,6 +11,7 @@ from backproof.properties.membership import covers, output_activation
 from backproof.properties.strategies import exact_cases
 from backproof.properties.strategies.mending import logits
 from backproof.reference import DescriptionError, evaluate, parse
+from backproof.running.replay import replay
 from wrong_engines import drawn_cases
 
 SQUARED = Head("identity", "squared_error", reduction="sum", scale=0.5)
@@ -22,25 +24,25 @@ FUNCTIONS = {
 
 def network_of(network, parameters, inputs):
     """The forward of a hand-written perceptron: its weights, biases, functions and activations."""
-    W, b = network.unpack(parameters)
+    weights, biases = network.unpack(parameters)
     functions = [*network.hidden, network.head[0]]
     activations = [inputs]
-    for w, c, name in zip(W, b, functions, strict=True):
+    for w, c, name in zip(weights, biases, functions, strict=True):
         z = activations[-1] @ w + (0.0 if c is None else c)
         activations.append(FUNCTIONS[name][0](z))
-    return W, b, functions, activations
+    return weights, biases, functions, activations
 
 
 def backward(network, parameters, inputs, dp):
     """The gradients from dL/dp, p being the outputs."""
-    W, b, functions, activations = network_of(network, parameters, inputs)
-    dW, db, delta = [], [], dp
-    for w, c, name, x, a in reversed(list(zip(W, b, functions, activations, activations[1:], strict=False))):
+    layers = zip(*network_of(network, parameters, inputs), network_of(network, parameters, inputs)[-1][1:], strict=False)
+    of_weights, of_biases, delta = [], [], dp
+    for w, c, name, x, a in reversed(list(layers)):
         delta = delta * FUNCTIONS[name][1](a)
-        dW.append(x.T @ delta)
-        db.append(None if c is None else delta.sum(axis=0))
+        of_weights.append(x.T @ delta)
+        of_biases.append(None if c is None else delta.sum(axis=0))
         delta = delta @ w.T
-    return network.pack(dW[::-1], db[::-1])
+    return network.pack(of_weights[::-1], of_biases[::-1])
 
 
 def half_squares(network, parameters, inputs, targets):
@@ -49,12 +51,13 @@ def half_squares(network, parameters, inputs, targets):
     return 0.5 * ((p - targets) ** 2).sum(), backward(network, parameters, inputs, p - targets)
 
 
-def verdict(function, claims, examples=40):
-    """The verdict on a function with these claims, attached by the decorator as a user does."""
+def verdict(function, claims, examples=32):
+    """The verdict on a function with these claims, attached by the decorator as a user does; at its first mistake."""
     def target(network, parameters, inputs, targets):
         return function(network, parameters, inputs, targets)
 
-    return verify(implementation(**claims)(target), examples=examples, oracles="torch,differences").verdict
+    mine = implementation(**claims)(target)
+    return verify(mine, examples=examples, oracles="torch,differences", stop_after=1).verdict
 
 
 # --- programs that need a claim -------------------------------------------------------------------
@@ -235,3 +238,65 @@ def test_made_of_is_claimed_and_is_no_witness():
 def test_a_case_without_what_is_new_is_the_case_it_was():
     (case,) = drawn_cases(cases(EVERYTHING), 0, 1)
     assert list(case.network.to_json()["loss"]) == ["kind", "reduction", "scale"]
+
+
+# --- the other doors and pages --------------------------------------------------------------------
+
+
+class Decaying:
+    """A layer class whose backward has the gradient of 0.02 / 2 times the squared weights in it."""
+
+    def __init__(self, n, m):
+        self.W, self.b = np.zeros((n, m)), np.zeros(m)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy + 0.02 * self.W, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+def decaying(**claims):
+    return layers(dense=Layer(Decaying, {"weight": "W", "bias": "b"}, {"weight": "dW", "bias": "db"}), **claims)
+
+
+def test_layer_classes_may_decay_their_weights():
+    assert verify(decaying(l2=0.02), examples=32, oracles="torch").verdict == "conforms"
+    assert verify(decaying(), examples=32, oracles="torch", stop_after=1).verdict == "does_not_conform"
+
+
+def test_a_clip_reaches_the_loss_that_feeds_layer_classes():
+    class Sigmoid:
+        def forward(self, z):
+            self.a = 1 / (1 + np.exp(-z))
+            return self.a
+
+        def backward(self, dy):
+            return dy * self.a * (1 - self.a)
+
+    head = Head("sigmoid", "binary_cross_entropy", targets="binary", clip=1e-3, gradient_scale=2.0)
+    made = decaying(l2=0.02, sigmoid=Layer(Sigmoid), heads=[head], depth=(1, 1))
+    assert verify(made, examples=32, oracles="torch").verdict == "conforms"
+
+
+def test_a_case_is_asked_again_of_its_own_claims_only():
+    (case,) = drawn_cases(cases(DRAWN["l2"]), 0, 1)
+    claims = NEED["l2"][1]
+    mine = implementation(**claims, l2=0.01)(lambda *given: decayed(*given))
+    assert replay(case, subject_of(mine)).status == "FIXED"
+    other = replay(case, subject_of(implementation(**claims)(lambda *given: half_squares(*given))))
+    assert other.status == "ERROR"
+    assert "does not claim identity + squared_error + l2 0.01" in other.text
+
+
+def test_what_a_loss_has_is_told():
+    (case,) = drawn_cases(cases(DRAWN["l2_on and l2_reduction"]), 0, 1)
+    assert "l2 0.3, l2_on all, l2_reduction mean_over_batch" in describe(case)
+
+
+def test_claims_are_listed(capsys):
+    assert cli.main(["list", "claims"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n{name} " in f"\n{said}" for name in CLAIMS)
