@@ -73,8 +73,10 @@ class Head:
 
     def _check_numbers(self) -> None:
         """The numbers of the head are numbers, and do not contradict each other."""
-        if self.log_floor is not None and self.log_floor != "eps":
-            number("head: log_floor (\"eps\" or a number)", self.log_floor)
+        if self.log_floor is not None:
+            if self.log_floor != "eps":
+                number("head: log_floor (\"eps\" or a number)", self.log_floor)
+            clip_of("head: log_floor", 0.25, self.loss)  # of probabilities only
         object.__setattr__(self, "scale", number("head: scale", self.scale))
         object.__setattr__(self, "clip", clip_of("head: clip", self.clip, self.loss))
         by = not_zero("head: gradient_scale", self.gradient_scale)
@@ -233,6 +235,14 @@ class Claims:
             raise DescriptionError("claims: l2_on and l2_reduction need l2, the penalty's factor")
         if self.l2 and self.l2_on == "all" and self.bias == "never":
             raise DescriptionError("claims: l2_on=\"all\" is of biases too, but bias is \"never\"")
+        self._check_layers()
+
+    def _check_layers(self) -> None:
+        """Whether networks can be what is claimed of their layers, within the depth claimed."""
+        deep = [STRUCTURES[name].least for name in self.layers]
+        if self.depth[1] is not None and self.depth[1] < min(deep):
+            raise DescriptionError(f"claims: layers {', '.join(self.layers)} need a depth of "
+                                   f"{min(deep)} at least; depth is {self.depth}")
         uneven = [name for name in self.layers if not STRUCTURES[name].even]
         if self.same_widths and uneven:
             raise DescriptionError(f"claims: same_widths contradicts layers {', '.join(uneven)}, "
@@ -304,3 +314,32 @@ EVERYTHING = Claims(
     dtypes=DTYPES,
     explored=True,
 )
+
+# What may be claimed, in words; what is left out is as `Claims()` and `Head(...)` have it.
+SAYS = {
+    "hidden": 'hidden activations: "tanh", or {"function": "leaky_relu", "slope": 0.1}',
+    "heads": "output activations with their losses, a list of Head(activation, loss)",
+    "same_hidden": "one activation for all hidden layers",
+    "same_output": "the output activation is that of the hidden layers",
+    "same_widths": "one number of units for all hidden layers",
+    "bias": '"always", "never", "any" (each layer as it comes) or "all_or_none"',
+    "depth": "how many layers with units: (least, most), None for no limit",
+    "batch": "how many examples: (least, most), None for no limit",
+    "dtypes": '"float64", "float32"',
+    "max_parameters": "the largest network to send; None for no limit",
+    "layers": "what networks may look like, by the names of structures, or \"all\"",
+    "l2": "l2 / 2 times the sum of squares is in the loss and in the gradients",
+    "l2_on": 'of "weights", or of "all": biases too',
+    "l2_reduction": '"sum", or "mean_over_batch": divided by the number of examples',
+    "made_of": 'libraries it is built from, which cannot witness for it: "torch", "jax"',
+}
+HEAD_SAYS = {
+    "reduction": '"sum", "mean_over_batch", "mean", or "reported": read off the loss',
+    "scale": "what multiplies the reduced loss",
+    "targets": '"real", "one_hot", "soft", "binary", "index", or "any" that the loss takes',
+    "outputs": "how many output units: (least, most), None for no limit",
+    "log_floor": 'the loss clips its probabilities there ("eps" or a number), its gradient not',
+    "clip": "both clip them to [clip, 1 - clip]; where that changes them the gradient is 0",
+    "gradient_scale": "the gradients are so many times those of the loss reported",
+    "logits": "the largest size of what the output activation, or a loss of logits, is taken of",
+}

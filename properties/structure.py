@@ -39,9 +39,10 @@ class Structure(NamedTuple):
 
     grow(choose, network, limits) -> the network with it, or None where it cannot have it;
     has(network): whether a network has it. `says` is for people. `even`: layers of one number of
-    units have one number of units still. One structure is what all others
-    grow from: it alone has `plain`, which makes a chain of the units per level (the inputs first),
-    whether each level has a bias, the function after each level, and the loss.
+    units have one number of units still. `least`: the depth that a network with it has at least.
+    One structure is what all others grow from: it alone has `plain`, which makes a chain of the
+    units per level (the inputs first), whether each level has a bias, the function after each
+    level, and the loss.
     """
 
     says: str
@@ -49,6 +50,7 @@ class Structure(NamedTuple):
     has: Callable[[Network], bool]
     plain: Chain | None = None
     even: bool = True
+    least: int = 1
 
 
 # --- layers replaced ------------------------------------------------------------------------------

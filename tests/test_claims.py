@@ -1,17 +1,24 @@
 """What can be claimed: each claim with a program that needs it, which conforms with it and does not without."""
 
+import re
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from backproof import Head, Layer, cases, cli, implementation, layers, verify
 from backproof.naming.words import describe
 from backproof.plug.implementing import CLAIMS, claims_of
 from backproof.plug.subject import subject_of
-from backproof.properties.claims import EVERYTHING, Claims
+from backproof.properties.claims import EVERYTHING, HEAD_SAYS, SAYS, Claims
 from backproof.properties.membership import covers, output_activation
 from backproof.properties.strategies import exact_cases
 from backproof.properties.strategies.mending import logits
-from backproof.reference import DescriptionError, evaluate, parse
+from backproof.record.notes import NoteKind
+from backproof.record.reading import read
+from backproof.reference import Case, DescriptionError, evaluate, parse
+from backproof.renderings import render
 from backproof.running.replay import replay
+from small_records import record
 from wrong_engines import drawn_cases
 
 SQUARED = Head("identity", "squared_error", reduction="sum", scale=0.5)
@@ -277,7 +284,7 @@ def test_a_clip_reaches_the_loss_that_feeds_layer_classes():
             return dy * self.a * (1 - self.a)
 
     head = Head("sigmoid", "binary_cross_entropy", targets="binary", clip=1e-3, gradient_scale=2.0)
-    made = decaying(l2=0.02, sigmoid=Layer(Sigmoid), heads=[head], depth=(1, 1))
+    made = decaying(l2=0.01, sigmoid=Layer(Sigmoid), heads=[head], depth=(1, 1))
     assert verify(made, examples=32, oracles="torch").verdict == "conforms"
 
 
@@ -300,3 +307,93 @@ def test_claims_are_listed(capsys):
     assert cli.main(["list", "claims"]) == 0
     said = capsys.readouterr().out
     assert all(f"\n{name} " in f"\n{said}" for name in CLAIMS)
+
+
+# --- what cannot be claimed -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("claims", "said"), [
+    ("heads=[Head('identity', 'squared_error', outputs=(3, None))], max_parameters=5",
+     "max_parameters is 5, but the smallest network with the head identity + squared_error has 6"),
+    ("hidden=['tanh'], depth=(3, 4), max_parameters=5", "has 6: depth 3, outputs 1"),
+    ("heads=[Head('softmax', 'cross_entropy')], bias='never', max_parameters=1", "has 2: depth 1, outputs 2"),
+    ("depth=(2, 3)", "depth above 1 needs at least one hidden activation"),
+    ("hidden=['tanh'], same_output=True", "same_output with the head identity"),
+    ("hidden=['tanh'], same_widths=True, layers=['dense', 'parallel']", "same_widths contradicts layers parallel"),
+    ("hidden=['tanh'], layers=['shared'], depth=(1, 2)", "layers shared need a depth of 3 at least"),
+    ("l2_on='all'", "l2_on and l2_reduction need l2"),
+    ("l2=0.1, l2_on='all', bias='never'", 'l2_on="all" is of biases too'),
+    ("l2=-1.0", "l2 is -1.0"),
+    ("made_of=['numpy']", "made_of: unknown 'numpy'"),
+    ("bias='layer'", "bias: unknown 'layer'"),
+    ("heads=[Head('sigmoid', 'binary_cross_entropy', clip=1e-7, log_floor=1e-7)]", "contradict each other"),
+    ("heads=[Head('sigmoid', 'binary_cross_entropy', clip=0.5)]", "clip: received 0.5"),
+    ("heads=[Head('identity', 'squared_error', clip=1e-7)]", "squared_error is no loss of probabilities"),
+    ("heads=[Head('identity', 'squared_error', log_floor=1e-7)]", "squared_error is no loss of probabilities"),
+    ("heads=[Head('identity', 'squared_error', gradient_scale=0)]", "wanted a number other than 0"),
+    ("heads=[Head('identity', 'squared_error', logits=0.5)]", "logits is 0.5, wanted a number, 1 or more"),
+    ("heads=[Head('identity', 'mse')]", "'mse' is called 'squared_error' here; write 'squared_error'"),
+    ("heads=[Head('linear', 'squared_error')]", "'linear' is called 'identity' here; write 'identity'"),
+    ("heads=[Head('sigmoid', 'BCE')]", "write 'binary_cross_entropy'"),
+    ("heads=[Head('softmax', 'nll')]", "write 'cross_entropy'"),
+    ("hidden=['logistic']", "'logistic' is called 'sigmoid' here"),
+])
+def test_what_cannot_be_is_one_line_by_name(claims, said, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text("from backproof import Head, implementation\n\n"
+                    f"@implementation({claims})\ndef backprop(*_):\n    pass\n")
+    assert cli.main(["verify", f"{file}:backprop"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert said in shown.err
+
+
+def test_the_decorator_without_brackets_says_what_to_write(tmp_path, capsys):
+    file = tmp_path / "bare.py"
+    file.write_text("from backproof import implementation\n\n@implementation\ndef backprop(*_):\n    pass\n")
+    assert cli.main(["verify", f"{file}:backprop"]) == 2
+    assert 'write @implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")])' in capsys.readouterr().err
+
+
+def test_every_claim_is_described():
+    assert set(SAYS) == set(CLAIMS)
+    assert {"activation", "loss", *HEAD_SAYS} == {f.name for f in fields(Head)}
+
+
+# --- the verdict in words ---------------------------------------------------------------------------
+
+
+def reports(tmp_path, **more):
+    """The same verdict in every rendering."""
+    run = read(record(tmp_path, **more))
+    return {name: render(name, run) for name in ("text", "markdown", "html", "junit", "badge", "annotations")}
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "junit", "badge", "annotations"])
+def test_a_run_cut_short_conforms_after_so_many_networks(form, tmp_path):
+    short = reports(tmp_path / "short", planned=1500, ended="time limit")[form]
+    assert ", after 300 of 1500 networks (time limit)" in re.sub(r"&[^;]*;", "", short)
+    assert "after 300" not in reports(tmp_path / "whole", planned=300)[form]
+
+
+def test_a_time_limit_is_in_the_headline():
+    mine = implementation(**TANH)(lambda *given: half_squares(*given))
+    report = verify(mine, examples=10**6, seconds=4, oracles="differences")
+    if report.verdict == "conforms":
+        assert f"CONFORMS, after {report.networks} of 1000000 networks (time limit)" in report.text().splitlines()[0]
+    assert (report.planned, report.ended) == (10**6, "time limit")
+    assert report.networks < 10**6
+
+
+def test_a_softmax_of_one_output_has_a_constant_loss():
+    one = Head("softmax", "cross_entropy", targets="one_hot", outputs=(1, 1))
+    mine = implementation(heads=[SQUARED, one], depth=(1, 1))(lambda *given: right(*given))
+    notes = verify(mine, examples=2, oracles="differences").notes
+    assert [note for note in notes if note.kind is NoteKind.CONSTANT] == [
+        "the loss of softmax + cross_entropy with one output is constant, since the softmax of one number is 1: "
+        "all its gradients are 0, and say little"]
+
+
+def right(network, parameters, inputs, targets):
+    answer = evaluate(Case(network, parameters, inputs, targets, str(inputs.dtype)))
+    return answer.loss, answer.gradients

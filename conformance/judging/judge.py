@@ -55,6 +55,7 @@ class Judge:
         self.unmeasured = False
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
+        self.planned, self.ended = 0, ""
 
     @cached_property
     def others(self) -> list[Case]:

@@ -37,7 +37,7 @@ def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
     Returns the claims with every reduction stated, and notes. Raises NotJudged where the adapter
     does not answer.
     """
-    heads, notes, first = [], [], None
+    heads, notes, first = [], constant(subject.claims), None
     for head in subject.claims.heads:
         try:
             fitted, note = _fitted(subject, head)
@@ -53,6 +53,14 @@ def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
     if first is not None and not _answers_any(subject):
         raise NotJudged(f"your adapter is broken, its gradient was not judged: {_message(first)}")
     return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
+
+
+def constant(claims: Claims) -> list[Note]:
+    """A note for every head whose loss does not depend on the network: the softmax of one is 1."""
+    return [Note(f"the loss of {head.activation} + {head.loss} with one output is constant, since "
+                 "the softmax of one number is 1: all its gradients are 0, and say little",
+                 NoteKind.CONSTANT)
+            for head in claims.heads if head.softmax and head.outputs[1] == 1]
 
 
 def _message(error: Exception) -> str:

@@ -13,6 +13,8 @@ from ..reference.checks import refuse_unknown
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
+BRACKETS = ('@implementation(hidden=["tanh"], '
+            'heads=[Head("identity", "squared_error")])')
 CLAIMS = tuple(f.name for f in fields(Claims) if f.name != "explored")
 PLAINEST = Claims()
 
@@ -21,7 +23,7 @@ _CLAIMED: dict[int, tuple[weakref.ref[Any], Claims]] = {}
 
 
 def implementation(
-    *,
+    *bare: Any,
     hidden: Sequence[str | Mapping[str, Any]] = PLAINEST.hidden,
     heads: Sequence[Head] = PLAINEST.heads,
     same_hidden: bool = PLAINEST.same_hidden,
@@ -52,8 +54,12 @@ def implementation(
     "sum", or "mean_over_batch" where it is divided by the number of examples. made_of: the
     libraries it is built from ("torch", "jax"), which then do not witness for it.
 
-    Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
+    Raises DescriptionError for an unknown claim, by name, for a claim that cannot be, and where the
+    brackets are missing.
     """
+    if bare:
+        raise DescriptionError("implementation: it wants brackets, with what is claimed in them by "
+                               f"name; write {BRACKETS} above the function")
     refuse_unknown("claims", unknown, CLAIMS)
     claimed = Claims(hidden=hidden, heads=heads, same_hidden=same_hidden,  # type: ignore[arg-type]
                      bias=bias, batch=batch, depth=depth, dtypes=dtypes,  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ class NoteKind(Enum):
     INCONCLUSIVE = "inconclusive"
     CONVENTION = "convention"
     EXACTNESS = "exactness"
+    CONSTANT = "constant_loss"
     ANSWERS = "answers"
     CUT_SHORT = "cut_short"
     PAST_CASES = "past_cases"

@@ -103,13 +103,14 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
               started: float, interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     announced, total = False, len(plan.first) + plan.examples
+    judge.planned = total
     judge.deadline = started + plan.seconds
     try:
         exact = drawn(exact_cases(judge.claims), plan.seed + 1)
         for i, case in enumerate(_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
-                _cut_short(judge, f"time limit: {i} of {total} networks in {plan.seconds:g} s")
+                _cut_short(judge, "time limit", f"{i} of {total} networks in {plan.seconds:g} s")
                 break
             judge.network(case)
             if i < len(plan.first) and past.is_exact(judge.claims, case):
@@ -125,15 +126,16 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 for finding in findings(judge, lambda case: case.id)[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
-                _cut_short(judge, f"stopped after {plan.stop_after} failing networks, "
-                                  f"{i + 1} of {total} asked")
+                _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
+                           f"{i + 1} of {total} asked")
                 break
     except KeyboardInterrupt:
         interrupts.seen = True
 
 
-def _cut_short(judge: Judge, why: str) -> None:
-    judge.tally.notes[Note(why, NoteKind.CUT_SHORT)] = None
+def _cut_short(judge: Judge, why: str, where: str) -> None:
+    judge.ended = why
+    judge.tally.notes[Note(f"{why}: {where}", NoteKind.CUT_SHORT)] = None
 
 
 def _by_structure(judge: Judge) -> bool:
@@ -163,6 +165,7 @@ def _revalued(case: Case, judge: Judge) -> list[Case]:
 def _summarise(report: Report, judge: Judge) -> None:
     tally = judge.tally
     report.networks, report.first_failure = tally.networks, tally.first
+    report.planned, report.ended = judge.planned, judge.ended
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)
