@@ -53,7 +53,7 @@ def test_share_of_generated_cases_that_show_it(name):
 
 def test_the_table_has_the_rows_of_its_families_in_their_order():
     families = list(dict.fromkeys(fault.family for fault in FAULTS.values()))
-    first = ["bias", "activation", "loss", "propagation", "state", "precision", "rare"]
+    first = ["bias", "activation", "loss", "propagation", "forward", "state", "precision", "rare"]
     assert families[: len(first)] == first
     assert list(FAULTS)[: len(BIAS_FAULTS)] == list(BIAS_FAULTS)
     of_families = [name for family in families
@@ -78,6 +78,11 @@ def ran(line, **names):
     """The names after running a printed line."""
     exec(line, {"np": np, **names}, names)
     return names
+
+
+def usual(fault):
+    """The number in a printed line, at its usual value."""
+    return {fault.number.name: fault.number.usual} if fault.number else {}
 
 
 def gone_through(case):
@@ -105,7 +110,7 @@ def test_the_printed_bias_lines(name):
     right, wrong = (engine(case).gradients["0.bias"] for engine in (evaluate, fault.engine(TABLES)))
     passes, _ = gone_through(case)
     for line, wanted in ((fault.right, right), (fault.wrong, wrong)):
-        db = ran(line, delta=passes["0"].delta, units=4)["db"]
+        db = ran(line, delta=passes["0"].delta, units=4, **usual(fault))["db"]
         assert np.shape(db) == np.shape(wanted)
         np.testing.assert_allclose(db, wanted, rtol=1e-12)
     assert shows(fault, case)
@@ -146,7 +151,8 @@ def test_the_printed_activation_lines(name):
                  "f_prime": lambda at, row=row, options=options: row.df(
                      at, row.f(at, **options), **options),
                  "gelu_prime": lambda at: ACTIVATIONS["gelu"].df(at, at),
-                 "gelu_tanh_prime": lambda at: ACTIVATIONS["gelu_tanh"].df(at, at), **options}
+                 "gelu_tanh_prime": lambda at: ACTIVATIONS["gelu_tanh"].df(at, at),
+                 **usual(fault), **options}
         for line, wanted in ((fault.right, right), (fault.wrong, wrong)):
             dw = case.inputs.T @ ran(line, **names)["dz"]
             np.testing.assert_allclose(dw, wanted, rtol=1e-9)

@@ -6,9 +6,9 @@
 in a module of yours, and `python -m backproof matrix --faults my_faults.py`.
 """
 
-from .core import Fault, Faults, table_of
+from .core import Fault, Faults, Number, numbered, table_of
 from .known import FAULTS
 from .loading import load
 from .showing import shows
 
-__all__ = ["FAULTS", "Fault", "Faults", "load", "shows", "table_of"]
+__all__ = ["FAULTS", "Fault", "Faults", "Number", "load", "numbered", "shows", "table_of"]

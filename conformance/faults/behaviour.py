@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from .core import Fault
 Behaviour = Answer | tuple[str, str]
 Ask = Callable[[Case], Answer]
 ROUNDING = 1024.0
+# Right programs differ in how they underflow.
+TAIL = 1e-100
 
 
 def behaviour(ask: Ask, case: Case) -> Behaviour:
@@ -48,14 +50,23 @@ def same(subject: Behaviour, fault: Behaviour, s: Spread, dtype: str) -> bool:
     """Whether two behaviours are the same, as far as the rounding of a whole array lets one tell.
 
     Of the array, not of the entry: where a saturated unit's derivative is 0 in one right program
-    and 1e-79 in another, a dead unit beside it makes the same mistake look different.
+    and 1e-79 in another, a dead unit beside it makes the same mistake look different. And beside
+    the largest gradient of all, an array of 1e-290 is one of zeros.
     """
     if not isinstance(subject, Answer) or not isinstance(fault, Answer):
         return subject == fault
     if not close(subject.loss, fault.loss, SLACK * s.loss, dtype):
         return False
-    return all(close(g, fault.gradients.get(k, g), SLACK * s.gradients[k].max(initial=0.0), dtype)
+    tail = TAIL * largest(fault.gradients.values())
+    return all(close(g, fault.gradients.get(k, g),
+                     max(SLACK * s.gradients[k].max(initial=0.0), tail), dtype)
                for k, g in subject.gradients.items())
+
+
+def largest(arrays: Iterable[Any]) -> float:
+    """The largest finite size of an entry, 0 where there is none."""
+    sizes = (np.abs(np.asarray(a, dtype=float)) for a in arrays)
+    return max((float(a[np.isfinite(a)].max(initial=0.0)) for a in sizes), default=0.0)
 
 
 def close(a: Any, b: Any, tolerance: Any, dtype: str) -> bool:

@@ -7,11 +7,32 @@ answer?). How a line is made wrong is in `ways.py`, whether a case shows it in `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..reference import DescriptionError, Engine, Tables
 
 Make = Callable[[Tables], Engine]
+
+
+class Number(NamedTuple):
+    """The one number that a mistake has in it, where programs with the mistake differ in it.
+
+    `name` says what it is ("rate"), `usual` is the value that is seen most, and `engine(value)` is
+    the mistake with another value. `least` and `most` are the ends of its size; `signed` says that
+    it may be negative too.
+    """
+
+    name: str
+    usual: float
+    engine: Callable[[float], Make]
+    least: float = 1e-4
+    most: float = 10.0
+    signed: bool = False
+
+    def may_be(self, value: float) -> bool:
+        """Whether somebody may have written this value."""
+        return self.least <= (abs(value) if self.signed else value) <= self.most
 
 
 class Fault(NamedTuple):
@@ -21,6 +42,9 @@ class Fault(NamedTuple):
     without its full stop. `wrong` and `right` are the two lines of code, `seen` says where the
     mistake was seen. `engine(tables)` makes the wrong engine; it is made anew for every use, so
     that nothing remembered goes from one use to the next.
+
+    `number` is the number that the mistake has in it, where it has one: `engine` is then that of
+    the usual value. `value` is what the number was found to be in somebody's program.
     """
 
     family: str
@@ -29,6 +53,29 @@ class Fault(NamedTuple):
     right: str
     seen: str
     engine: Make
+    number: Number | None = None
+    value: float | None = None
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What the number was found to be, by its name; nothing where it has none."""
+        if self.number is None or self.value is None:
+            return {}
+        return {self.number.name: self.value}
+
+
+def numbered(family: str, symptom: str, wrong: str, right: str, seen: str,
+             number: Number) -> Fault:
+    """A mistake with a number in it; its engine is that of the usual value."""
+    return Fault(family, symptom, wrong, right, seen, number.engine(number.usual), number)
+
+
+@lru_cache(maxsize=1024)
+def with_value(fault: Fault, value: float) -> Fault:
+    """The mistake with this value of its number; the same object each time it is asked for."""
+    if fault.number is None:
+        return fault
+    return fault._replace(engine=fault.number.engine(value), value=value)
 
 
 Faults = dict[str, Fault]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..reference import TABLES, DescriptionError
-from .core import Fault, Faults
+from .core import Fault, Faults, Make, Number
 from .known import FAULTS
 
 
@@ -68,16 +68,26 @@ def _check(where: str, name: Any, fault: Any) -> None:
     if not isinstance(fault, Fault):
         raise DescriptionError(f"{where}: {_short(fault)} is no Fault")
     for field, value in fault._asdict().items():
-        text = field != "engine"
-        if not (isinstance(value, str) and value if text else callable(value)):
-            wanted = "a text" if text else "a function"
+        good, wanted = FIELDS.get(field, TEXT)
+        if not good(value):
             raise DescriptionError(f"{where}: {field} is {_short(value)}, wanted {wanted}")
-    _check_engine(where, fault)
+    _check_engine(where, fault.engine)
+    if fault.number is not None:
+        _check_engine(where, fault.number.engine(fault.number.usual))
 
 
-def _check_engine(where: str, fault: Fault) -> None:
+Field = tuple[Callable[[Any], bool], str]
+TEXT: Field = (lambda value: isinstance(value, str) and bool(value), "a text")
+FIELDS: dict[str, Field] = {
+    "engine": (callable, "a function"),
+    "number": (lambda value: value is None or isinstance(value, Number), "a Number or None"),
+    "value": (lambda value: value is None, "None: it is found in a program"),
+}
+
+
+def _check_engine(where: str, make: Make) -> None:
     try:
-        engine = fault.engine(TABLES)
+        engine = make(TABLES)
     except DescriptionError as error:
         raise DescriptionError(_line(f"{where}: {str(error).removeprefix('fault: ')}")) from error
     except Exception as error:

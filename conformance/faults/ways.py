@@ -8,6 +8,7 @@ in every layer that has one, wherever in the network the layer stands. An engine
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..reference import (
@@ -29,6 +30,50 @@ Line = Callable[[Pass, Any], Any]
 Lines = Mapping[str, Line]
 Backward = Callable[..., Any]
 Gradients = Mapping[str, Any]
+Change = Callable[[Case, Answer], Answer]
+
+
+def as_they_are(tables: Tables) -> Tables:
+    """Right entries."""
+    return tables
+
+
+def in_every_case(case: Case, tables: Tables) -> Tables:
+    """The same lines whatever the case."""
+    return tables
+
+
+def given() -> Change:
+    """The answer as it comes."""
+    return lambda case, answer: answer
+
+
+@dataclass(frozen=True, eq=False)
+class Wrong:
+    """How an engine is wrong: in some lines of its tables, in what it makes of its answer, or both.
+
+    `entries(tables)` are the tables with some entries changed, `lines(case, tables)` those of one
+    case. `answers()` gives a fresh memory: a function that changes the answer to a case. Called
+    with tables it is the engine. Because the right lines are an argument, the mistakes of two can
+    be put into one program.
+    """
+
+    entries: Callable[[Tables], Tables] = as_they_are
+    lines: Callable[[Case, Tables], Tables] = in_every_case
+    answers: Callable[[], Change] = given
+
+    def __call__(self, tables: Tables) -> Engine:
+        wrong, change = self.entries(tables), self.answers()
+        return unwarned(lambda case: change(case, evaluate(case, self.lines(case, wrong))))
+
+    def also(self, other: Wrong) -> Wrong:
+        """Both mistakes in one program, this one's lines nearer to the right ones."""
+        def answers() -> Change:
+            first, second = self.answers(), other.answers()
+            return lambda case, answer: second(case, first(case, answer))
+
+        return Wrong(lambda tables: other.entries(self.entries(tables)),
+                     lambda case, tables: other.lines(case, self.lines(case, tables)), answers)
 
 # --- an entry of the tables ---------------------------------------------------------------------
 
@@ -45,13 +90,12 @@ def with_entry(table: str, name: str, change: Callable[[Any], Any]) -> Make:
 def with_entries(table: str, changes: Mapping[str, Callable[[Any], Any]]) -> Make:
     """The same with several entries of one table."""
 
-    def make(tables: Tables) -> Engine:
-        wrong = tables
+    def entries(tables: Tables) -> Tables:
         for name, change in changes.items():
-            wrong = replaced(wrong, table, name, change)
-        return lambda case: evaluate(case, wrong)
+            tables = replaced(tables, table, name, change)
+        return tables
 
-    return make
+    return Wrong(entries)
 
 
 def replaced(tables: Tables, table: str, name: str, change: Callable[[Any], Any]) -> Tables:
@@ -153,12 +197,12 @@ def after_layers(places: Sequence[Place], count: int) -> list[Place]:
 
 def per_case(change: Callable[[Case, Tables], Tables]) -> Make:
     """The reference over tables changed anew for each case: what a line remembers ends with it."""
-    return lambda tables: lambda case: evaluate(case, change(case, tables))
+    return Wrong(lines=change)
 
 
-def answered(wrong: Callable[[Case, Answer], Answer]) -> Make:
+def answered(wrong: Change) -> Make:
     """The right answer, changed at the end."""
-    return lambda tables: unwarned(lambda case: wrong(case, evaluate(case, tables)))
+    return Wrong(answers=lambda: wrong)
 
 
 def gradients(wrong: Callable[[str, Any], Any]) -> Make:
@@ -167,11 +211,6 @@ def gradients(wrong: Callable[[str, Any], Any]) -> Make:
         answer.loss, {name: wrong(name, g) for name, g in answer.gradients.items()}))
 
 
-def stateful(start: Callable[[], Callable[[Case, Answer], Answer]]) -> Make:
+def stateful(start: Callable[[], Change]) -> Make:
     """The right answer, changed by something that remembers: start() gives a fresh memory."""
-
-    def make(tables: Tables) -> Engine:
-        change = start()
-        return unwarned(lambda case: change(case, evaluate(case, tables)))
-
-    return make
+    return Wrong(answers=start)

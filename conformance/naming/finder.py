@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from ..faults import FAULTS, Fault
+from ..faults.core import Faults
 from ..judging.judge import Judge
 from ..judging.tally import Failure
 from ..properties import exact
@@ -13,7 +15,7 @@ from ..properties.catalogue import family as family_of
 from ..record.report import Finding
 from ..reference import Case
 from .looking import Looking, Size
-from .matching import diagnose
+from .matching import Evidence, View, diagnose, pair
 from .reduce import reduce
 from .witnessed import Witnessed
 from .words import describe
@@ -23,6 +25,7 @@ OTHERS = 8
 ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
                 "value": {"state"}, "loss": {"state"}}
+NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
 
@@ -34,6 +37,7 @@ class Finder:
         self.judge, self.store = judge, store
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
@@ -41,7 +45,7 @@ class Finder:
         return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
 
     def build(self, name: str, case: Case, lines: Sequence[str],
-              worst: Disagreement | None = None, faults: Sequence[str] = (),
+              worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
         """The finding: its data, and its words with the case at the end."""
@@ -50,7 +54,8 @@ class Finder:
         text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
-                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals)
+                       lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
+                       next(iter(faults.values())).numbers if faults else {})
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
@@ -60,21 +65,48 @@ class Finder:
         also = {other for (of, _), names in broken for other in names if of in own}
         return tuple(sorted(also - {name}))
 
-    def diagnosed(self, asked: Sequence[Case], known: Sequence[str] = (),
-                  faults: Mapping[str, Fault] = FAULTS) -> list[str]:
-        """The known mistakes consistent with the subject on these cases, beyond those named."""
-        return diagnose(self.judge.question, asked[:OTHERS], self.judge.others, known,
-                        self.wrong_loss, faults)
+    # --- which known mistakes ---------------------------------------------------------------------
+
+    def diagnosed(self, asked: Sequence[Case], known: Mapping[str, Fault] = NONE,
+                  faults: Mapping[str, Fault] = FAULTS) -> Faults:
+        """The known mistakes consistent with the subject on these cases, beyond those named.
+
+        Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
+        gradient is explained alone.
+        """
+        return self._search(diagnose, asked, known, faults)
+
+    def paired(self, asked: Sequence[Case], known: Mapping[str, Fault],
+               faults: Mapping[str, Fault]) -> Faults:
+        """Two known mistakes that only together are consistent with the subject."""
+        return self._search(pair, asked, known, faults)
+
+    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+                asked: Sequence[Case], known: Mapping[str, Fault],
+                faults: Mapping[str, Fault]) -> Faults:
+        rows = {name: fault for name, fault in faults.items() if name not in known}
+        for any_loss in (False, True) if self.wrong_loss else (False,):
+            view = partial(self.witnessed, known=known.values(), any_loss=any_loss)
+            others = [case for case in self.judge.others if case.dtype == asked[0].dtype]
+            evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, others)])
+            found = how(view, evidence, rows)
+            if found:
+                return found
+        return {}
 
     @property
     def wrong_loss(self) -> bool:
         """Whether the loss is wrong too, which may be a mistake of its own."""
         return ("loss", "loss") in self.judge.tally.failures
 
-    def witnessed(self, case: Case, known: Sequence[str] = ()) -> Witnessed:
-        """What the subject does on a case, less what the mistakes named already account for."""
-        faults = [FAULTS[name] for name in known]
-        return Witnessed(self.judge.question, case, faults, self.wrong_loss)
+    def witnessed(self, case: Case, known: Iterable[Fault] = (),
+                  any_loss: bool | None = None) -> Witnessed:
+        """What the subject does on a case, beside the mistakes named; asked once."""
+        key = id(case)
+        if key not in self.seen:
+            self.seen[key] = Witnessed(self.judge.question, case)
+        loose = self.wrong_loss if any_loss is None else any_loss
+        return self.seen[key].beside(tuple(known), loose)
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:
@@ -88,8 +120,8 @@ def most_telling(groups: Groups) -> Failure:
     return min((failure for failures in groups.values() for failure in failures), key=telling)
 
 
-def lesson(faults: Sequence[str]) -> dict[str, str]:
+def lesson(faults: Mapping[str, Fault]) -> dict[str, str]:
     """The texts of the likeliest mistake."""
-    if not faults:
-        return {}
-    return {key: getattr(FAULTS[faults[0]], key) for key in ("symptom", "wrong", "right", "seen")}
+    for fault in faults.values():
+        return {key: getattr(fault, key) for key in ("symptom", "wrong", "right", "seen")}
+    return {}

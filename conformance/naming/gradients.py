@@ -2,113 +2,189 @@
 
 The group of failures with the most kinds of wrong parameter is looked at first. Where nothing known
 matches it, the next ones are tried, since two mistakes in one gradient match nothing while one of
-them may show by itself. What the mistakes named so far account for is taken off, and the rest is
-looked at again.
+them may show by itself; then networks on which less is wrong, then two mistakes in one program.
+What the mistakes named so far account for is taken off, and the rest is looked at again. At the end
+every name is held against all that was seen: one that a network speaks against is taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ..faults import FAULTS
+from ..faults.core import Faults
 from ..judging.confirming import kinds_of
 from ..judging.tally import Failure
+from ..properties.agreement import Disagreement
 from ..record.report import Finding
 from ..reference import Case
 from .finder import Finder, Groups, telling
 from .looking import Losses, Size
-from .matching import explained
+from .matching import contradicts, explained
 from .symptoms import Kind, Symptom
 from .words import here, names, numbers, sentence, sides
 
 MOST = 4
-GROUPS = 3
+GROUPS = 4
 STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
+
+
+class Draft(NamedTuple):
+    """A finding before its words: the failures it is about, the reduced case, what is wrong there.
+
+    `named`: the known mistakes it is consistent with, the likeliest first.
+    """
+
+    failures: list[Failure]
+    first: Failure
+    case: Case
+    found: list[Disagreement]
+    named: Faults
+
+    @property
+    def kinds(self) -> str:
+        """"bias,weight": the kinds of parameter that are wrong."""
+        return kinds_of(self.found)
+
+    @property
+    def likeliest(self) -> Faults:
+        """The likeliest known mistake, none where none matches."""
+        return dict(list(self.named.items())[:1])
 
 
 def findings(finder: Finder, groups: Groups) -> list[Finding]:
     """The largest set of kinds first, then whatever the mistakes named so far do not explain."""
-    left = sorted((failure for failures in groups.values() for failure in failures),
-                  key=lambda failure: (-len(failure.kind.split(",")), telling(failure)))
-    found: list[Finding] = []
-    while left and len(found) < MOST:
-        known = [finding.faults[0] for finding in found if finding.faults]
-        finding = likeliest(finder, left, known)
-        if not any(finding.faults and finding.faults[0] in other.faults for other in found):
-            found.append(finding)
-        left = unexplained(finder, left, finding, known)
-    return found
+    every = sorted((failure for failures in groups.values() for failure in failures),
+                   key=lambda failure: (-len(failure.kind.split(",")), telling(failure)))
+    left, drafts = every, list[Draft]()
+    while left and len(drafts) < MOST:
+        new = likeliest(finder, left, known_in(drafts))
+        drafts += new
+        left = unexplained(finder, left, new, known_in(drafts))
+    return [built(finder, draft) for draft in borne_out(finder, drafts, every)]
 
 
-def unexplained(finder: Finder, left: list[Failure], finding: Finding,
-                known: list[str]) -> list[Failure]:
+def known_in(drafts: Sequence[Draft]) -> Faults:
+    """The mistakes named in some drafts."""
+    return {name: fault for draft in drafts for name, fault in draft.likeliest.items()}
+
+
+def unexplained(finder: Finder, left: list[Failure], new: list[Draft],
+                known: Faults) -> list[Failure]:
     """The failures that the mistakes named so far do not account for.
 
     Without a name, those of other kinds.
     """
-    if not finding.faults:
-        kinds = set(finding.kinds.split(","))
+    if not all(draft.named for draft in new):
+        kinds = {kind for draft in new for kind in draft.kinds.split(",")}
         return [failure for failure in left[1:] if not set(failure.kind.split(",")) <= kinds]
-    named = [*known, finding.faults[0]]
     return [failure for failure in left[1:]
-            if not explained(finder.witnessed(failure.case), named)]
+            if not explained(finder.witnessed(failure.case, known.values()), known)]
 
 
-def likeliest(finder: Finder, failures: list[Failure], known: list[str]) -> Finding:
-    """The finding of the group with most wrong kinds; if nothing matches it, of one of the next two
-    that has a name.
+# --- one draft ------------------------------------------------------------------------------------
+
+
+def likeliest(finder: Finder, failures: list[Failure], known: Faults) -> list[Draft]:
+    """The group with most wrong kinds.
+
+    If nothing matches it, another group that has a name, a network with less wrong on it, or the
+    two mistakes that are in it together.
     """
-    kinds = list(dict.fromkeys(failure.kind for failure in failures))[:GROUPS]
-    first = of_group(finder, failures, known)
-    others = (of_group(finder, [f for f in failures if f.kind == kind], known)
-              for kind in (kinds[1:] if not first.faults else []))
-    return next((finding for finding in others if finding.faults), first)
+    kinds = list(dict.fromkeys(failure.kind for failure in failures))
+    first = drafted(finder, failures, known)
+    if first.named:
+        return [first]
+    for kind in sorted(kinds[1:], key=lambda kind: len(kind.split(",")))[:GROUPS]:
+        other = drafted(finder, [f for f in failures if f.kind == kind], known)
+        if other.named:
+            return [other]
+    less = drafted(finder, failures, known, whatever=True)
+    return [less] if less.named else in_two(finder, first, known)
 
 
-def of_group(finder: Finder, failures: list[Failure], known: list[str]) -> Finding:
-    """One wrong gradient: which parameters, how far off, what the loss says, which mistake."""
+def drafted(finder: Finder, failures: list[Failure], known: Faults,
+            whatever: bool = False) -> Draft:
+    """One wrong gradient on the smallest network that shows it, and which mistake it is.
+
+    `whatever`: reduced to the smallest network on which anything is wrong.
+    """
     fresh = something_else(finder, failures, known)
     first = next(failure for failure in failures if fresh(failure.case))
-    looking = finder.looking
 
     def fails(case: Case) -> bool:
-        return kinds_of(looking.wrong(case)) == first.kind and fresh(case)
+        kinds = kinds_of(finder.looking.wrong(case))
+        return bool(kinds) and (whatever or kinds == first.kind) and fresh(case)
 
     case = finder.reduced(first.case, fails, first.property == "exact_integers")
-    found = looking.wrong(case) or list(first.disagreements)
-    worst = max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
-    wrong = [d.parameter for d in found]
-    right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
-    faults = finder.diagnosed([case, *(f.case for f in failures)], known, STATELESS)
-    finder.loss_was_said |= looking.loss_wrong(case) is not None
-    lines = [headline(wrong, size), sides(wrong, right), numbers(worst),
-             *about_loss(looking.losses(case), finder.wrong_loss),
-             first.message if first.loses_digits else "", *only_in(finder, failures),
-             *([] if faults else map(sentence, besides(looking.symptoms(case), size)))]
-    direct = first.property in ("reference", "exact_integers")
-    return finder.build(first.property if direct else "reference", case, lines, worst, faults,
-                        kinds=first.kind, wrong=wrong, right=right, size=size)
+    found = finder.looking.wrong(case) or list(first.disagreements)
+    named = finder.diagnosed([case, *(f.case for f in failures)], known, STATELESS)
+    return Draft(failures, first, case, found, named)
+
+
+def in_two(finder: Finder, first: Draft, known: Faults) -> list[Draft]:
+    """The draft as the two that it is, where two known mistakes together account for it."""
+    asked = [first.case, *(failure.case for failure in first.failures)]
+    two = finder.paired(asked, known, STATELESS)
+    seen = finder.witnessed(first.case)
+    changed = {name: seen.changed(fault) for name, fault in two.items()}
+    return [first._replace(named={name: fault}, found=_among(first.found, changed[name]))
+            for name, fault in two.items()] or [first]
+
+
+def _among(found: list[Disagreement], names: set[str]) -> list[Disagreement]:
+    return [each for each in found if each.parameter in names] or found
 
 
 def something_else(finder: Finder, failures: list[Failure],
-                   known: list[str]) -> Callable[[Case], bool]:
+                   known: Faults) -> Callable[[Case], bool]:
     """What tells a case that shows more than the mistakes named: that none of them shows there, or
-    else that they account for some of it and not for all.
+    else that they do not account for all of it.
     """
     def untouched(case: Case) -> bool:
-        seen = finder.witnessed(case)
-        return not any(seen.shows(FAULTS[name]) for name in known)
+        return not finder.witnessed(case).shows(*known.values())
 
     def has_more(case: Case) -> bool:
-        seen = finder.witnessed(case, known)
-        return bool(seen.accounted) and not seen.right
+        return not finder.witnessed(case, known.values()).right
 
     for fresh in (untouched, has_more) if known else ():
         if any(fresh(failure.case) for failure in failures):
             return fresh
     return lambda case: True
+
+
+def borne_out(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draft]:
+    """The drafts, each name that a network speaks against taken back."""
+    cases = [failure.case for failure in every] + finder.judge.others
+    while known := known_in(drafts):
+        dtypes = {draft.case.dtype for draft in drafts}
+        seen = [finder.witnessed(case, known.values()) for case in cases if case.dtype in dtypes]
+        refuted = {name for name, fault in known.items()
+                   if any(contradicts(each, fault, known) for each in seen)}
+        if not refuted:
+            break
+        drafts = [draft._replace(named={}) if refuted & draft.likeliest.keys() else draft
+                  for draft in drafts]
+    return drafts
+
+
+def built(finder: Finder, draft: Draft) -> Finding:
+    """The finding of a draft: which parameters, how far off, what the loss says, which mistake."""
+    looking, case, failures = finder.looking, draft.case, draft.failures
+    worst = max(draft.found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
+    wrong = [d.parameter for d in draft.found]
+    right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
+    finder.loss_was_said |= looking.loss_wrong(case) is not None
+    lines = [headline(wrong, size), sides(wrong, right), numbers(worst),
+             *about_loss(looking.losses(case), finder.wrong_loss),
+             draft.first.message if draft.first.loses_digits else "", *only_in(finder, failures),
+             *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
+    direct = draft.first.property in ("reference", "exact_integers")
+    return finder.build(draft.first.property if direct else "reference", case, lines, worst,
+                        draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size)
 
 
 # --- the words ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ..judging.tally import Failure
 from ..plug.contract import BrokenContract, Declined
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, telling
+from .finder import NONE, Finder, Groups, telling
 
 DECLINED = "declined"
 
@@ -24,7 +24,7 @@ def of_kind(finder: Finder, kind: str, failures: list[Failure]) -> Finding:
     raised = first.property == "answers" and kind != DECLINED
     head = "raised an exception or hung" if raised else first.property.replace("_", " ")
     cases = [case, *(failure.case for failure in failures)]
-    faults = [] if first.property == "answers" else finder.diagnosed(cases)
+    faults = NONE if first.property == "answers" else finder.diagnosed(cases)
     return finder.build(first.property, case, [f"{head}: {message}"], None, faults,
                         "errored" if raised else "failed", kind)
 

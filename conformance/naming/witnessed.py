@@ -1,7 +1,9 @@
 """One case as the search for a name sees it: what the subject does on it, and what is true.
 
-Less what known mistakes account for: a known mistake accounts for a gradient where it is wrong in
-the same way, and another mistake explains the others.
+Beside the mistakes that are named already. What those make of the case, all in one program, is the
+base: a further mistake shows where it changes the base, and it agrees where the program with all of
+them does what the subject does. Only what the subject gives is compared, so a subject without a
+gradient of the inputs is not held to one.
 """
 
 from __future__ import annotations
@@ -12,29 +14,44 @@ from typing import Any
 
 import numpy as np
 
-from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
+from ..faults.behaviour import TAIL, Ask, Behaviour, asked, behaviour, close, largest, same
 from ..faults.core import Fault
+from ..faults.together import together
 from ..properties.agreement import disagreements, measured
-from ..properties.tolerance import Spread, deviations, spread
+from ..properties.tolerance import SLACK, Spread, deviations, spread
 from ..reference import TABLES, Answer, Case, evaluate
 
 # Only what is as near as this is looked at more closely.
 NEAR = 1e-6
+Done = dict[tuple[Fault, ...], Behaviour]
 
 
 class Witnessed:
     """A case with the subject's behaviour, the truth with its spread, and what faults do there.
 
-    `any_loss`: the loss is wrong too, and may be so for a reason of its own: gradients alone count.
+    `known`: mistakes named already. `any_loss`: the loss is wrong too, and may be so for a reason
+    of its own: gradients alone count.
     """
 
     def __init__(self, ask: Ask, case: Case, known: Sequence[Fault] = (), any_loss: bool = False):
-        self.any_loss = any_loss
-        self.case, self.spread, self.accounted = case, spread(case), frozenset[str]()
-        self.subject = behaviour(ask, case)
-        self.done: dict[Fault, Behaviour] = {}
-        for fault in known:
-            self.accounted |= self.given_by(fault)
+        self.ask, self.case, self.known, self.any_loss = ask, case, tuple(known), any_loss
+        self.done: Done = {}
+
+    def beside(self, known: Sequence[Fault], any_loss: bool = False) -> Witnessed:
+        """The same case beside other known mistakes; what was asked is not asked again."""
+        other = Witnessed(self.ask, self.case, known, any_loss)
+        other.spread, other.subject, other.done = self.spread, self.subject, self.done
+        return other
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The truth, and how far right programs lie apart."""
+        return spread(self.case)
+
+    @cached_property
+    def subject(self) -> Behaviour:
+        """What the subject does with the case."""
+        return behaviour(self.ask, self.case)
 
     # --- the subject and the truth ----------------------------------------------------------------
 
@@ -43,6 +60,13 @@ class Witnessed:
         """The subject's answer; only of a subject that gave one."""
         assert isinstance(self.subject, Answer)
         return self.subject
+
+    @property
+    def finite(self) -> bool:
+        """Whether what the subject does is no answer, or one of finite numbers."""
+        return not isinstance(self.subject, Answer) or all(
+            bool(np.isfinite(np.asarray(g, dtype=float)).all())
+            for g in self.subject.gradients.values())
 
     @property
     def truth(self) -> dict[str, Any]:
@@ -78,20 +102,24 @@ class Witnessed:
 
     # --- known mistakes ---------------------------------------------------------------------------
 
-    def of(self, fault: Fault) -> Behaviour:
-        """What a fault does here, asked once."""
-        if fault not in self.done:
-            self.done[fault] = behaviour(asked(fault), self.case)
-        return self.done[fault]
+    @property
+    def base(self) -> Behaviour:
+        """What the mistakes named already do, the truth where there are none."""
+        return self.of() if self.known else self.given(self.spread.truth)
 
-    def given_by(self, fault: Fault) -> set[str]:
-        """The subject's wrong gradients that are those of a mistake."""
-        wrong = self.of(fault)
-        if not isinstance(wrong, Answer) or not isinstance(self.subject, Answer):
-            return set()
-        return {name for name in self.subject.gradients
-                if self.same(only(self.subject, name), wrong)
-                and not self.same(only(wrong, name), self.spread.truth)}
+    def of(self, *faults: Fault) -> Behaviour:
+        """What a program does that makes these mistakes beside the known ones, asked once."""
+        every = (*self.known, *faults)
+        if every not in self.done:
+            whole = together(every) or every[-1]
+            self.done[every] = self.given(behaviour(asked(whole), self.case))
+        return self.done[every]
+
+    def given(self, behaves: Behaviour) -> Behaviour:
+        """A behaviour without the gradients that the subject does not give."""
+        if not isinstance(behaves, Answer) or not isinstance(self.subject, Answer):
+            return behaves
+        return only(behaves, *self.subject.gradients)
 
     def same(self, one: Behaviour, other: Behaviour, known: Spread | None = None) -> bool:
         """Whether two behaviours are the same; any_loss: whatever the losses are.
@@ -102,44 +130,62 @@ class Witnessed:
             one, other = Answer(0.0, one.gradients), Answer(0.0, other.gradients)
         return same(one, other, known or self.spread, self.case.dtype)
 
-    def rest(self, behaves: Behaviour) -> Behaviour:
-        """A behaviour without what is accounted for."""
-        if not isinstance(behaves, Answer):
-            return behaves
-        return only(behaves, *(behaves.gradients.keys() - self.accounted))
-
     @property
     def right(self) -> bool:
-        """Whether the subject is right here, but for what is accounted for."""
-        return self.same(self.rest(self.subject), self.spread.truth)
+        """Whether the subject is right here, but for what is known."""
+        return self.agrees() if self.known else self.same(self.subject, self.base)
 
-    def agrees(self, fault: Fault) -> bool:
-        """Whether the fault does the same as the subject."""
-        theirs = self.of(fault)
-        return self.same(self.rest(self.subject), theirs) or self.nearly(fault, theirs)
+    def shows(self, *faults: Fault) -> bool:
+        """Whether mistakes change the base here, in what the subject gives."""
+        return not self.same(self.of(*faults), self.base)
 
-    def nearly(self, fault: Fault, theirs: Behaviour) -> bool:
-        """Whether the fault is near, and another program with its mistake may be as far from it.
+    def agrees(self, *faults: Fault) -> bool:
+        """Whether the program with these mistakes does the same as the subject."""
+        theirs = self.of(*faults)
+        return self.same(self.subject, theirs) or self.nearly(faults, theirs)
+
+    def nearly(self, faults: Sequence[Fault], theirs: Behaviour) -> bool:
+        """Whether the mistakes are near, and another program with them may be as far from them.
 
         A wrong formula may cancel where the right one does not, so how far two wrong programs lie
-        apart is sampled from the fault itself.
+        apart is sampled from the mistakes themselves.
         """
-        mine = self.rest(self.subject)
+        mine = self.subject
         if not isinstance(mine, Answer) or not isinstance(theirs, Answer):
             return False
         pairs = [(g, theirs.gradients.get(name, g)) for name, g in mine.gradients.items()]
         if not all(close(a, b, NEAR * np.abs(b).max(initial=0.0), self.case.dtype)
                    for a, b in pairs):
             return False
+        every = (*self.known, *faults)
+        whole = together(every) or every[-1]
         try:
-            s = deviations(self.case, fault.engine)
+            s = deviations(self.case, whole.engine)
         except Exception:  # not every mistake can be made with perturbed numbers
             return False
         return self.same(mine, theirs, self.spread.widened(s))
 
-    def shows(self, fault: Fault) -> bool:
-        """Whether the fault differs from the truth here, in what the subject gives."""
-        return not self.same(self.rest(self.of(fault)), self.spread.truth)
+    def given_by(self, fault: Fault) -> set[str]:
+        """The gradients that a mistake changes here and that are the subject's."""
+        wrong = self.of(fault)
+        if not isinstance(wrong, Answer) or not isinstance(self.subject, Answer):
+            return set()
+        return {name for name in self.changed(fault)
+                if self.alike(name, self.answer.gradients[name], wrong.gradients[name])}
+
+    def changed(self, fault: Fault) -> set[str]:
+        """The gradients that a mistake changes here; none where it gives no answer."""
+        wrong, base = self.of(fault), self.base
+        if not isinstance(wrong, Answer) or not isinstance(base, Answer):
+            return set()
+        return {name for name, g in wrong.gradients.items()
+                if name in base.gradients and not self.alike(name, g, base.gradients[name])}
+
+    def alike(self, name: str, one: Any, other: Any) -> bool:
+        """Whether two gradients of one name are the same here."""
+        tail = TAIL * largest(self.truth.values())
+        allowed = max(SLACK * float(self.spread.gradients[name].max(initial=0.0)), tail)
+        return close(one, other, allowed, self.case.dtype)
 
 
 def only(answer: Answer, *names: str) -> Answer:

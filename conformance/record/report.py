@@ -31,7 +31,8 @@ class Finding:
     of parameter that are wrong ("bias,weight"), or how it broke. `wrong` and `right` are the
     gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones
     are times the truth, where there is one, and `equals` what that number is on every failing
-    network ("1/N", "3").
+    network ("1/N", "3"). `numbers` is what the likeliest mistake's number was found to be
+    ({"rate": 0.1}), where it has one.
     """
 
     property: str
@@ -52,6 +53,7 @@ class Finding:
     right: tuple[str, ...] = ()
     ratio: float | None = None
     equals: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -72,7 +74,9 @@ class Finding:
 
     def _taught(self) -> Iterator[str]:
         if self.lesson:
-            yield f"consistent with {self.faults[0]}: {self.lesson['symptom']}"
+            numbers = ", ".join(f"{name} = {value:.4g}" for name, value in self.numbers.items())
+            told = f" with {numbers}" if numbers else ""
+            yield f"consistent with {self.faults[0]}{told}: {self.lesson['symptom']}"
             yield from (f"  {what}: {self.lesson[key]}" for what, key in LESSON.items())
         if self.faults[1:]:
             yield f"also consistent with: {', '.join(self.faults[1:4])}"
@@ -83,7 +87,8 @@ class Finding:
         numbers = {name: _finite(getattr(self, name))
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
-        return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio}
+        return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio,
+                "numbers": {name: _finite(value) for name, value in self.numbers.items()}}
 
 
 def _note(note: str) -> dict[str, str]:

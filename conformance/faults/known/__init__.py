@@ -4,5 +4,5 @@ from ...reference.families import collected
 from ..core import Faults
 
 # The order decides between mistakes that a subject is equally consistent with.
-FIRST = ("bias", "activations", "losses", "propagation", "state", "precision", "rare")
+FIRST = ("bias", "activations", "losses", "propagation", "forward", "state", "precision", "rare")
 FAULTS: Faults = collected(__name__, __path__, "FAULTS", FIRST)

@@ -12,7 +12,8 @@ from ...reference import ACTIVATIONS, Case, Network, Tables
 from ...reference.activations import gelu_tanh_derivative, sigmoid
 from ...reference.kinds import Step
 from ...reference.wiring import wired
-from ..core import Fault, Faults
+from .. import core
+from ..core import Fault, Faults, Make, Number
 from ..ways import Backward, derivative, per_case
 
 row = partial(Fault, "activation")
@@ -71,8 +72,22 @@ def at_output(name: str) -> Backward:
     return lambda x, y, dy, **options: dy * df(y, right.f(y, **options), **options)
 
 
+def times_value(x: Any, y: Any, dy: Any, **options: Any) -> Any:
+    """f(z) for f'(z)."""
+    return dy * y
+
+
 def sloped(wrong: Callable[[float], float]) -> Backward:
     return lambda x, y, dy, slope: np.where(x > 0, dy, wrong(slope) * dy)
+
+
+def slope_in_derivative(other: float) -> Make:
+    return derivative({"leaky_relu": sloped(lambda slope: other)})
+
+
+def constant(value: float) -> Make:
+    """The same derivative everywhere."""
+    return derivative(dict.fromkeys(ELEMENTWISE, lambda x, y, dy, **options: value * dy))
 
 
 ELEMENTWISE = [name for name, right in ACTIVATIONS.items() if right.df is not None]
@@ -109,6 +124,11 @@ FAULTS: Faults = {
         "neural networks written from scratch, and classes for recurrent networks",
         {"sigmoid": lambda x, y, dy: dy * x * (1.0 - x),
          "tanh": lambda x, y, dy: dy * (1.0 - x * x)}),
+    "derivative-is-the-function": wrong_lines(
+        "the activation's own value is used as its derivative: f(z) where f'(z) is wanted",
+        "dz = da * a", MULTIPLIED,
+        "programs that call the function a second time, where its derivative was meant",
+        dict.fromkeys(ELEMENTWISE, times_value)),
     "derivative-of-sigmoid-for-tanh": wrong_lines(
         "tanh is differentiated as if it were the sigmoid",
         "dz = da * a * (1 - a)", "dz = da * (1 - a**2)", "genann before its fix",
@@ -134,6 +154,12 @@ FAULTS: Faults = {
         "dz = np.where(z > 0, da, 100 * slope * da)", "dz = np.where(z > 0, da, slope * da)",
         "brain.js 1.6",
         {"leaky_relu": sloped(lambda slope: 100.0 * slope)}),
+    "leaky-slope-in-derivative": core.numbered(
+        "activation",
+        "the slope of the leaky relu is another one in the derivative than in the function",
+        "dz = np.where(z > 0, da, other * da)", "dz = np.where(z > 0, da, slope * da)",
+        "programs that write the slope down twice",
+        Number("other", 0.1, slope_in_derivative, 1e-5, 1.0)),
     "sigmoid-derivative-of-error": wrong_lines(
         "the sigmoid's derivative is taken of the error that comes down, in place of the output",
         "dz = da * (1 - da)", "dz = da * a * (1 - a)", f"{QUESTION}: `dh2 * (1 - dh2)`",
@@ -168,4 +194,10 @@ FAULTS: Faults = {
         "the error is handed down through softmax as it comes, as if the loss were folded in",
         "dz = da", JACOBIAN, "libnd4j#440, neuroph#37",
         {"softmax": handed_down}),
+    "derivative-constant": core.numbered(
+        "activation",
+        "the derivative of every activation is one constant, whatever the unit's value",
+        "dz = constant * da", MULTIPLIED,
+        "programs with a slope in place of a derivative",
+        Number("constant", 0.5, constant, 1e-4, 10.0)),
 }

@@ -11,7 +11,8 @@ import numpy as np
 from ...reference import Case, Pass, Tables
 from ...reference.kinds import Step, rows
 from ...reference.wiring import Place
-from ..core import Fault, Faults
+from .. import core
+from ..core import Fault, Faults, Make, Number
 from ..ways import Line, after_layers, at_sites, at_some, first_layer, per_case, with_lines
 
 RIGHT = "db = delta.sum(axis=0)"
@@ -33,6 +34,10 @@ def skipped(symptom: str, wrong: str,
 
 def nothing(s: Pass, db: Any) -> Any:
     return 0.0 * db
+
+
+def multiplied(factor: float) -> Make:
+    return at_sites(db=lambda s, db: factor * db)
 
 
 def last_layer(places: Sequence[Place]) -> list[Place]:
@@ -135,6 +140,12 @@ FAULTS: Faults = {
         "db = delta.sum(axis=0) / units",
         "repositories that write a convolution from scratch, where it is the number of channels",
         lambda s, db: db / len(db)),
+    "bias-max-over-batch": at_every_site(
+        "the bias gradient is the largest one of the batch, unit by unit: it is right for a batch "
+        "of one",
+        "db = delta.max(axis=0)",
+        "planted, because the name of the reduction is the only letter that differs",
+        lambda s, db: s.delta.max(axis=0)),
     "bias-negated": at_every_site(
         "the bias gradient has the wrong sign: the biases walk uphill while the weights walk "
         "downhill",
@@ -161,4 +172,11 @@ FAULTS: Faults = {
         "classes for recurrent networks; a forum question with the line \"Bias += error * learning "
         "rate\"",
         per_case(before_derivative)),
+    "bias-times-factor": core.numbered(
+        "bias",
+        "the bias gradient is a constant times what it should be, in every layer, and the weights "
+        "are right",
+        "db = factor * delta.sum(axis=0)", RIGHT,
+        "biases with a learning rate of their own, multiplied into the gradient",
+        Number("factor", 0.1, multiplied, 1e-6, 1e6, signed=True)),
 }

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import LOSSES, Answer, Case, Engine, Loss, Tables, evaluate
-from ...reference.activations import softmax
-from ...reference.kinds import Array
-from ...reference.losses import values
+from ...reference import LOSSES, Answer, Case, Loss, Tables, infer
+from ...reference.activations import sigmoid, softmax
+from ...reference.backprop import scale_of
+from ...reference.losses import log_softmax, values
 from ...reference.wiring import wired
-from ..core import Fault, Faults
-from ..ways import answered, at_sites, loss, replaced
+from .. import core
+from ..core import Fault, Faults, Make, Number
+from ..ways import Wrong, answered, at_sites, loss, replaced
 
 Change = Callable[[Loss], Loss]
 row = partial(Fault, "loss")
+numbered = partial(core.numbered, "loss")
 
 
 # --- a wrong row of the table of losses ---------------------------------------------------------
@@ -64,15 +66,75 @@ def of_hard(line: str) -> dict[str, Change]:
     return dict.fromkeys(("cross_entropy", "softmax_cross_entropy"), change)
 
 
-EPSILON = 1e-8
-WITH_EPSILON: dict[str, Change] = {
-    **only("cross_entropy",
-           L=lambda p, t: -(values(p, t) * np.log(p + EPSILON)).sum(axis=-1),
-           dL=lambda p, t: -values(p, t) / (p + EPSILON)),
-    **only("binary_cross_entropy",
-           L=lambda p, t: -(t * np.log(p + EPSILON) + (1.0 - t) * np.log(1.0 - p + EPSILON)),
-           dL=lambda p, t: (1.0 - t) / (1.0 - p + EPSILON) - t / (p + EPSILON)),
-}
+def with_epsilon(epsilon: float) -> Make:
+    """log(p + epsilon) for log(p), and its derivative."""
+    return loss({
+        **only("cross_entropy",
+               L=lambda p, t: -(values(p, t) * np.log(p + epsilon)).sum(axis=-1),
+               dL=lambda p, t: -values(p, t) / (p + epsilon)),
+        **only("binary_cross_entropy",
+               L=lambda p, t: -(t * np.log(p + epsilon) + (1.0 - t) * np.log(1.0 - p + epsilon)),
+               dL=lambda p, t: (1.0 - t) / (1.0 - p + epsilon) - t / (p + epsilon)),
+    })
+
+
+# --- a logarithm that is kept from 0 ------------------------------------------------------------
+
+
+def logarithms(log: Callable[[Any], Any]) -> dict[str, Change]:
+    """Another logarithm in every loss that takes one of a probability; the gradient stays right."""
+
+    def categorical(p: Any, t: Any) -> Any:
+        return -(values(p, t) * log(p)).sum(axis=-1)
+
+    def binary(p: Any, t: Any) -> Any:
+        return -(t * log(p) + (1.0 - t) * log(1.0 - p))
+
+    return {**only("cross_entropy", L=categorical),
+            **only("softmax_cross_entropy", L=lambda z, t: categorical(softmax(z), t)),
+            **only("binary_cross_entropy", L=binary),
+            **only("sigmoid_cross_entropy", L=lambda z, t: binary(sigmoid(z), t))}
+
+
+def epsilon_in_loss(epsilon: float) -> Make:
+    """log(p + epsilon) for log(p), in the loss alone."""
+    return loss(logarithms(lambda p: np.log(p + epsilon)))
+
+
+def floor_in_loss(floor: float) -> Make:
+    """log(max(p, floor)) for log(p), in the loss alone."""
+    return loss(logarithms(lambda p: np.log(np.maximum(p, np.asarray(floor, p.dtype)))))
+
+
+def between(p: Any, floor: float) -> Any:
+    return np.clip(p, np.asarray(floor, p.dtype), np.asarray(1.0 - floor, p.dtype))
+
+
+def clipped_probabilities(floor: float) -> Make:
+    """p between floor and 1 - floor, in the loss and in its gradient."""
+
+    def clipped(right: Loss) -> Loss:
+        return right._replace(L=lambda p, t: right.L(between(p, floor), t),
+                              dL=lambda p, t: right.dL(between(p, floor), t))
+
+    return loss(dict.fromkeys(("cross_entropy", "binary_cross_entropy"), clipped))
+
+
+def of_the_softmax(z: Any, t: Any) -> Any:
+    """-Σ t log(softmax(z)) over the classes that count: infinite where the softmax is 0."""
+    t = values(z, t)
+    return -np.where(t != 0, t * np.log(softmax(z)), 0.0 * t).sum(axis=-1)
+
+
+def of_the_sigmoid(z: Any, t: Any) -> Any:
+    """-t log(p) - (1 - t) log(1 - p) with p = sigmoid(z): infinite where p is 0 or 1."""
+    p = 1.0 / (1.0 + np.exp(-z))
+    one, other = t * np.log(p), (1.0 - t) * np.log(1.0 - p)
+    return -(np.where(t != 0, one, 0.0 * t) + np.where(t != 1, other, 0.0 * t))
+
+
+EPSILON = Number("epsilon", 1e-8, with_epsilon, 1e-16, 1e-1)
+EPSILON_IN_LOSS = Number("epsilon", 1e-8, epsilon_in_loss, 1e-16, 1e-1)
 
 
 # --- softmax without its shift ------------------------------------------------------------------
@@ -92,28 +154,110 @@ def unshifted_cross_entropy(right: Loss) -> Loss:
         dL=lambda z, t: unshifted(z) * values(z, t).sum(axis=-1, keepdims=True) - values(z, t))
 
 
-def without_shift(tables: Tables) -> Engine:
+def without_shift(tables: Tables) -> Tables:
     wrong = replaced(tables, "activations", "softmax", lambda right: right._replace(f=unshifted))
-    wrong = replaced(wrong, "losses", "softmax_cross_entropy", unshifted_cross_entropy)
-    return lambda case: evaluate(case, wrong)
+    return replaced(wrong, "losses", "softmax_cross_entropy", unshifted_cross_entropy)
+
+
+# --- other targets, another loss ----------------------------------------------------------------
+
+
+def smoothed(smoothing: float) -> Make:
+    """Of every target a share is given to all classes alike."""
+
+    def change(right: Loss) -> Loss:
+        def soft(p: Any, t: Any) -> Any:
+            t = values(p, t)
+            classes = 2 if right.per == "element" else p.shape[-1]
+            return (1.0 - smoothing) * t + smoothing / classes
+
+        return right._replace(L=lambda p, t: right.L(p, soft(p, t)),
+                              dL=lambda p, t: right.dL(p, soft(p, t)))
+
+    return loss(dict.fromkeys(LOGARITHMIC, change))
+
+
+LOGARITHMIC = ("cross_entropy", "softmax_cross_entropy", "binary_cross_entropy",
+               "sigmoid_cross_entropy")
+Line = Callable[[Any, Any], Any]
+
+
+def another(L: Line | None = None, dL: Line | None = None) -> Change:
+    """Lines of another loss, per element, with targets as values: summed where the right one is."""
+
+    def change(right: Loss) -> Loss:
+        lines: dict[str, Any] = {}
+        if L is not None:
+            lines["L"] = lambda p, t: summed(right, L(p, values(p, t)))
+        if dL is not None:
+            lines["dL"] = lambda p, t: dL(p, values(p, t))
+        return right._replace(**lines)
+
+    return change
+
+
+def summed(right: Loss, each: Any) -> Any:
+    return each.sum(axis=-1) if right.per == "example" else each
+
+
+def instead_of(name: str, *losses: str) -> dict[str, Change]:
+    """The loss of this name, per element, and its gradient, in place of these."""
+    row = LOSSES[name]
+    return dict.fromkeys(losses, another(row.L, row.dL))
+
+
+def categorical(of: str, lines: str) -> dict[str, Change]:
+    """The term of the right class alone, in place of a binary loss, per element."""
+    log_loss, gradient = CATEGORICAL[lines]
+    return {of: another(log_loss, gradient)}
+
+
+CATEGORICAL: dict[str, tuple[Line, Line]] = {
+    "probabilities": (lambda p, t: -t * np.log(p), lambda p, t: -t / p),
+    "logits": (lambda z, t: -t * log_softmax(z), lambda z, t: (
+        softmax(z) * t.sum(axis=-1, keepdims=True) - t)),
+}
+
+
+def of_half_the_sum(case: Case, answer: Answer) -> Answer:
+    """The gradient of half the sum over all examples, whatever the reduction and the scale are."""
+    k = 0.5 / scale_of(case, (case.batch, *infer(case.network).output))
+    return Answer(answer.loss, {name: g * g.dtype.type(k) for name, g in answer.gradients.items()})
+
+
+def times_rate(rate: float) -> Make:
+    return loss(times(lambda p: rate))
 
 
 # --- penalties ----------------------------------------------------------------------------------
 
-DECAY = 0.01
+def decay(engine: Callable[[float], Make]) -> Number:
+    """The number of a mistake about weight decay."""
+    return Number("decay", 0.01, engine, 1e-6, 1.0)
 
 
-def decayed(g: Array, parameter: Array | None) -> Array:
-    return g if parameter is None else g + DECAY * parameter
+def decaying_weights(factor: float) -> Make:
+    return at_sites(dW=lambda s, dW: dW + factor * s.W)
 
 
-def penalty(case: Case) -> Any:
-    """Half of DECAY times the sum of the squares of all weights."""
+def decaying_biases(factor: float) -> Make:
+    return at_sites(db=lambda s, db: db if s.b is None else db + factor * s.b)
+
+
+def squares(case: Case) -> Any:
+    """The sum of the squares of all weights."""
     names = dict.fromkeys(place.weight for place in wired(case.network).places)
-    return DECAY / 2 * sum((case.parameters[name] ** 2).sum() for name in names)
+    return sum((case.parameters[name] ** 2).sum() for name in names)
+
+
+def penalised(factor: float) -> Make:
+    """Half of the factor times the sum of the squares of all weights, in the loss alone."""
+    return answered(lambda case, answer: Answer(answer.loss + factor / 2 * squares(case),
+                                                answer.gradients))
 
 
 APART = "programs whose loss and gradient were written apart: nn-from-scratch#13"
+OTHERS_LOSS = "programs that compute another loss than their name says"
 SCRATCH = "nn-from-scratch#13, fromscratchtoml#65"
 LIBRARIES = "hipsternet, andersbll/nnet"
 
@@ -154,6 +298,23 @@ FAULTS: Faults = {
         "dp = dL(p, t) / p.shape[1]", "dp = dL(p, t)",
         "programs whose loss and gradient were written apart: fromscratchtoml#65",
         times(lambda p: 1.0 / p.shape[-1])),
+    "gradient-times-batch-and-outputs": wrong_losses(
+        "every gradient is too large by the batch size times the number of outputs: the loss is a "
+        "mean over all its elements, and the gradient that of their sum",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t)",
+        "loss = ((p - t)**2).mean(); dp = 2 * (p - t) / p.size", APART,
+        times(lambda p: p.shape[0] * p.shape[-1])),
+    "gradient-divided-by-batch-and-outputs": wrong_losses(
+        "every gradient is too small by the batch size times the number of outputs: it is averaged "
+        "over all elements, and the loss is a sum",
+        "dp = dL(p, t) / p.size", "dp = dL(p, t)", APART,
+        times(lambda p: 1.0 / (p.shape[0] * p.shape[-1]))),
+    "gradient-of-half-the-sum": row(
+        "every gradient is exactly that of half the sum over all examples, and the loss reported "
+        "is another reduction of it, such as a mean",
+        "loss = ((p - t)**2).mean(); dp = p - t",
+        "loss = ((p - t)**2).sum() / 2; dp = p - t  # or dp = 2 * (p - t) / p.size with the mean",
+        "programs that print a mean and train on half the sum", answered(of_half_the_sum)),
     "gradient-negated": wrong_losses(
         "every gradient has the wrong sign: target - output was written where the loss wants "
         "output - target",
@@ -185,12 +346,85 @@ FAULTS: Faults = {
         "in float32)",
         "p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)",
         "e = np.exp(z - z.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)",
-        "everywhere", without_shift),
-    "log-with-epsilon": wrong_losses(
+        "everywhere", Wrong(without_shift)),
+    "log-with-epsilon": numbered(
         "a small number is added inside the logarithm: the last digits are wrong, and where p is "
         "small the whole loss is",
-        "loss = -(t * np.log(p + 1e-8)).sum(); dp = -t / (p + 1e-8)",
-        "loss = -(t * np.log(p)).sum(); dp = -t / p", "everywhere", WITH_EPSILON),
+        "loss = -(t * np.log(p + epsilon)).sum(); dp = -t / (p + epsilon)",
+        "loss = -(t * np.log(p)).sum(); dp = -t / p", "everywhere", EPSILON),
+    "log-with-epsilon-in-loss": numbered(
+        "a small number is added inside the logarithm of the loss, and the gradient is right",
+        "loss = -(t * np.log(p + epsilon)).sum(); dz = p - t",
+        "loss = -(t * np.log(p)).sum(); dz = p - t", "everywhere", EPSILON_IN_LOSS),
+    "log-clipped-in-loss": numbered(
+        "the loss keeps its probabilities above a floor and so cannot exceed -log(floor), while "
+        "the gradient is right",
+        "loss = -(t * np.log(np.maximum(p, floor))).sum(); dz = p - t",
+        "loss = -(t * np.log(p)).sum(); dz = p - t  # or claim the floor: Head(..., log_floor=...)",
+        "Keras and scikit-learn, and programs after them",
+        Number("floor", 1e-7, floor_in_loss, 1e-17, 1e-1)),
+    "log-clipped": numbered(
+        "the probabilities are kept between a floor and 1 - floor, in the loss and in the "
+        "gradient, so that confident mistakes weigh too little",
+        "p = p.clip(floor, 1 - floor); loss = -(t * np.log(p)).sum(); dp = -t / p",
+        "loss = -(t * np.log(p)).sum(); dp = -t / p", "programs after Keras's losses",
+        Number("floor", 1e-7, clipped_probabilities, 1e-16, 1e-1)),
+    "log-of-softmax": wrong_losses(
+        "the loss is infinite as soon as the softmax underflows (logits 745 apart in float64, 104 "
+        "in float32), because the logarithm is taken of the softmax, and the gradient is right",
+        "p = softmax(z); loss = -np.log(p[range(N), classes]).sum()",
+        "z = z - z.max(axis=1, keepdims=True); log_p = z - np.log(np.exp(z).sum(axis=1, "
+        "keepdims=True)); loss = -log_p[range(N), classes].sum()",
+        "everywhere", only("softmax_cross_entropy", L=of_the_softmax)),
+    "log-of-sigmoid": wrong_losses(
+        "the loss is infinite as soon as the sigmoid is 0 or 1 (logits above 37 in float64, 17 in "
+        "float32), because the logarithm is taken of the sigmoid, and the gradient is right",
+        "p = 1 / (1 + np.exp(-z)); loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum()",
+        "loss = (np.maximum(z, 0) - z * t + np.log1p(np.exp(-abs(z)))).sum()",
+        "everywhere", only("sigmoid_cross_entropy", L=of_the_sigmoid)),
+    "label-smoothing": numbered(
+        "the targets are smoothed on the way, so that loss and gradient are those of softer labels",
+        "t = (1 - smoothing) * t + smoothing / classes", "t stays as it is",
+        "Keras's and PyTorch's label_smoothing, switched on unseen",
+        Number("smoothing", 0.1, smoothed, 1e-4, 0.9)),
+    "squared-error-for-absolute": wrong_losses(
+        "the loss is another one: the squared error where the absolute one is declared, with its "
+        "gradient",
+        "loss = ((p - t)**2).sum(); dp = 2 * (p - t)", "loss = abs(p - t).sum(); dp = sign(p - t)",
+        OTHERS_LOSS, instead_of("squared_error", "absolute_error")),
+    "absolute-error-for-squared": wrong_losses(
+        "the loss is another one: the absolute error where the squared one is declared, with its "
+        "gradient",
+        "loss = abs(p - t).sum(); dp = np.sign(p - t)",
+        "loss = ((p - t)**2).sum(); dp = 2 * (p - t)",
+        OTHERS_LOSS, instead_of("absolute_error", "squared_error")),
+    "squared-error-for-cross-entropy": wrong_losses(
+        "the loss is another one: the squared error of the probabilities where a cross-entropy is "
+        "declared, with its gradient",
+        "loss = ((p - t)**2).sum(); dp = 2 * (p - t)", "loss = -(t * np.log(p)).sum(); dp = -t / p",
+        OTHERS_LOSS, instead_of("squared_error", "cross_entropy", "binary_cross_entropy")),
+    "binary-for-categorical": wrong_losses(
+        "the loss is another one: a binary cross-entropy of every class where the categorical one "
+        "is declared, with its gradient",
+        "loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum()", "loss = -(t * np.log(p)).sum()",
+        OTHERS_LOSS, {**instead_of("binary_cross_entropy", "cross_entropy"),
+                      **instead_of("sigmoid_cross_entropy", "softmax_cross_entropy")}),
+    "categorical-for-binary": wrong_losses(
+        "the loss is another one: the categorical cross-entropy, the term of the right class "
+        "alone, where the binary one is declared, with its gradient",
+        "loss = -(t * np.log(p)).sum()", "loss = -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum()",
+        OTHERS_LOSS, {**categorical("binary_cross_entropy", "probabilities"),
+                      **categorical("sigmoid_cross_entropy", "logits")}),
+    "loss-reported-is-squared-error": wrong_losses(
+        "the loss reported is the squared error, while the gradient is that of the declared loss",
+        "loss = ((p - t)**2).sum(); dz = p - t", "loss = -(t * np.log(p)).sum(); dz = p - t",
+        "programs that print the mean squared error whatever they train on",
+        {name: another(LOSSES["squared_error"].L) for name in LOSSES if name != "squared_error"}),
+    "loss-reported-is-absolute-error": wrong_losses(
+        "the loss reported is the absolute error, while the gradient is that of the declared loss",
+        "loss = abs(p - t).sum(); dp = 2 * (p - t)", "loss = ((p - t)**2).sum(); dp = 2 * (p - t)",
+        "programs that print np.abs(error).mean() whatever they train on",
+        {name: another(LOSSES["absolute_error"].L) for name in LOSSES if name != "absolute_error"}),
     "loss-without-last-example": wrong_losses(
         "the loss leaves out the last example, and the gradient is right",
         "loss = sum(L(p[i], t[i]) for i in range(N - 1))",
@@ -200,17 +434,23 @@ FAULTS: Faults = {
         "the loss reported is half of the one the gradient belongs to",
         "loss = ((p - t)**2).sum() / 2; dp = 2 * (p - t)",
         "loss = ((p - t)**2).sum(); dp = 2 * (p - t)", SCRATCH, reported(lambda each: 0.5 * each)),
-    "decay-in-gradient-only": row(
+    "decay-in-gradient-only": numbered(
         "weight decay is added to the gradients of the weights, and is not in the loss",
-        "dW = x.T @ delta + 0.01 * W", "dW = x.T @ delta", LIBRARIES,
-        at_sites(dW=lambda s, dW: decayed(dW, s.W))),
-    "decay-on-biases-too": row(
+        "dW = x.T @ delta + decay * W", "dW = x.T @ delta", LIBRARIES,
+        decay(decaying_weights)),
+    "decay-on-biases-too": numbered(
         "decay is added to the gradients of the biases, and is not in the loss",
-        "db = delta.sum(axis=0) + 0.01 * b", "db = delta.sum(axis=0)",
-        f"{LIBRARIES}, which let the biases decay", at_sites(db=lambda s, db: decayed(db, s.b))),
-    "penalty-in-loss-only": row(
+        "db = delta.sum(axis=0) + decay * b", "db = delta.sum(axis=0)",
+        f"{LIBRARIES}, which let the biases decay", decay(decaying_biases)),
+    "penalty-in-loss-only": numbered(
         "the loss has an L2 penalty that the gradient knows nothing of",
-        "loss = L(p, t) + 0.005 * (W**2).sum(); dW = x.T @ delta",
-        "loss = L(p, t); dW = x.T @ delta  # or dW += 0.01 * W with the penalty", LIBRARIES,
-        answered(lambda case, answer: Answer(answer.loss + penalty(case), answer.gradients))),
+        "loss = L(p, t) + decay / 2 * (W**2).sum(); dW = x.T @ delta",
+        "loss = L(p, t); dW = x.T @ delta  # or dW += decay * W with the penalty", LIBRARIES,
+        decay(penalised)),
+    "gradient-times-factor": numbered(
+        "every gradient is a constant times what it should be, such as a step in place of the "
+        "gradient",
+        "return factor * dW", "return dW",
+        "updates that are returned in place of gradients",
+        Number("factor", 0.1, times_rate, 1e-6, 1e6, signed=True)),
 }

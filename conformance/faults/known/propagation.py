@@ -7,12 +7,24 @@ from functools import partial
 
 import numpy as np
 
-from ...reference import Case, Pass, Tables
+from ...reference import Answer, Case, Pass, Tables
 from ...reference.kinds import Array, Step, rows
-from ..core import Fault, Faults
-from ..ways import Line, at_sites, at_some, first_layer, gradients, passing, per_case, with_lines
+from .. import core
+from ..core import Fault, Faults, Make, Number
+from ..ways import (
+    Line,
+    answered,
+    at_sites,
+    at_some,
+    first_layer,
+    gradients,
+    passing,
+    per_case,
+    with_lines,
+)
 
 row = partial(Fault, "propagation")
+numbered = partial(core.numbered, "propagation")
 
 
 def square(w: Array) -> bool:
@@ -24,8 +36,55 @@ def where_square(line: Callable[[Pass], Array]) -> Line:
     return lambda s, right: line(s) if square(s.W) else right
 
 
-def clipped(g: Array) -> Array:
-    return np.clip(g, -1.0, 1.0)
+# --- clipped ------------------------------------------------------------------------------------
+
+
+def clip(engine: Callable[[float], Make]) -> Number:
+    """The number of a mistake about clipping."""
+    return Number("threshold", 1.0, engine, 1e-3, 1e2)
+
+
+def clipped(g: Array, threshold: float) -> Array:
+    return np.clip(g, -threshold, threshold)
+
+
+def clipping_errors(threshold: float) -> Make:
+    """No error exceeds the threshold at any site."""
+    return passing(lambda case, s: s._replace(delta=clipped(s.delta, threshold)), "dW", "db", "dx")
+
+
+def clipping_gradients(threshold: float) -> Make:
+    return gradients(lambda name, g: clipped(g, threshold))
+
+
+def clipping_norms(threshold: float) -> Make:
+    return gradients(lambda name, g: g * scaled_down(g, threshold))
+
+
+def clipping_global_norm(threshold: float) -> Make:
+    """One factor for the gradients of all parameters; that of the inputs stays."""
+    def wrong(case: Case, answer: Answer) -> Answer:
+        of = {name: g for name, g in answer.gradients.items() if name != "inputs"}
+        k = scaled_down(np.concatenate([np.ravel(g) for g in of.values()] or [np.zeros(1)]),
+                        threshold)
+        return Answer(answer.loss, {**answer.gradients, **{name: k * g for name, g in of.items()}})
+
+    return answered(wrong)
+
+
+def scaled_down(g: Array, threshold: float) -> Array:
+    """What brings the norm of an array down to the threshold; 1 where it is not above."""
+    largest = np.abs(g).max(initial=0.0)
+    norm = largest * np.sqrt(((g / (largest or 1)) ** 2).sum())
+    return np.asarray(threshold / norm if norm > threshold else 1.0, g.dtype)
+
+
+# --- updated too early --------------------------------------------------------------------------
+
+
+def updated_early(rate: float) -> Make:
+    """The error goes down through weights that have learned already."""
+    return at_sites(dx=lambda s, dx: s.delta @ (s.W - rate * (s.x.T @ s.delta)).T)
 
 
 # --- the network's input ------------------------------------------------------------------------
@@ -86,12 +145,12 @@ DX, DW, DB = "dx = delta @ W.T", "dW = x.T @ delta", "db = delta.sum(axis=0)"
 ANSWER = "the stack-exchange answer on the gradient of bias terms"
 
 FAULTS: Faults = {
-    "weights-updated-before-delta": row(
+    "weights-updated-before-delta": numbered(
         "the last layer is right, and every layer below is off by an amount that grows with the "
         "learning rate",
         "W -= rate * dW; dx = delta @ W.T", "dx = delta @ W.T; W -= rate * dW",
         "data-science-from-scratch#31, Toy-Neural-Network-JS#72, synaptic, neataptic",
-        at_sites(dx=lambda s, dx: s.delta @ (s.W - 0.5 * (s.x.T @ s.delta)).T)),
+        Number("rate", 0.5, updated_early, 1e-5, 10.0)),
     "weight-not-transposed": row(
         "the last layer is right, and the layers below are wrong wherever a weight matrix is "
         "square",
@@ -140,16 +199,28 @@ FAULTS: Faults = {
         "the gradients are 1, 2, 4, ... times the right ones from the last layer down",
         "dx = 2 * delta @ W.T", DX, "nn.h",
         at_sites(dx=lambda s, dx: 2.0 * dx)),
-    "delta-clipped": row(
+    "delta-clipped": numbered(
         "the gradients are right while the errors are small, and wrong in the whole network below "
-        "a layer where one exceeds 1",
-        "delta = delta.clip(-1, 1)", "delta stays as it is", "FANN",
-        passing(lambda case, s: s._replace(delta=clipped(s.delta)), "dW", "db", "dx")),
-    "gradient-clipped": row(
-        "no entry of any gradient exceeds 1, so that the direction of the gradient changes "
-        "silently",
-        "dW = dW.clip(-1, 1)", "dW stays as it is; clipping belongs to the update", "FANN",
-        gradients(lambda name, g: clipped(g))),
+        "a layer where one exceeds the threshold",
+        "delta = delta.clip(-threshold, threshold)", "delta stays as it is", "FANN",
+        clip(clipping_errors)),
+    "gradient-clipped": numbered(
+        "no entry of any gradient exceeds a threshold, so that the direction of the gradient "
+        "changes silently",
+        "dW = dW.clip(-threshold, threshold)",
+        "dW stays as it is; clipping belongs to the update", "FANN",
+        clip(clipping_gradients)),
+    "gradient-clipped-by-norm": numbered(
+        "every gradient whose norm exceeds a threshold is scaled down to it, each array by itself",
+        "dW *= min(1, threshold / np.linalg.norm(dW))",
+        "dW stays as it is; clipping belongs to the update", "Keras's clipnorm, written by hand",
+        clip(clipping_norms)),
+    "gradient-clipped-by-global-norm": numbered(
+        "all gradients of the parameters are scaled down by one factor where their common norm "
+        "exceeds a threshold",
+        "norm = np.sqrt(sum((g**2).sum() for g in gradients)); g *= min(1, threshold / norm)",
+        "g stays as it is; clipping belongs to the update",
+        "torch's clip_grad_norm_, written by hand", clip(clipping_global_norm)),
     "weights-averaged-biases-summed": row(
         "the weight gradients are 1/N of what they should be, N the batch size, and the biases are "
         "right",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...reference import Answer, Case, Engine, Pass, Tables, evaluate
-from ..core import Fault, Faults, Make
+from .. import core
+from ..core import Fault, Faults, Make, Number
 from ..ways import Gradients, stateful, with_lines
 
 Update = Callable[[Gradients, Gradients], tuple[Gradients, Gradients]]
@@ -46,9 +47,13 @@ def add(g: Gradients, last: Gradients) -> tuple[Gradients, Gradients]:
     return total, total
 
 
-def heavy_ball(g: Gradients, last: Gradients) -> tuple[Gradients, Gradients]:
-    step = {name: 0.9 * last[name] + v for name, v in g.items()}
-    return step, step
+def heavy_ball(momentum: float) -> Make:
+    """The step in place of the gradient: what was left of the last one is in it."""
+    def update(g: Gradients, last: Gradients) -> tuple[Gradients, Gradients]:
+        step = {name: momentum * last[name] + v for name, v in g.items()}
+        return step, step
+
+    return remembering(update)
 
 
 def multiplied(g: Gradients, last: Gradients) -> tuple[Gradients, Gradients]:
@@ -141,11 +146,13 @@ FAULTS: Faults = {
         "x -= rate * dx; return dx",
         "return dx", "updates that run over every array with a gradient",
         in_place(real_inputs)),
-    "momentum-left-over": row(
-        "the first answer is right and the second 1.9 times as large, because what comes back is "
-        "the step and not the gradient",
-        "v = 0.9 * v + dW; return v", "v = 0.9 * v + dW; return dW",
-        "optimisers written into the backward pass", remembering(heavy_ball)),
+    "momentum-left-over": core.numbered(
+        "state",
+        "the first answer is right and the second nearly twice as large, because what comes back "
+        "is the step and not the gradient",
+        "v = momentum * v + dW; return v", "v = momentum * v + dW; return dW",
+        "optimisers written into the backward pass",
+        Number("momentum", 0.9, heavy_ball, 1e-3, 1.0)),
     "momentum-multiplied": row(
         "the first answer is zero and the later ones are products of gradients, because momentum "
         "is multiplied in where it should be added",

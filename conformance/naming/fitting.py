@@ -1,0 +1,151 @@
+"""The one number of a mistake, found from what the subject does: a rate, a decay, a threshold.
+
+Where a known mistake has a number in it, the programs that make it differ in that number. It is
+looked for by least squares: the subject's numbers less the mistake's, in units of what two right
+programs may lie apart, are made as small as they can be. Most mistakes are linear in their number,
+and then one secant step is exact. A number with few digits that does as well is taken in place of
+the best one. The mistake is then held to that number, and judged like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..faults.behaviour import ROUNDING
+from ..faults.core import Fault, Number, with_value
+from ..faults.together import together
+from ..properties.perturbed import UNIT
+from ..properties.tolerance import SLACK
+from ..reference import TABLES, Answer, DescriptionError
+from .witnessed import Witnessed
+
+Residuals = Callable[[float], Any]
+GRID = 9
+STARTS = 3
+STEPS = 30
+
+
+def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
+    """The mistake with the number that the subject has in it, going by these cases.
+
+    The mistake itself where it has no number, or where none makes it the subject's.
+    """
+    answered = [case for case in seen if isinstance(case.subject, Answer)]
+    if fault.number is None or fault.value is not None or not answered:
+        return fault
+    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
+    return fault if value is None else with_value(fault, value)
+
+
+# --- how far the subject and the mistake are apart ------------------------------------------------
+
+
+def _residuals(fault: Fault, seen: Sequence[Witnessed]) -> Any:
+    """Subject less mistake, as one vector, in units of what may be; None where shapes differ.
+
+    The mistake stands beside those that are known already.
+    """
+    parts = []
+    engine = (together((*seen[0].known, fault)) or fault).engine(TABLES)
+    for case in seen:
+        try:
+            theirs = engine(case.case)
+        except (ArithmeticError, ValueError, DescriptionError):
+            return None
+        found = apart(case, theirs)
+        if found is None:
+            return None
+        parts += found
+    return np.concatenate(parts)
+
+
+def apart(case: Witnessed, theirs: Answer) -> list[Any] | None:
+    """An array for the loss, where it counts, and for each gradient; None where shapes differ."""
+    mine, s = case.answer, case.spread
+    pairs = [(g, theirs.gradients.get(name, g), s.gradients[name].max(initial=0.0))
+             for name, g in mine.gradients.items()]
+    if not case.any_loss:
+        pairs.append((mine.loss, theirs.loss, s.loss))
+    if any(np.shape(a) != np.shape(b) for a, b, _ in pairs):
+        return None
+    return [in_units(a, b, SLACK * each, case.case.dtype) for a, b, each in pairs]
+
+
+def in_units(mine: Any, theirs: Any, tolerance: float, dtype: str) -> Any:
+    """The differences of two arrays over what is allowed; 0 where one of them is not finite."""
+    a, b = (np.ravel(np.asarray(each, dtype=float)) for each in (mine, theirs))
+    finite = np.isfinite(a) & np.isfinite(b)
+    allowed = tolerance + ROUNDING * UNIT[dtype] * np.abs(a[finite]).max(initial=0.0)
+    with np.errstate(all="ignore"):
+        return np.where(finite, np.nan_to_num((a - b) / allowed), 0.0)
+
+
+# --- the number -----------------------------------------------------------------------------------
+
+
+def solved(residuals: Residuals, number: Number) -> float | None:
+    """The value that makes the residuals smallest.
+
+    None where they do not depend on it, or where it is not one that anybody would write.
+    """
+    grid = np.geomspace(number.least, number.most, GRID)
+    tried = [(value, found) for value in sorted({number.usual, *map(float, grid)})
+             if (found := residuals(value)) is not None]
+    if len(tried) < 2 or not any(np.any(found != tried[0][1]) for _, found in tried[1:]):
+        return None
+    each = sorted(range(len(tried)), key=lambda i: size(tried[i][1]))[:STARTS]
+    best = min((descended(residuals, tried[i], tried[i - 1 if i else 1]) for i in each),
+               key=lambda point: size(point[1]))
+    return plain(residuals, *best) if number.may_be(best[0]) else None
+
+
+def size(found: Any) -> float:
+    return float(found @ found)
+
+
+Point = tuple[float, Any]
+
+
+def descended(residuals: Residuals, start: Point, beside: Point) -> Point:
+    """The best point that secant steps reach: each takes the residuals for linear in the number."""
+    best, last = start, beside
+    here = start
+    for _ in range(STEPS):
+        slope = (here[1] - last[1]) / (here[0] - last[0])
+        length = slope @ slope
+        if not length or not np.isfinite(length):
+            break
+        value = here[0] - float(slope @ here[1]) / length
+        found = residuals(value) if np.isfinite(value) else None
+        if found is None or value == here[0]:
+            break
+        last, here = here, (value, found)
+        if size(found) >= size(best[1]) and abs(value - last[0]) <= 1e-9 * abs(value):
+            break
+        best = min(best, here, key=lambda point: size(point[1]))
+    return best
+
+
+def plain(residuals: Residuals, value: float, found: Any) -> float:
+    """The number with fewest digits that does as well: all is within what may be."""
+    allowed = max(1.0, 2.0 * float(np.abs(found).max()))
+    for other in few_digits(value):
+        near = abs(other - value) <= 0.05 * abs(value)
+        there = residuals(other) if near else None
+        if there is not None and np.abs(there).max() <= allowed:
+            return other
+    return value
+
+
+FRACTIONS = [n / d for d in (3, 6, 7, 9) for n in range(1, d)]
+UNITS = [float(np.finfo(dtype).eps) for dtype in ("float64", "float32")]
+
+
+def few_digits(value: float) -> Iterator[float]:
+    """Numbers that somebody may have written down, near this one, the shortest first."""
+    yield float(f"{value:.1g}")
+    yield from (*FRACTIONS, *UNITS)
+    yield from (float(f"{value:.{digits}g}") for digits in (2, 3, 4))
