@@ -1,21 +1,23 @@
 """What can be claimed: each claim with a program that needs it, which conforms with it and does not without."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from backproof import Head, Layer, cases, cli, implementation, layers, verify
+from backproof.faults.ways import with_entry
+from backproof.judging.inferring import inferred
 from backproof.naming.words import describe
 from backproof.plug.implementing import CLAIMS, claims_of
 from backproof.plug.subject import subject_of
-from backproof.properties.claims import EVERYTHING, HEAD_SAYS, SAYS, Claims
+from backproof.properties.claims import EVERYTHING, HEAD_SAYS, SAYS, Claims, activation
 from backproof.properties.membership import covers, output_activation
-from backproof.properties.strategies import exact_cases
+from backproof.properties.strategies import chain, exact_cases
 from backproof.properties.strategies.mending import logits
 from backproof.record.notes import NoteKind
 from backproof.record.reading import read
-from backproof.reference import Case, DescriptionError, evaluate, parse
+from backproof.reference import TABLES, Case, DescriptionError, evaluate, parse
 from backproof.renderings import render
 from backproof.running.replay import replay
 from small_records import record
@@ -397,3 +399,113 @@ def test_a_softmax_of_one_output_has_a_constant_loss():
 def right(network, parameters, inputs, targets):
     answer = evaluate(Case(network, parameters, inputs, targets, str(inputs.dtype)))
     return answer.loss, answer.gradients
+
+
+# --- what is inferred where nothing is claimed ------------------------------------------------------
+
+
+def only_sigmoid(network, parameters, inputs, targets):
+    """Always a sigmoid, always half the sum of squares: it does not read the description."""
+    return half_squares(under(network, "sigmoid", "sigmoid"), parameters, inputs, targets)
+
+
+def under(network, hidden, last):
+    """The network with these activations, whatever it says."""
+    sizes = network.sizes
+    functions = [activation(hidden)] * (len(sizes) - 2)
+    return chain(sizes, [True] * (len(sizes) - 1), functions, Head(last, "squared_error"))
+
+
+def averaging(network, parameters, inputs, targets):
+    """The same with the first bias averaged over the batch."""
+    loss, gradients = only_sigmoid(network, parameters, inputs, targets)
+    return loss, gradients | {"0.bias": gradients["0.bias"] / len(inputs)}
+
+
+def by_name(network, parameters, inputs, targets):
+    """It reads the description, knows three activations and one loss, and raises on any other."""
+    assert network.head[1] == "squared_error", "squared error only"
+    return half_squares(network, parameters, inputs, targets)
+
+
+def two_layers(network, parameters, inputs, targets):
+    """Exactly one hidden layer of tanh, before a softmax with its cross-entropy."""
+    W, b, V, c = (parameters[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))  # noqa: N806
+    h = np.tanh(inputs @ W + b)
+    p = np.exp(h @ V + c) / np.exp(h @ V + c).sum(axis=1, keepdims=True)
+    dz = (p - targets) / len(p)
+    dh = (dz @ V.T) * (1 - h**2)
+    return -(targets * np.log(p)).sum() / len(p), network.pack([inputs.T @ dh, h.T @ dz], [dh.sum(0), dz.sum(0)])
+
+
+def wrong_forward(network, parameters, inputs, targets):
+    """It reads the description, and its tanh is another function."""
+    case = Case(network, parameters, inputs, targets, str(inputs.dtype))
+    halved = with_entry("activations", "tanh", lambda row: row._replace(f=lambda x: np.tanh(x / 2)))
+    answer = halved(TABLES)(case)
+    return answer.loss, answer.gradients
+
+
+INFERRED = {
+    only_sigmoid: '@implementation(hidden=["sigmoid"], heads=[Head("sigmoid", "squared_error", '
+                  'reduction="sum", scale=0.5)], bias="any", dtypes=["float64", "float32"])',
+    by_name: '@implementation(hidden=["identity", "sigmoid", "tanh"], heads=[Head("identity", "squared_error", '
+             'reduction="sum", scale=0.5), Head("sigmoid", "squared_error", reduction="sum", scale=0.5), '
+             'Head("tanh", "squared_error", reduction="sum", scale=0.5)], bias="any", '
+             'dtypes=["float64", "float32"])',
+    two_layers: '@implementation(hidden=["tanh"], heads=[Head("softmax", "cross_entropy", '
+                'reduction="mean_over_batch", targets="one_hot")], depth=(2, 2), dtypes=["float64", "float32"])',
+}
+
+
+@pytest.mark.parametrize("program", INFERRED, ids=lambda program: program.__name__)
+def test_the_decorator_is_inferred(program):
+    found = inferred(subject_of(program))
+    assert [note.kind for note in found.notes] == [NoteKind.INFERRED]
+    assert found.notes[0].endswith(f"held to it: {INFERRED[program]}")
+    claimed = eval(INFERRED[program].removeprefix("@"), {"implementation": implementation, "Head": Head})
+    assert replace(claims_of(claimed(lambda *_: None)), explored=True) == found.claims
+
+
+def test_what_is_inferred_is_what_it_is_held_to():
+    report = verify(only_sigmoid, examples=32, oracles="torch")
+    assert (report.verdict, report.reason) == ("conforms", "to claims that were inferred: see the note")
+    wrong = verify(averaging, examples=32, oracles="torch", stop_after=5)
+    assert [finding.wrong for finding in wrong.findings] == [("0.bias",)]
+
+
+def test_what_was_refused_is_never_green():
+    report = verify(by_name, examples=32, oracles="torch")
+    assert (report.verdict, report.total("failed"), report.total("errored")) == ("incomplete", 0, 0)
+    assert report.reason.startswith("explored: what it declines was not judged")
+
+
+def test_a_wrong_forward_is_not_left_out():
+    assert inferred(subject_of(wrong_forward)) == (EVERYTHING, [], 0)
+
+
+def test_nothing_is_inferred_where_no_loss_agrees():
+    assert inferred(subject_of(lambda *given: (1.0, half_squares(*given)[1]))).claims == EVERYTHING
+
+
+def test_a_claim_is_not_inferred():
+    subject = subject_of(implementation(**TANH)(only_sigmoid_too))
+    assert inferred(subject) == (subject.claims, [], 0)
+
+
+def only_sigmoid_too(*given):
+    return only_sigmoid(*given)
+
+
+def test_a_fixed_depth_is_told_the_claim_to_write():
+    head = Head("softmax", "cross_entropy", targets="one_hot", logits=20)
+    report = verify(implementation(hidden=["tanh"], heads=[head])(two_layers_too), examples=2)
+    assert report.verdict == "not_judged"
+    assert report.reason.endswith("it was asked a network of depth 1, and answers one of depth 2: "
+                                  "claim depth=(2, 2) if it has no other")
+    fixed = implementation(hidden=["tanh"], heads=[head], depth=(2, 2))(lambda *given: two_layers(*given))
+    assert verify(fixed, examples=32, oracles="torch").verdict == "conforms"
+
+
+def two_layers_too(*given):
+    return two_layers(*given)

@@ -20,6 +20,7 @@ from ..properties.strategies import Style, build, chain
 from ..properties.tolerance import SLACK, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case
+from . import hints
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
@@ -49,9 +50,11 @@ def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
         unfitted = note is not None and note.kind is NoteKind.UNFITTED
         notes += [note] if note and not (subject.claims.explored and unfitted) else []
     if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
-        raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}")
+        raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}"
+                        f"{hints.of_depth(subject, smallest)}")
     if first is not None and not _answers_any(subject):
-        raise NotJudged(f"your adapter is broken, its gradient was not judged: {_message(first)}")
+        raise NotJudged("your adapter is broken, its gradient was not judged: "
+                        f"{_message(first)}{hints.of_depth(subject, smallest)}")
     return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
 
 

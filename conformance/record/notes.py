@@ -8,6 +8,7 @@ from enum import Enum
 class NoteKind(Enum):
     """What a note is about; the value is what a record says."""
 
+    INFERRED = "inferred_claims"
     REDUCTION = "reduction"
     UNFITTED = "unfitted_reduction"
     DECLINED = "declined"

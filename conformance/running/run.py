@@ -9,6 +9,7 @@ from itertools import chain as chained
 from itertools import islice
 
 from .. import oracles
+from ..judging.inferring import inferred
 from ..judging.judge import Judge
 from ..judging.plan import Plan, drawn
 from ..judging.smoke import NotJudged, smoke
@@ -43,8 +44,10 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     try:
         names = _oracles(plan)
         absent = _absent(names)
+        guessed = inferred(subject)
+        subject = replace(subject, claims=guessed.claims)
         claims, notes = smoke(subject)
-        report.notes += notes
+        report.notes += [*guessed.notes, *notes]
     except NotJudged as error:
         report.reason = f"smoke: {error}"
         return _closed(report, started)
@@ -53,6 +56,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         return _closed(report, started)
     judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result,
                   plan.seed, plan.entrywise)
+    if guessed.refused:
+        judge.tally.counts["answers"]["declined"] += guessed.refused
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
