@@ -14,7 +14,7 @@ from ..reference.network import PENALISED, PENALTIES, REDUCTIONS, LossSpec, Netw
 from ..reference.parse import clip_of, not_zero
 from .structures import PLAIN, STRUCTURES
 
-BIAS = ("always", "never", "any", "all_or_none")
+BIAS = ("always", "never", "any", "all_or_none", "layer")
 MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index")
 Range = tuple[int, int | None]
@@ -261,6 +261,8 @@ class Claims:
 
     def least_parameters(self, head: Head) -> int:
         """How many parameters the smallest chain with this head has."""
+        if self.bias == "layer":  # one number a layer
+            return 2 * (self.depth[0] - 1) + head.several.outputs[0] + 1
         bias = int(self.bias == "always")
         return (self.depth[0] - 1) * (1 + bias) + head.several.outputs[0] * (1 + bias)
 
@@ -322,7 +324,8 @@ SAYS = {
     "same_hidden": "one activation for all hidden layers",
     "same_output": "the output activation is that of the hidden layers",
     "same_widths": "one number of units for all hidden layers",
-    "bias": '"always", "never", "any" (each layer as it comes) or "all_or_none"',
+    "bias": '"always", "never", "any" (each layer as it comes), "all_or_none", or "layer": one '
+            "number for all units of a layer",
     "depth": "how many layers with units: (least, most), None for no limit",
     "batch": "how many examples: (least, most), None for no limit",
     "dtypes": '"float64", "float32"',

@@ -38,7 +38,10 @@ def finite(case: Case) -> bool:
 
 
 def biased(claims: Claims, network: Network) -> bool:
-    given = [bool(spec.options["bias"]) for _, spec in network.walk() if "bias" in spec.options]
+    options = [spec.options["bias"] for _, spec in network.walk() if "bias" in spec.options]
+    if "layer" in options or claims.bias == "layer":
+        return claims.bias == "layer" and set(options) == {"layer"}
+    given = list(map(bool, options))
     return {"always": all(given), "never": not any(given), "any": True,
             "all_or_none": all(given) or not any(given)}[claims.bias]
 

@@ -79,6 +79,13 @@ def one_bias_switch(network, parameters, inputs, targets):
     return half_squares(network, parameters, inputs, targets)
 
 
+def one_bias_a_layer(network, parameters, inputs, targets):
+    """A library with one number added to all units of a layer."""
+    assert all(parameters[name].shape == (1,) for name in parameters if name.endswith("bias"))
+    loss, gradients = half_squares(network, parameters, inputs, targets)
+    return loss, {name: np.atleast_1d(g.sum()) if name.endswith("bias") else g for name, g in gradients.items()}
+
+
 def one_width(network, parameters, inputs, targets):
     """A library with a number of hidden layers and one number of units for all of them."""
     assert len(set(network.sizes[1:-1])) <= 1, "one width for all hidden layers"
@@ -140,6 +147,7 @@ TANH = {"hidden": ["tanh"], "heads": [SQUARED], "depth": (1, 4)}
 CROSS = {"hidden": ["tanh"], "depth": (1, 3)}
 NEED = {  # program, claims without it, the claim
     "bias": (one_bias_switch, {**TANH, "bias": "any"}, {"bias": "all_or_none"}),
+    "bias of a layer": (one_bias_a_layer, TANH, {"bias": "layer"}),
     "same_widths": (one_width, TANH, {"same_widths": True}),
     "same_output": (
         one_function, {"hidden": ["tanh", "sigmoid"], "depth": (1, 4),
@@ -187,6 +195,7 @@ DRAWN = {name: Claims(**{**without, **claim}) for name, (_, without, claim) in N
                                       layers=("dense", "sequence", "shared", "activation_first")),
     "same output, structures": Claims(hidden=("tanh", "identity"), same_output=True, layers="all", heads=(
         Head("tanh", "squared_error"), Head("identity", "absolute_error"))),
+    "bias of a layer, structures": Claims(hidden=("tanh", "relu"), bias="layer", layers="all", max_parameters=40),
     "clipped softmax": Claims(heads=(Head("softmax", "cross_entropy", clip=1e-3),), dtypes=("float32", "float64")),
     "small logits": Claims(hidden=("relu",), heads=(Head("softmax", "squared_error", logits=1.0),)),
     "all at once": Claims(hidden=("sigmoid",), heads=(
@@ -327,7 +336,7 @@ def test_claims_are_listed(capsys):
     ("l2=0.1, l2_on='all', bias='never'", 'l2_on="all" is of biases too'),
     ("l2=-1.0", "l2 is -1.0"),
     ("made_of=['numpy']", "made_of: unknown 'numpy'"),
-    ("bias='layer'", "bias: unknown 'layer'"),
+    ("bias='unit'", "bias: unknown 'unit'"),
     ("heads=[Head('sigmoid', 'binary_cross_entropy', clip=1e-7, log_floor=1e-7)]", "contradict each other"),
     ("heads=[Head('sigmoid', 'binary_cross_entropy', clip=0.5)]", "clip: received 0.5"),
     ("heads=[Head('identity', 'squared_error', clip=1e-7)]", "squared_error is no loss of probabilities"),

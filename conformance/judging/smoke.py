@@ -95,7 +95,8 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     high = head.outputs[1]
     sizes = [1] * depth + [least if high is None else min(least, high)]
     hidden = [*claims.hidden_of(head)[:1]] * (depth - 1)
-    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head, claims.loss_of(head))
+    bias = "layer" if claims.bias == "layer" else claims.bias != "never"
+    network = chain(sizes, [bias] * depth, hidden, head, claims.loss_of(head))
     most = claims.batch[1]
     size = max(batch, claims.batch[0])
     batch = size if most is None else min(size, most)

@@ -46,13 +46,14 @@ def implementation(
     hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1});
     same_hidden: one of them for all hidden layers; same_output: it is the output's too;
     same_widths: they have one number of units. heads: output activations with their losses. bias:
-    "always", "never", "any" (each layer as it comes), or "all_or_none". batch, depth: (least,
-    most), None for no limit; depth counts layers with units. dtypes: "float64", "float32".
-    max_parameters: the largest network to send. layers: "dense" for plain chains, and what else
-    networks may have ("parallel", "shared", "sequence", ...), or "all". l2: l2 / 2 times the sum of
-    squares is in the loss and in the gradients; l2_on: of "weights", or of "all"; l2_reduction:
-    "sum", or "mean_over_batch" where it is divided by the number of examples. made_of: the
-    libraries it is built from ("torch", "jax"), which then do not witness for it.
+    "always", "never", "any" (each layer as it comes), "all_or_none", or "layer" (one number for all
+    units of a layer, of shape (1,)). batch, depth: (least, most), None for no limit; depth counts
+    layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
+    layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
+    "sequence", ...), or "all". l2: l2 / 2 times the sum of squares is in the loss and in the gradients;
+    l2_on: of "weights", or of "all"; l2_reduction: "sum", or "mean_over_batch" where it is divided
+    by the number of examples. made_of: the libraries it is built from ("torch", "jax"), which then
+    do not witness for it.
 
     Raises DescriptionError for an unknown claim, by name, for a claim that cannot be, and where the
     brackets are missing.

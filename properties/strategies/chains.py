@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...reference import LayerSpec, LossSpec, Network
 from ..claims import Claims, Head, Range, activation, loss_of
-from ..structure import Choose
+from ..structure import Bias, Choose
 from ..structures import chain as chain_of
 
 DEEPEST = 12
@@ -26,12 +26,13 @@ def within(values: Sequence[int], limits: Range) -> list[int]:
     return inside or [low]
 
 
-def count(sizes: Sequence[int], biases: Sequence[bool]) -> int:
+def count(sizes: Sequence[int], biases: Sequence[Bias]) -> int:
     """The parameters of a chain of these sizes."""
-    return sum(m * (n + b) for n, m, b in zip(sizes, sizes[1:], biases, strict=False))
+    return sum(m * n + (1 if bias == "layer" else m * bool(bias))
+               for n, m, bias in zip(sizes, sizes[1:], biases, strict=False))
 
 
-def chain(sizes: Sequence[int], biases: Sequence[bool], hidden: Sequence[LayerSpec],
+def chain(sizes: Sequence[int], biases: Sequence[Bias], hidden: Sequence[LayerSpec],
           head: Head, loss: LossSpec | None = None) -> Network:
     """A chain as a Network, with the head's output activation and loss, or another loss."""
     after = [*hidden, activation(head.activation)]
@@ -74,7 +75,7 @@ def sizes_of(choose: Choose, layers: int, outputs: Range, alike: bool = False) -
     return sizes
 
 
-def narrowed(sizes: Sequence[int], biases: Sequence[bool], outputs: Range,
+def narrowed(sizes: Sequence[int], biases: Sequence[Bias], outputs: Range,
              limit: int | None, alike: bool = False) -> list[int]:
     """The sizes, the largest made smaller until the chain has at most `limit` parameters.
 
@@ -101,7 +102,7 @@ class Parts:
     """A chain on its way: units per level, a bias or none per level, the hidden activations."""
 
     sizes: list[int]
-    biases: list[bool]
+    biases: list[Bias]
     hidden: list[LayerSpec]
 
     def shorter(self) -> Parts:
@@ -120,12 +121,15 @@ def chain_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     while (limit is not None and count(parts.sizes, parts.biases) > limit
            and len(parts.biases) > max(1, claims.depth[0])):
         parts = parts.shorter()
-    if limit is not None and claims.bias != "always" and count(parts.sizes, parts.biases) > limit:
+    spared = claims.bias in ("any", "all_or_none")
+    if limit is not None and spared and count(parts.sizes, parts.biases) > limit:
         parts.biases = [False] * len(parts.biases)
     return chain(parts.sizes, parts.biases, parts.hidden, head, claims.loss_of(head))
 
 
-def _biases(choose: Choose, claims: Claims, depth: int) -> list[bool]:
+def _biases(choose: Choose, claims: Claims, depth: int) -> list[Bias]:
+    if claims.bias == "layer":
+        return ["layer"] * depth
     if claims.bias == "any":
         return [choose((True, True, False)) for _ in range(depth)]
     if claims.bias == "all_or_none":
