@@ -50,10 +50,10 @@ def implementation(
     units of a layer, of shape (1,)). batch, depth: (least, most), None for no limit; depth counts
     layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
     layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
-    "sequence", ...), or "all". l2: l2 / 2 times the sum of squares is in the loss and in the gradients;
-    l2_on: of "weights", or of "all"; l2_reduction: "sum", or "mean_over_batch" where it is divided
-    by the number of examples. made_of: the libraries it is built from ("torch", "jax"), which then
-    do not witness for it.
+    "sequence", ...), or "all". l2: l2 / 2 times the sum of squares is in the loss, and l2 W in the
+    gradients; l2_on: of "weights", or of "all"; l2_reduction: "sum", or "mean_over_batch" where it
+    is divided by the number of examples. made_of: the libraries it is built from ("torch", "jax"),
+    which then do not witness for it.
 
     Raises DescriptionError for an unknown claim, by name, for a claim that cannot be, and where the
     brackets are missing.
