@@ -16,7 +16,7 @@ LAYER = "layer"
 SITES = {True: Site("weight", "bias"), False: Site("weight"),
          LAYER: Site("weight", "bias", per_unit=False)}
 BIAS = Option(lambda value: isinstance(value, bool) or value == LAYER,
-              f'true, false, or "{LAYER}" for one number', True)
+              f'true or false, or "{LAYER}" for one number', True)
 
 
 def sites(spec: LayerSpec) -> tuple[Site, ...]:
