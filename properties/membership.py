@@ -9,7 +9,7 @@ import numpy as np
 
 from ..reference import Case, LayerSpec, Network, infer
 from .claims import Claims, Head, Range, activation
-from .strategies.grown import parameters
+from .strategies.chains import parameters
 from .strategies.mending import logits
 from .structures import structured
 

@@ -21,9 +21,14 @@ SAMPLES = 8
 
 
 def textbook(tables: Tables = TABLES) -> Tables:
-    """The tables with each row's textbook variant in its place.
+    """The tables with each row's textbook variant in its place: the programs that lose most digits.
 
-    Its 1 - y², say, loses digits that a tolerance must allow for.
+    A tolerance must allow for what its 1 - y², say, has lost. Programs may also mix forms, one of f
+    with another of f', or have one in this layer and another in the next: there are too many mixes
+    to sample each. It is not needed. Errors as small as roundings pass through a program linearly,
+    so that what a mix is off by is a sum over the places where it computes something, and no place
+    owes more than the variant does there. That only fails where the variant's own errors cancel
+    each other and those of a mix do not, so f and f' of a variant share no intermediate result.
     """
     activations = {name: row.variants[0] if row.variants else row
                    for name, row in tables.activations.items()}
@@ -117,11 +122,8 @@ def _spread(case: Case, samples: int, seed: int) -> Spread:
     with np.errstate(all="ignore"):
         trace = forward(wide)
         truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
-        each = [_sampled(stack, truth, tables, case.dtype) for tables in variants(case)]
-        s = {k: np.maximum.reduce([found.gradients[k] for found, _ in each])
-             for k in truth.gradients}
-        loss = float(max(found.loss for found, _ in each))
-        return Spread(truth, loss, s, unclear(wide, trace, each[0][1], case.dtype))
+        s, runs = _sampled(stack, truth, case.dtype)
+        return Spread(truth, float(s.loss), s.gradients, unclear(wide, trace, runs, case.dtype))
 
 
 def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMPLES) -> Answer:
@@ -140,21 +142,11 @@ def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMP
         return Answer(_deviation(runs.loss.raw, middle.loss, case.dtype), each)
 
 
-def variants(case: Case) -> list[Tables]:
-    """The programs whose rounding a tolerance must cover: the textbook's, which loses most.
-
-    Where the loss takes the logarithm of a probability, the reference's too: in the textbook's
-    y(1 - y) / (1 - y) the rounding of y cancels, in the accurate row's it does not.
-    """
-    of_probabilities = TABLES.losses[case.network.loss.kind].domain[1] == 1.0
-    return [TEXTBOOK, TABLES] if of_probabilities else [TEXTBOOK]
-
-
-def _sampled(stack: Case, truth: Answer, tables: Tables, dtype: str) -> tuple[Answer, Trace]:
-    """The spread of one program's samples, as an Answer, and their forward pass."""
-    runs = forward(stack, tables)
-    gradients = backprop.backward(stack, runs, tables)
-    loss = _deviation(backprop.loss(stack, runs, tables).raw, truth.loss, dtype)
+def _sampled(stack: Case, truth: Answer, dtype: str) -> tuple[Answer, Trace]:
+    """The spread of the textbook's samples, as an Answer, and their forward pass."""
+    runs = forward(stack, TEXTBOOK)
+    gradients = backprop.backward(stack, runs, TEXTBOOK)
+    loss = _deviation(backprop.loss(stack, runs, TEXTBOOK).raw, truth.loss, dtype)
     return Answer(loss, {k: _deviation(gradients[k].raw, g, dtype)
                          for k, g in truth.gradients.items()}), runs
 

@@ -2,7 +2,10 @@
 
 The rows are the accurate forms, computed through exp(-|x|): the textbook tanh' = 1 - y² has lost
 every digit at x = 20. Other right programs use the textbook forms all the same, so a row lists
-them as `variants`, which a tolerance must cover.
+them as `variants`, which a tolerance must cover. A program may mix the forms, one of f with
+another of f': so a variant holds, of each, the form that loses most, and its f' computes what it
+needs from x by itself. Were it given the variant's y, their roundings would cancel where a loss
+divides by y or 1 - y, and a program with two forms would look wrong.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ def tanh_derivative(x: Array, y: Array) -> Array:
     return 4.0 * sigmoid_derivative(2.0 * x, y)
 
 
-def _sigmoid_by_tanh(x: Array) -> Array:
+def sigmoid_by_tanh(x: Array) -> Array:
     """(1 + tanh(x/2)) / 2, as XLA computed it for years.
 
     It is right to one rounding of 1, and so has no digits left where x is far below zero.
@@ -58,12 +61,24 @@ def _tanh_by_exp(x: Array) -> Array:
     return np.where(x > 0, y, -y)
 
 
+def _textbook_sigmoid_derivative(x: Array, y: Array) -> Array:
+    """s (1 - s)."""
+    s = sigmoid_by_tanh(x)
+    return s * (1.0 - s)
+
+
+def _textbook_tanh_derivative(x: Array, y: Array) -> Array:
+    """1 - t²: near its ends tanh itself owes more than the quotient of exponentials does."""
+    t = np.tanh(x)
+    return 1.0 - t * t
+
+
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) without overflow."""
     return np.where(x > 0, x, 0.0) + log1p(_decay(x))
 
 
-def _softplus_by_log(x: Array) -> Array:
+def softplus_by_log(x: Array) -> Array:
     """log(1 + exp(x)) as it is written, but for the overflow."""
     return np.where(x > 0, x, 0.0) + np.log(1.0 + _decay(x))
 
@@ -122,7 +137,7 @@ def silu_derivative(x: Array, y: Array) -> Array:
 
 
 def _textbook_silu_derivative(x: Array, y: Array) -> Array:
-    s = _sigmoid_by_tanh(x)
+    s = sigmoid_by_tanh(x)
     return s * (1.0 + x * (1.0 - s))
 
 
@@ -159,6 +174,16 @@ def leaky_relu_derivative(x: Array, y: Array, slope: float) -> Array:
     return np.where(x > 0, 1.0, slope + 0.0 * x)
 
 
+def _leaky_relu_by_magnitude(x: Array, slope: float) -> Array:
+    """(1 + slope) / 2 x + (1 - slope) / 2 |x|, Theano's: below zero the digits of x cancel."""
+    return (0.5 * (1.0 + slope)) * x + (0.5 * (1.0 - slope)) * magnitude(x)
+
+
+def _leaky_relu_derivative_by_sign(x: Array, y: Array, slope: float) -> Array:
+    half = 0.5 * (1.0 - slope) * np.where(x > 0, 1.0, 0.0 * x - 1.0)
+    return 0.5 * (1.0 + slope) + half
+
+
 POSITIVE = (0.0, INFINITY)
 UNIT = (0.0, 1.0)
 _gelu, _gelu_textbook = gelu(normal_cdf), gelu(_textbook_cdf)
@@ -166,23 +191,26 @@ _gelu, _gelu_textbook = gelu(normal_cdf), gelu(_textbook_cdf)
 ACTIVATIONS: dict[str, Activation] = {
     "identity": elementwise(lambda x: x, lambda x, y: 1.0),
     "sigmoid": elementwise(sigmoid, sigmoid_derivative, range=UNIT,
-                           variants=(elementwise(_sigmoid_by_tanh, lambda x, y: y * (1.0 - y)),)),
+                           variants=(elementwise(sigmoid_by_tanh, _textbook_sigmoid_derivative),)),
     "tanh": elementwise(np.tanh, tanh_derivative, range=(-1.0, 1.0),
-                        variants=(elementwise(_tanh_by_exp, lambda x, y: 1.0 - y * y),)),
+                        variants=(elementwise(_tanh_by_exp, _textbook_tanh_derivative),)),
     "relu": elementwise(lambda x: np.where(x > 0, x, 0.0 * x),
                         lambda x, y: np.where(x > 0, 1.0, 0.0 * x),
                         kinks=(0.0,), range=POSITIVE),
     "leaky_relu": elementwise(leaky_relu, leaky_relu_derivative,
-                              kinks=(0.0,), options=_slope(0.01)),
+                              kinks=(0.0,), options=_slope(0.01),
+                              variants=(elementwise(_leaky_relu_by_magnitude,
+                                                    _leaky_relu_derivative_by_sign, kinks=(0.0,),
+                                                    options=_slope(0.01)),)),
     "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE,
-                            variants=(elementwise(_softplus_by_log,
-                                                  lambda x, y: _sigmoid_by_tanh(x)),)),
+                            variants=(elementwise(softplus_by_log,
+                                                  lambda x, y: sigmoid_by_tanh(x)),)),
     "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
                              variants=(elementwise(_textbook_gelu_tanh,
                                                    _textbook_gelu_tanh_derivative),)),
     "silu": elementwise(lambda x: x * sigmoid(x), silu_derivative,
-                        variants=(elementwise(lambda x: x * _sigmoid_by_tanh(x),
+                        variants=(elementwise(lambda x: x * sigmoid_by_tanh(x),
                                               _textbook_silu_derivative),)),
     "softmax": Activation(softmax, None, softmax_backward, range=UNIT,
                           variants=(Activation(_softmax_by_lse, None, softmax_backward,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .activations import UNIT, sigmoid, softmax, softplus
+from .activations import UNIT, sigmoid, sigmoid_by_tanh, softmax, softplus, softplus_by_log
 from .kinds import Array, Loss
 
 
@@ -64,8 +64,11 @@ def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
 
 
 def _sigmoid_cross_entropy_by_parts(z: Array, t: Array) -> Array:
-    """(1 - t) z + (log(1 + exp(-z))), PyTorch's: a large negative z takes digits with it."""
-    return (1.0 - t) * z + softplus(-z)
+    """z - t z + log(1 + exp(-z)): a large z takes digits with it on either side of zero.
+
+    The row does so on one side, PyTorch's (1 - t) z + softplus(-z) on the other.
+    """
+    return (z - t * z) + softplus_by_log(-z)
 
 
 VALUES = ("real", "one_hot", "soft", "binary")
@@ -86,7 +89,7 @@ LOSSES: dict[str, Loss] = {
                                  "element", BINARY, UNIT),
     "sigmoid_cross_entropy": Loss(
         sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY,
-        variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid(z) - t,
+        variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid_by_tanh(z) - t,
                        "element", BINARY),)),
     "inner_product": Loss(lambda p, t: p * t, lambda p, t: t, "element", ("real",)),
 }

@@ -143,12 +143,14 @@ def test_ranges(name):
 @pytest.mark.parametrize("name", [name for name, row in ACTIVATIONS.items() if row.variants])
 def test_variants_agree_with_their_row(name):
     x = np.linspace(-4, 4, 41)
-    row = ACTIVATIONS[name]
+    row, options = ACTIVATIONS[name], OPTIONS.get(name, {})
     for variant in row.variants:
-        np.testing.assert_allclose(variant.f(x), row.f(x), rtol=1e-11)
-        y = variant.f(x)
-        np.testing.assert_allclose(variant.backward(x, y, x), row.backward(x, row.f(x), x), rtol=1e-9, atol=1e-14)
-        assert variant.df is None or np.array_equal(variant.backward(x, y, x), x * variant.df(x, y))
+        y, right = variant.f(x, **options), row.f(x, **options)
+        np.testing.assert_allclose(y, right, rtol=1e-11)
+        np.testing.assert_allclose(variant.backward(x, y, x, **options), row.backward(x, right, x, **options),
+                                   rtol=1e-9, atol=1e-14)
+        assert variant.df is None or np.array_equal(variant.backward(x, y, x, **options),
+                                                    x * variant.df(x, y, **options))
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

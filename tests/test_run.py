@@ -308,7 +308,7 @@ MISBEHAVING = {  # subject: property, outcome, words
 @pytest.mark.parametrize("name", MISBEHAVING)
 def test_whatever_a_subject_does_is_a_finding(name):
     subject, broken, outcome, words = MISBEHAVING[name]
-    report = plain(subject, examples=40, stop_after=1)
+    report = plain(subject, examples=40, stop_after=4)
     assert report.verdict == "does_not_conform", report
     assert (report.findings[0].property, report.findings[0].outcome) == (broken, outcome)
     assert [word for word in words if word not in text(report)] == [], text(report)
@@ -421,7 +421,7 @@ def test_ctrl_c_leaves_the_record_so_far(calls):
     assert "interrupted" in report.reason
     assert report.networks < 8
     assert json.dumps(report.to_json())
-    assert bool(report.counts) == (calls > 1)
+    assert bool(report.counts) == (calls > 0)
     assert report.total("passed") >= calls - 1  # the smoke test's one
 
 

@@ -362,10 +362,12 @@ def test_it_takes_the_textbook_in_the_tolerance(monkeypatch):
 def test_every_variant_is_another_program_of_the_same_function():
     x, dy = np.linspace(-4, 4, 42).reshape(3, 14), np.linspace(1, 2, 42).reshape(3, 14)
     for name, row in ACTIVATIONS.items():
+        options = {option: each.default for option, each in row.options.items()}
         for variant in row.variants:
-            y = row.f(x)
-            assert np.allclose(variant.f(x), y, rtol=1e-9, atol=1e-12), name
-            assert np.allclose(variant.backward(x, y, dy), row.backward(x, y, dy), rtol=1e-9, atol=1e-12), name
+            y = row.f(x, **options)
+            assert np.allclose(variant.f(x, **options), y, rtol=1e-9, atol=1e-12), name
+            assert np.allclose(variant.backward(x, y, dy, **options), row.backward(x, y, dy, **options),
+                               rtol=1e-9, atol=1e-12), name
             assert textbook().activations[name] is variant
 
 

@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from ..plug.limits import limit
+from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
 
 QUESTION_SECONDS = 10.0
@@ -13,17 +14,41 @@ OURS = Path(__file__).parent.parent
 SUBJECTS = OURS / "plug" / "subjects"
 
 
+EARLY = 32
+
+
+class Numbered:
+    """An engine whose questions are counted; the first ones are kept, with their answers."""
+
+    def __init__(self, engine: Engine):
+        self.engine, self.count = engine, 0
+        self.early: list[tuple[int, Case, Answer]] = []
+
+    def __call__(self, case: Case) -> Answer:
+        self.count += 1
+        number = self.count
+        answer = self.engine(case)
+        if number <= EARLY:
+            self.early.append((number, case, answer))
+        return answer
+
+    @property
+    def notes(self) -> set[str]:
+        """What the engine noted about its answers."""
+        return getattr(self.engine, "notes", set())
+
+
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The subject called sys.exit, or raised what is no Exception."""
 
 
 def question(engine: Engine, case: Case) -> Answer:
-    """The engine's answer.
+    """The engine's answer. What it switches on, such as np.seterr(all="raise"), ends with it.
 
     Raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit.
     """
     try:
-        with limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
+        with undisturbed(), limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
             return engine(case)
     except SystemExit as error:
         raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error

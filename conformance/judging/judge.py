@@ -29,11 +29,17 @@ from .against import Sides, directions, entries, of_answer
 from .asking import last_line, question
 from .confirming import Cases, Confirming, kinds_of
 from .plan import drawn
+from .smoke import Attempt
 from .tally import Failure, Tally
 
 PER_NETWORK = 5
 OTHERS, OTHERS_SEED = 40, 7
 EIGHT = 8
+
+
+def valid(s: Spread) -> bool:
+    """Whether right programs agree on the case in its dtype: it is finite, and on no kink."""
+    return s.finite and not s.unclear
 
 
 class Judge:
@@ -64,6 +70,11 @@ class Judge:
 
     # --- asking -----------------------------------------------------------------------------------
 
+    @property
+    def asked(self) -> int:
+        """How many questions the subject was asked; 0 where nobody counts."""
+        return int(getattr(self.engine, "count", 0))
+
     def question(self, case: Case) -> Answer:
         """The engine's answer; raises what `question` raises."""
         return question(self.engine, case)
@@ -73,19 +84,32 @@ class Judge:
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        s = spread(case)
-        if s.unclear or not s.finite:
+        if not valid(spread(case)):
             return None
         try:
             answer = self.question(case)
         except Exception as error:
             self.refused(case, error)
             return None
+        return self.heard(case, answer, spread(case))
+
+    def heard(self, case: Case, answer: Answer, s: Spread) -> Reply:
+        """An answer that was given, with its tolerances, its values checked."""
         self.count("contract", "passed", case)
         self.count("answers", "passed", case)
         reply = measured(case, answer, s)
         self.check_values(reply, answer, s)
         return reply
+
+    def smoked(self, attempts: Iterable[Attempt]) -> None:
+        """Judge what was asked in the smoke like all else; a wrong answer is asked for again."""
+        for case, s, answer, error in attempts:
+            if error is not None:
+                self.refused(case, error)
+            elif answer is not None and valid(s):
+                reply = self.heard(case, answer, s)
+                if case in self.suspects or case in self.wrong_losses:
+                    self.some(state_probes(), len(state_probes()), reply)
 
     def refused(self, case: Case, error: Exception) -> None:
         """No answer: a broken contract, a declined question, a crash or a hang, each by name."""
@@ -173,6 +197,9 @@ class Judge:
             return
         self.count("reference", judgement.outcome, case, why=judgement.why)
         if judgement.outcome == "inconclusive":
+            row = self.tally.row(case)
+            if row is not None:
+                row.unsure = True
             note = Note(f"inconclusive: {judgement.why}", NoteKind.INCONCLUSIVE)
             self.tally.notes[note] = None
 
@@ -183,12 +210,17 @@ class Judge:
     # --- one network ------------------------------------------------------------------------------
 
     def network(self, case: Case) -> None:
-        """Everything there is to ask about one network."""
+        """Everything there is to ask about one network; one that is not valid is only counted."""
+        if not valid(spread(case)):
+            self.tally.invalid += 1
+            return
         self.tally.networks += 1
         self.suspects.clear()
         self.wrong_losses.clear()
         self.unmeasured = True
+        self.tally.begin(case, self.asked + 1)
         first = self.ask(case)
+        self.tally.end(first is not None)
         if first is None:
             return
         self.identities(first)
@@ -226,16 +258,18 @@ class Judge:
 
         state = state_probes()
         others = sorted((name for name in PROPERTIES if name not in state), key=times_run)
-        left = len(state) + self.per_network
-        for name in state + others:
-            if time.monotonic() > self.deadline:
+        self.some(state, len(state), first)
+        self.some(others, self.per_network, first)
+
+    def some(self, names: Iterable[str], most: int, first: Reply) -> None:
+        """As many of these identities as there may be, of those that apply."""
+        for name in names:
+            if not most or time.monotonic() > self.deadline:
                 return
             asked = PROPERTIES[name].question(first.case, self.claims, self.rng)
             if asked is not None and all(kept(self.claims, case) for case in asked.cases):
                 self.identity(name, first, asked)
-                left -= 1
-            if not left:
-                return
+                most -= 1
 
     def identity(self, name: str, first: Reply, asked: Question) -> None:
         """Ask what the identity needs and judge its equations."""

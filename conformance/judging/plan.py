@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 if TYPE_CHECKING:
     from ..reference import Case
 
-CHUNK = 25
+BYTES = 4096   # more than any draw reads
+PATIENCE = 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,25 +45,38 @@ class Plan:
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:
-    """Endless draws from a strategy, the same for the same start.
+    """Endless draws from a strategy, each independent of the others; the same for the same start.
 
-    No profile and no database is touched.
+    The strategy reads random bytes, as under a fuzzer: Hypothesis's own search changes what it drew
+    before, so that one network comes in many guises and rare features come in clusters. No profile
+    and no database is touched.
     """
-    chunk = start * 1_000_003
-    while True:
-        yield from _chunk(strategy, chunk)
-        chunk += 1
-
-
-def _chunk(strategy: SearchStrategy[Any], number: int) -> list[Any]:
     found: list[Any] = []
 
-    @seed(number)
-    @settings(max_examples=CHUNK, database=None, deadline=None, phases=(Phase.generate,),
-              suppress_health_check=tuple(HealthCheck), derandomize=False)
+    @settings(database=None, deadline=None, phases=(Phase.generate,),
+              suppress_health_check=tuple(HealthCheck))
     @given(strategy)
     def collect(value: Any) -> None:
         found.append(value)
 
-    collect()
-    return found
+    draw, random = cast(Any, collect).hypothesis.fuzz_one_input, Random(start)
+    while True:
+        draw(random.randbytes(BYTES))
+        yield from found
+        found.clear()
+
+
+def different(draws: Iterable[T], key: Callable[[T], Any], seen: Iterable[Any] = ()) -> Iterator[T]:
+    """The draws without those whose key came before, or is among `seen`.
+
+    Where the keys run out, draws come again rather than never: every new key allows one draw to be
+    left out, and PATIENCE are allowed from the start.
+    """
+    known, left = set(seen), PATIENCE
+    for draw in draws:
+        if (which := key(draw)) in known and left:
+            left -= 1
+            continue
+        left += which not in known
+        known.add(which)
+        yield draw

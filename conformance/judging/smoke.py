@@ -1,61 +1,82 @@
-"""The first question: one smallest case, then the reported reductions fitted.
+"""The first questions: smallest cases of every head, from which reported reductions are fitted.
 
 "Your adapter is broken" is not "your gradient is wrong": what answers no smallest case is not
-judged.
+judged. What answers some is, and so is every answer given here.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..plug.contract import BrokenContract, Declined
+from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
 from ..properties.claims import Claims, Head
 from ..properties.measured import apart
 from ..properties.strategies import Style, build, chain
-from ..properties.tolerance import SLACK, spread
+from ..properties.tolerance import SLACK, Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case
 from . import hints
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
-# (units, batch): few batches or outputs may be claimed, so both vary
-FIT_SIZES = ((3, 2), (4, 3), (2, 4), (3, 1), (1, 2), (1, 1))
+# (units, batch): few batches or outputs may be claimed, so both vary; the first is the smallest
+SIZES = ((1, 1), (3, 2), (4, 3), (2, 4), (3, 1), (1, 2))
 
 
 class NotJudged(Exception):  # noqa: N818
     """The adapter is broken, not the gradient."""
 
 
-def smoke(subject: Subject) -> tuple[Claims, list[Note]]:
-    """Ask one smallest case, then fit the reported reductions.
+class Attempt(NamedTuple):
+    """A smallest case with its tolerances, and the subject's answer, or how it gave none."""
 
-    Returns the claims with every reduction stated, and notes. Raises NotJudged where the adapter
-    does not answer.
+    case: Case
+    spread: Spread
+    answer: Answer | None
+    error: Exception | None = None
+
+    @property
+    def replied(self) -> bool:
+        """Whether there was a reply with gradients, be it one that breaks the contract."""
+        return self.answer is not None or (
+            isinstance(self.error, BrokenContract) and self.error.kind != "return")
+
+    @property
+    def declined(self) -> bool:
+        return isinstance(self.error, Declined | NotImplementedError)
+
+
+class Smoke(NamedTuple):
+    """The claims with every reduction stated, notes, and what was asked and answered."""
+
+    claims: Claims
+    notes: list[Note]
+    attempts: list[Attempt]
+
+
+def smoke(subject: Subject) -> Smoke:
+    """Ask smallest cases, then fit the reported reductions.
+
+    Raises NotJudged where the adapter answers none.
     """
-    heads, notes, first = [], constant(subject.claims), None
+    heads, notes, attempts = [], constant(subject.claims), list[Attempt]()
     for head in subject.claims.heads:
-        try:
-            fitted, note = _fitted(subject, head)
-        except Exception as error:
-            first = first or error
-            heads.append(head)
-            continue
+        asked = [] if _hung(attempts) else _asked(subject, head)
+        fitted, note = _fitted(head, asked)
         heads.append(fitted)
+        attempts += [_stated(attempt, fitted) for attempt in asked]
         unfitted = note is not None and note.kind is NoteKind.UNFITTED
         notes += [note] if note and not (subject.claims.explored and unfitted) else []
-    if isinstance(first, Declined | NotImplementedError) and not _answers_any(subject):
-        raise NotJudged(f"it declines the smallest network of every head it has: {_message(first)}"
-                        f"{hints.of_depth(subject, smallest)}")
-    if first is not None and not _answers_any(subject):
-        raise NotJudged("your adapter is broken, its gradient was not judged: "
-                        f"{_message(first)}{hints.of_depth(subject, smallest)}")
-    return replace(subject.claims, heads=tuple(dict.fromkeys(heads))), notes
+    if not any(attempt.replied for attempt in attempts):
+        raise NotJudged(f"{_why(attempts)}{hints.of_depth(subject, smallest)}")
+    claims = replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
+    return Smoke(claims, notes, attempts)
 
 
 def constant(claims: Claims) -> list[Note]:
@@ -66,26 +87,43 @@ def constant(claims: Claims) -> list[Note]:
             for head in claims.heads if head.softmax and head.outputs[1] == 1]
 
 
-def _message(error: Exception) -> str:
-    return error.message if isinstance(error, BrokenContract) else last_line(error)
+def _hung(attempts: Sequence[Attempt]) -> bool:
+    """Whether the subject did not answer in time: it is not asked to do so again and again."""
+    return bool(attempts) and isinstance(attempts[-1].error, TookTooLong)
 
 
-def _answers_any(subject: Subject) -> bool:
-    """Whether the smallest case of some head gets an answer.
+def _why(attempts: Sequence[Attempt]) -> str:
+    error = next(attempt.error for attempt in attempts if attempt.error is not None)
+    message = error.message if isinstance(error, BrokenContract) else last_line(error)
+    if all(attempt.declined for attempt in attempts):
+        return f"it declines the smallest network of every head it has: {message}"
+    return f"your adapter is broken, its gradient was not judged: {message}"
 
-    An answer of the wrong shape counts: that is a finding, not a broken adapter.
-    """
-    for head in subject.claims.heads:
+
+def _asked(subject: Subject, head: Head) -> list[Attempt]:
+    """The smallest case; others too where it is not answered, or a reduction is to be fitted."""
+    attempts, seen = list[Attempt](), set[str]()
+    for outputs, batch in SIZES:
+        case = smallest(subject.claims, head, batch, outputs)
+        if case.id not in seen:
+            seen.add(case.id)
+            attempts.append(_attempt(subject, case))
+        enough = attempts[-1].answer is not None and head.reduction != "reported"
+        if enough or _hung(attempts):
+            break
+    return attempts
+
+
+def _attempt(subject: Subject, case: Case) -> Attempt:
+    """One question; asked again where it takes too long, as the very first may, with imports."""
+    s = spread(case)
+    try:
         try:
-            question(subject.engine, smallest(subject.claims, head, 1))
-        except BrokenContract as error:
-            if error.kind not in ("return", "none"):
-                return True
-            continue
-        except Exception:
-            continue
-        return True
-    return False
+            return Attempt(case, s, question(subject.engine, case))
+        except TookTooLong:
+            return Attempt(case, s, question(subject.engine, case))
+    except Exception as error:
+        return Attempt(case, s, None, error)
 
 
 def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
@@ -104,18 +142,12 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     return build(network, batch, targets, Style(), 0, dtype, largest=head.logits)
 
 
-def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
+def _fitted(head: Head, asked: Sequence[Attempt]) -> tuple[Head, Note | None]:
     """The head with "reported" replaced by the reduction and scale that its losses show."""
-    case = smallest(subject.claims, head, 1)
-    question(subject.engine, case)
-    if head.reduction != "reported":
+    answered = [(a.case, a.answer) for a in asked if a.answer is not None]
+    if head.reduction != "reported" or not answered:
         return head, None
-    answers = []
-    for batch, outputs in FIT_SIZES:
-        case = smallest(subject.claims, head, batch, outputs)
-        with suppress(Exception):  # what it does not answer is judged later
-            answers.append((case, question(subject.engine, case)))
-    scores = {fit: _score(answers, fit) for fit in FITS}
+    scores = {fit: _score(answered, fit) for fit in FITS}
     reduction, scale = max(FITS, key=lambda fit: scores[fit])
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
     fits = scores[reduction, scale][0]
@@ -125,7 +157,19 @@ def _fitted(subject: Subject, head: Head) -> tuple[Head, Note | None]:
     return replace(head, reduction=reduction, scale=scale), note
 
 
-def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[bool, int, int]:
+def _stated(attempt: Attempt, head: Head) -> Attempt:
+    """The attempt with the reduction that is held from now on, which was not known before."""
+    if head.reduction == "reported":
+        return attempt
+    loss = replace(attempt.case.network.loss, reduction=head.reduction, scale=head.scale)
+    if loss == attempt.case.network.loss:
+        return attempt
+    case = attempt.case.but(network=replace(attempt.case.network, loss=loss))
+    return attempt._replace(case=case, spread=spread(case))
+
+
+def _score(answers: Sequence[tuple[Case, Answer]], fit: tuple[str, float]
+           ) -> tuple[bool, int, int]:
     """How well a reduction and scale fit: whether all losses do, how many gradients and losses."""
     losses, gradients = 0, 0
     for case, answer in answers:
@@ -135,7 +179,7 @@ def _score(answers: list[tuple[Case, Answer]], fit: tuple[str, float]) -> tuple[
         losses += _near(float(answer.loss), s.truth.loss, s.loss)
         gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k])
                          for k, g in answer.gradients.items())
-    return bool(answers) and losses == len(answers), gradients, losses
+    return losses == len(answers), gradients, losses
 
 
 def _near(got: Any, wanted: Any, s: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..properties.agreement import Disagreement
 from ..properties.catalogue import family
@@ -12,6 +12,7 @@ from ..record.notes import Note
 from ..reference import Case
 
 KEPT = 16
+ROWS = 2000
 Key = tuple[str, str]
 
 
@@ -39,12 +40,29 @@ class Failure:
 
 
 @dataclass
+class Row:
+    """One network that was asked about: its case, the number of the question, what failed on it.
+
+    `question` counts what the subject was asked since it was plugged in, this question included.
+    `broken` are the keys of the failures on the case itself, not on changes of it. `unsure`: the
+    gradient was suspected and could not be judged.
+    """
+
+    network: int
+    question: int
+    case: Case
+    broken: set[Key] = field(default_factory=set)
+    unsure: bool = False
+
+
+@dataclass
 class Tally:
     """What a run has seen: outcomes by property, failures by (family, kind), sharpness, notes.
 
     `sharpness`: by (dtype, kind of parameter), pairs of tolerance and error over the gradient's
     largest entry. `networks` counts those asked, `failing` those on which something failed; `first`
-    is the number of the first of these.
+    is the number of the first of these, 0 for the smoke. `rows` are the networks one by one, at
+    most ROWS. `invalid` networks were not asked.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -56,17 +74,36 @@ class Tally:
     divergences: list[str] = field(default_factory=list)
     slopes: dict[str, set[float]] = field(default_factory=dict)
     last: dict[Key, int] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
     networks: int = 0
+    invalid: int = 0
     failing: int = 0
     last_failing: int = -1
     first: int | None = None
 
+    def begin(self, case: Case, question: int) -> None:
+        """A row for a network that is asked about now."""
+        self.rows.append(Row(self.networks, question, case))
+
+    def row(self, case: Case) -> Row | None:
+        """The row of the case, where it is the one asked about now."""
+        return self.rows[-1] if self.rows and self.rows[-1].case is case else None
+
+    def end(self, judged: bool) -> None:
+        """The row stays where the network was judged or something failed on it."""
+        if not judged and not self.rows[-1].broken:
+            self.rows.pop()
+        del self.rows[ROWS:]
+
     def remember(self, failure: Failure) -> None:
         """Keep a failure, one for each network and at most KEPT for each key."""
+        row = self.row(failure.case)
+        if row is not None:
+            row.broken.add(failure.key)
         if self.last_failing != self.networks:
             self.last_failing = self.networks
             self.failing += 1
-            self.first = self.first or self.networks
+            self.first = self.networks if self.first is None else self.first
         key = failure.key
         self.broken[key].add(failure.property)
         new, self.last[key] = self.last.get(key) != self.networks, self.networks
@@ -79,9 +116,12 @@ class Tally:
         if first is None and other.first is not None:
             first = self.networks + other.first
         last = {**self.last, **{key: n + self.networks for key, n in other.last.items()}}
-        both = Tally(notes={**self.notes, **other.notes}, last=last, first=first,
+        rows = [*self.rows, *(replace(row, network=row.network + self.networks)
+                              for row in other.rows)][:ROWS]
+        both = Tally(notes={**self.notes, **other.notes}, last=last, first=first, rows=rows,
                      divergences=[*self.divergences, *other.divergences],
-                     networks=self.networks + other.networks, failing=self.failing + other.failing)
+                     networks=self.networks + other.networks, invalid=self.invalid + other.invalid,
+                     failing=self.failing + other.failing)
         both.last_failing = (other.last_failing + self.networks if other.last_failing >= 0
                              else self.last_failing)
         for tally in (self, other):

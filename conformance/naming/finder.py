@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from ..faults import FAULTS, Fault
 from ..faults.core import Faults
 from ..judging.judge import Judge
-from ..judging.tally import Failure
+from ..judging.tally import Failure, Row
 from ..properties import exact
 from ..properties.agreement import Disagreement
 from ..properties.catalogue import family as family_of
 from ..record.report import Finding
 from ..reference import Case
+from .conditions import Condition
 from .looking import Looking, Size
-from .matching import Evidence, View, diagnose, pair
+from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
-from .witnessed import Witnessed
+from .traits import Traits
+from .when import Networks, When, when
+from .witnessed import Counts, Witnessed
 from .words import describe
 
 REDUCE_SECONDS = 5.0
@@ -30,13 +34,28 @@ Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
 
 
-class Finder:
-    """Turns a judge's failures into findings; store(case) keeps a case and gives its id."""
+class Shown(NamedTuple):
+    """On how many of the networks drawn a mistake shows, of how many, and when."""
 
-    def __init__(self, judge: Judge, store: Callable[[Case], str]):
-        self.judge, self.store = judge, store
+    networks: tuple[int, ...] = ()
+    when: When | None = None
+
+
+UNCOUNTED = Shown()
+
+
+class Finder:
+    """Turns a judge's failures into findings; store(case) keeps a case and gives its id.
+
+    `hasty`: it is not asked when a mistake shows. `known` are the mistakes named in wrong
+    gradients, `loss_was_said` whether such a finding spoke of the loss.
+    """
+
+    def __init__(self, judge: Judge, store: Callable[[Case], str], hasty: bool = False):
+        self.judge, self.store, self.hasty = judge, store, hasty
         self.looking = Looking(judge)
         self.loss_was_said = False
+        self.known: Faults = {}
         self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
@@ -47,15 +66,38 @@ class Finder:
     def build(self, name: str, case: Case, lines: Sequence[str],
               worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
-              right: Sequence[str] = (), size: Size = UNSIZED) -> Finding:
+              right: Sequence[str] = (), size: Size = UNSIZED,
+              on: Shown = UNCOUNTED) -> Finding:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
+        told = on.when.to_json() if on.when is not None else {}
         text = "\n".join([*filter(None, lines), describe(case)])
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
-                       next(iter(faults.values())).numbers if faults else {})
+                       next(iter(faults.values())).numbers if faults else {},
+                       on.networks, told)
+
+    def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
+              failures: Sequence[Failure] = ()) -> Shown:
+        """On which networks a mistake shows.
+
+        failed(row): whether it does on a network of the run, None where that cannot be said.
+        fails(case): whether it does on any case, asked anew; `failures` are more of those.
+        """
+        if self.hasty or not self.judge.tally.rows:
+            return UNCOUNTED
+        rows = {True: list[Case](), False: list[Case]()}
+        for row in self.judge.tally.rows:
+            found = None if row.unsure else failed(row)
+            if found is not None:
+                rows[found].append(row.case)
+        counts = len(rows[True]), len(rows[True]) + len(rows[False])
+        known = {id(case) for case in rows[True]}
+        more = [failure.case for failure in failures if id(failure.case) not in known]
+        networks = Networks([*rows[True], *more], rows[False], len(rows[True]))
+        return Shown(counts, when(networks, fails, self.judge.claims))
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
@@ -68,27 +110,35 @@ class Finder:
     # --- which known mistakes ---------------------------------------------------------------------
 
     def diagnosed(self, asked: Sequence[Case], known: Mapping[str, Fault] = NONE,
-                  faults: Mapping[str, Fault] = FAULTS) -> Faults:
+                  faults: Mapping[str, Fault] = FAULTS,
+                  alone: Counts = Counts.GRADIENTS, where: Condition | None = None) -> Faults:
         """The known mistakes consistent with the subject on these cases, beyond those named.
 
+        `where`: only networks on which this condition holds are looked at.
+
         Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
-        gradient is explained alone.
+        gradient is explained alone; `alone` may say the loss in its place.
         """
-        return self._search(diagnose, asked, known, faults)
+        return self._search(diagnose, asked, known, faults, alone, where)
 
     def paired(self, asked: Sequence[Case], known: Mapping[str, Fault],
                faults: Mapping[str, Fault]) -> Faults:
         """Two known mistakes that only together are consistent with the subject."""
-        return self._search(pair, asked, known, faults)
+        return self._search(pair, asked, known, faults, Counts.GRADIENTS)
 
     def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
-                faults: Mapping[str, Fault]) -> Faults:
+                faults: Mapping[str, Fault], alone: Counts,
+                where: Condition | None = None) -> Faults:
         rows = {name: fault for name, fault in faults.items() if name not in known}
-        for any_loss in (False, True) if self.wrong_loss else (False,):
-            view = partial(self.witnessed, known=known.values(), any_loss=any_loss)
-            others = [case for case in self.judge.others if case.dtype == asked[0].dtype]
-            evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, others)])
+        for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
+            view = partial(self.witnessed, known=known.values(), counts=counts)
+            others = [case for case in self.judge.others if case.dtype == asked[0].dtype
+                      and (where is None or where.holds(Traits(case)))]
+            near = [case for case in variations(asked[0])
+                    if where is None or where.holds(Traits(case))]
+            evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, near)],
+                                [*map(view, others)])
             found = how(view, evidence, rows)
             if found:
                 return found
@@ -100,13 +150,16 @@ class Finder:
         return ("loss", "loss") in self.judge.tally.failures
 
     def witnessed(self, case: Case, known: Iterable[Fault] = (),
-                  any_loss: bool | None = None) -> Witnessed:
-        """What the subject does on a case, beside the mistakes named; asked once."""
+                  counts: Counts | None = None) -> Witnessed:
+        """What the subject does on a case, beside the mistakes named; asked once.
+
+        Of its gradients alone, where nothing else is said and the loss is wrong on some network.
+        """
         key = id(case)
         if key not in self.seen:
             self.seen[key] = Witnessed(self.judge.question, case)
-        loose = self.wrong_loss if any_loss is None else any_loss
-        return self.seen[key].beside(tuple(known), loose)
+        default = Counts.GRADIENTS if self.wrong_loss else Counts.WHOLE
+        return self.seen[key].beside(tuple(known), counts or default)
 
 
 def telling(failure: Failure) -> tuple[bool, bool, int]:

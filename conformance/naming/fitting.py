@@ -64,11 +64,10 @@ def _residuals(fault: Fault, seen: Sequence[Witnessed]) -> Any:
 
 def apart(case: Witnessed, theirs: Answer) -> list[Any] | None:
     """An array for the loss, where it counts, and for each gradient; None where shapes differ."""
-    mine, s = case.answer, case.spread
+    mine, theirs, s = case.counts.of(case.answer), case.counts.of(theirs), case.spread
     pairs = [(g, theirs.gradients.get(name, g), s.gradients[name].max(initial=0.0))
              for name, g in mine.gradients.items()]
-    if not case.any_loss:
-        pairs.append((mine.loss, theirs.loss, s.loss))
+    pairs.append((mine.loss, theirs.loss, s.loss))
     if any(np.shape(a) != np.shape(b) for a, b, _ in pairs):
         return None
     return [in_units(a, b, SLACK * each, case.case.dtype) for a, b, each in pairs]

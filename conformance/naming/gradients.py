@@ -17,14 +17,15 @@ import numpy as np
 from ..faults import FAULTS
 from ..faults.core import Faults
 from ..judging.confirming import kinds_of
-from ..judging.tally import Failure
+from ..judging.tally import Failure, Row
 from ..properties.agreement import Disagreement
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, telling
+from .finder import NONE, UNCOUNTED, Finder, Groups, Shown, telling
 from .looking import Losses, Size
 from .matching import contradicts, explained
 from .symptoms import Kind, Symptom
+from .traits import Traits
 from .words import here, names, numbers, sentence, sides
 
 MOST = 4
@@ -35,7 +36,8 @@ STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "s
 class Draft(NamedTuple):
     """A finding before its words: the failures it is about, the reduced case, what is wrong there.
 
-    `named`: the known mistakes it is consistent with, the likeliest first.
+    `named`: the known mistakes it is consistent with, the likeliest first. `on`: on which networks
+    it shows.
     """
 
     failures: list[Failure]
@@ -43,6 +45,7 @@ class Draft(NamedTuple):
     case: Case
     found: list[Disagreement]
     named: Faults
+    on: Shown = UNCOUNTED
 
     @property
     def kinds(self) -> str:
@@ -64,7 +67,11 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
         new = likeliest(finder, left, known_in(drafts))
         drafts += new
         left = unexplained(finder, left, new, known_in(drafts))
-    return [built(finder, draft) for draft in borne_out(finder, drafts, every)]
+    drafts = borne_out(finder, drafts, every)
+    drafts = [draft._replace(on=shown(finder, draft, drafts)) for draft in drafts]
+    drafts = [draft if draft.named else under_condition(finder, draft) for draft in drafts]
+    finder.known = known_in(drafts)
+    return [built(finder, draft) for draft in drafts]
 
 
 def known_in(drafts: Sequence[Draft]) -> Faults:
@@ -171,6 +178,40 @@ def borne_out(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list
     return drafts
 
 
+def shown(finder: Finder, draft: Draft, drafts: Sequence[Draft]) -> Shown:
+    """On which networks gradients of these kinds are wrong, beyond what the other drafts name."""
+    kinds = set(draft.kinds.split(","))
+    others = known_in([other for other in drafts if other is not draft])
+
+    def fails(case: Case) -> bool:
+        wrong = kinds & set(kinds_of(finder.looking.wrong(case)).split(","))
+        return bool(wrong) and not (others and finder.witnessed(case, others.values()).right)
+
+    def failed(row: Row) -> bool:
+        mine = any(of == "value" and kinds & set(kind.split(",")) for of, kind in row.broken)
+        return mine and not (others and finder.witnessed(row.case, others.values()).right)
+
+    more = [failure for failure in draft.failures
+            if kinds & set(failure.kind.split(",")) and (not others or fails(failure.case))]
+    return finder.shown(failed, fails, more)
+
+
+def under_condition(finder: Finder, draft: Draft) -> Draft:
+    """The draft with the known mistake that it is where its condition holds, if there is one.
+
+    Elsewhere the subject is right, and the mistake may show there as it likes: the finding says so.
+    """
+    if draft.on.when is None:
+        return draft
+    condition = draft.on.when.condition
+    asked = [draft.case, *(failure.case for failure in draft.failures)]
+    held = [case for case in asked if condition.holds(Traits(case))]
+    if draft.case not in held:
+        return draft
+    named = finder.diagnosed(held, NONE, STATELESS, where=condition)
+    return draft._replace(named=named)
+
+
 def built(finder: Finder, draft: Draft) -> Finding:
     """The finding of a draft: which parameters, how far off, what the loss says, which mistake."""
     looking, case, failures = finder.looking, draft.case, draft.failures
@@ -184,7 +225,8 @@ def built(finder: Finder, draft: Draft) -> Finding:
              *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
     direct = draft.first.property in ("reference", "exact_integers")
     return finder.build(draft.first.property if direct else "reference", case, lines, worst,
-                        draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size)
+                        draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size,
+                        on=draft.on)
 
 
 # --- the words ------------------------------------------------------------------------------------

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from ..judging.tally import Failure
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, most_telling, telling
+from .finder import Finder, Groups, Shown, most_telling, telling
 from .looking import Size
 from .ratios import RATIOS, named
+from .witnessed import Counts
 from .words import here
 
 
 def findings(finder: Finder, groups: Groups) -> list[Finding]:
-    """A wrong loss, unless a finding about the gradient said it."""
-    failures = sorted((failure for group in groups.values() for failure in group), key=telling)
+    """A wrong loss, unless the mistakes named account for it, or one without a name spoke of it."""
+    failures = [failure for group in groups.values() for failure in sorted(group, key=telling)
+                if not accounted(finder, failure.case)]
     looking = finder.looking
-    right = [failure for failure in failures if not looking.wrong(failure.case)]
-    if not right and finder.loss_was_said:
+    right = [failure for failure in failures if right_gradient(finder, failure.case)]
+    if not failures or (not right and finder.loss_was_said and not finder.known):
         return []
     failures = right or failures
 
     def fails(case: Case) -> bool:
-        return looking.loss_wrong(case) is not None and not (right and looking.wrong(case))
+        return (looking.loss_wrong(case) is not None and not accounted(finder, case)
+                and (not right or right_gradient(finder, case)))
 
     case = finder.reduced(failures[0].case, fails)
     worst = looking.loss_wrong(case) or failures[0].disagreements[0]
@@ -31,11 +35,30 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     lines = [
         f"the loss reported is {name} times the declared one{here(name, k)}" if name and k else "",
         f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}",
-        "the gradient is right" if right else "the gradient is not right here either",
+        "the gradient is right" if right and not finder.known else
+        "the gradient is right but for what is said of it" if right else
+        "the gradient is not right here either",
     ]
-    faults = finder.diagnosed([case, *(failure.case for failure in failures)])
+    faults = finder.diagnosed([case, *(failure.case for failure in failures)], finder.known,
+                              alone=Counts.LOSS)
     return [finder.build("loss_value", case, lines, worst, faults, kinds="loss", wrong=["loss"],
-                         size=Size(ratio=k, equals=name))]
+                         size=Size(ratio=k, equals=name), on=shown(finder, failures))]
+
+
+def shown(finder: Finder, failures: list[Failure]) -> Shown:
+    """On which networks the loss is wrong."""
+    return finder.shown(lambda row: ("loss", "loss") in row.broken,
+                        lambda case: finder.looking.loss_wrong(case) is not None, failures)
+
+
+def accounted(finder: Finder, case: Case) -> bool:
+    """Whether the mistakes named in wrong gradients make the subject's loss too."""
+    return bool(finder.known) and finder.witnessed(case, finder.known.values(), Counts.LOSS).right
+
+
+def right_gradient(finder: Finder, case: Case) -> bool:
+    """Whether the gradient is right, but for what is named."""
+    return finder.witnessed(case, finder.known.values(), Counts.GRADIENTS).right
 
 
 def of_own(finder: Finder, groups: Groups) -> list[Finding]:

@@ -30,15 +30,18 @@ View = Callable[[Case], Witnessed]
 class Evidence(NamedTuple):
     """What a name is held to: networks where the subject is wrong, and others drawn for no reason.
 
-    `failing`: the reduced network first. `others`: of the same dtype, right ones and wrong ones.
+    `failing`: the reduced network first. `varied`: that network with ordinary numbers. `others`: of
+    the same dtype, right ones and wrong ones.
     """
 
     failing: Sequence[Witnessed]
+    varied: Sequence[Witnessed]
     others: Sequence[Witnessed]
 
     @property
-    def first(self) -> Witnessed:
-        return self.failing[0]
+    def near(self) -> list[Witnessed]:
+        """The reduced network, as it is and with ordinary numbers."""
+        return [self.failing[0], *self.varied]
 
     @property
     def wrong(self) -> list[Witnessed]:
@@ -56,7 +59,7 @@ def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Fau
 
     `view(case)`: a further case, seen beside what is known.
     """
-    near = [evidence.first, *map(view, variations(evidence.first.case))]
+    near = evidence.near
     for rows in (faults, with_numbers(near, faults)):
         found = held(consistent(near, rows), evidence)
         if found:
@@ -88,11 +91,13 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Fault
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
     """Whether the mistake gives some of the subject's wrong gradients where it shows.
 
-    At least every second time: a second mistake may be in the others, and may be all there is where
-    this one does not show. But a mistake that shows there, and differently, only fits the smallest
-    network. Whether the second mistake is there is looked at when all names are found.
+    At least every second time, of the networks with an answer: a second mistake may be in the
+    others, and may be all there is where this one does not show. But a mistake that shows there,
+    and differently, only fits the smallest network. Whether the second mistake is there is looked
+    at when all names are found.
     """
-    telling = [other for other in others if other.finite and other.shows(fault)]
+    telling = [other for other in others
+               if other.shows(fault) and (other.answered or other.agrees(fault))]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
     return 2 * given >= len(telling)
 
@@ -142,7 +147,7 @@ def pair(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Faults:
     One of them alone gives a wrong gradient of the reduced network: the one that nothing else
     touches. Together they must give all of it, there and on every other network.
     """
-    near = [evidence.first, *map(view, variations(evidence.first.case))]
+    near = evidence.near
     parts = {name: fault for name, fault in faults.items()
              if all(seen.given_by(fault) for seen in near)}
     wrong, right = evidence.wrong, evidence.right
@@ -159,7 +164,7 @@ def accounts(two: tuple[Fault, Fault], near: Sequence[Witnessed], wrong: Sequenc
              right: Sequence[Witnessed]) -> bool:
     """Whether two mistakes in one program do what the subject does on all networks."""
     return (all(seen.same(seen.subject, seen.of(*two)) for seen in near)
-            and all(seen.agrees(*two) for seen in wrong if seen.shows(*two))
+            and all(seen.agrees(*two) for seen in wrong if seen.answered and seen.shows(*two))
             and not any(seen.shows(*two) for seen in right))
 
 
@@ -168,12 +173,13 @@ def accounts(two: tuple[Fault, Fault], near: Sequence[Witnessed], wrong: Sequenc
 
 def explained(seen: Witnessed, names: Iterable[str]) -> bool:
     """Whether the mistakes named so far, those beside which it is seen, account for the subject."""
-    if any(name in precision.INSIDE
-           and precision.within(seen, precision.UNITS[precision.INSIDE[name]]) for name in names):
+    if any(name in precision.INSIDE and precision.within(seen, precision.INSIDE[name])
+           for name in names):
         return True
     if precision.BY_DIFFERENCES in names and precision.noise(seen):
         return True
-    return seen.right or any(seen.beside(()).agrees(fault) for fault in seen.known)
+    alone = seen.beside((), seen.counts)
+    return seen.right or any(alone.agrees(fault) for fault in seen.known)
 
 
 def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
@@ -183,6 +189,6 @@ def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
     Where every gradient that it changes is the subject's, something else is wrong there as well.
     """
     plain = seen.beside(())
-    if not seen.finite or explained(seen, names) or not plain.shows(fault):
+    if not seen.answered or explained(seen, names) or not plain.shows(fault):
         return False
     return not plain.changed(fault) <= plain.given_by(fault) or not plain.changed(fault)

@@ -7,7 +7,7 @@ from ..judging.tally import Failure
 from ..plug.contract import BrokenContract, Declined
 from ..record.report import Finding
 from ..reference import Case
-from .finder import NONE, Finder, Groups, telling
+from .finder import NONE, Finder, Groups, Shown, telling
 
 DECLINED = "declined"
 
@@ -26,7 +26,14 @@ def of_kind(finder: Finder, kind: str, failures: list[Failure]) -> Finding:
     cases = [case, *(failure.case for failure in failures)]
     faults = NONE if first.property == "answers" else finder.diagnosed(cases)
     return finder.build(first.property, case, [f"{head}: {message}"], None, faults,
-                        "errored" if raised else "failed", kind)
+                        "errored" if raised else "failed", kind, on=shown(finder, kind, failures))
+
+
+def shown(finder: Finder, kind: str, failures: list[Failure]) -> Shown:
+    """On which networks there is this trouble."""
+    keys = {failure.key for failure in failures}
+    return finder.shown(lambda row: bool(keys & row.broken),
+                        lambda case: trouble(finder, case)[0] == kind, failures)
 
 
 def trouble(finder: Finder, case: Case) -> tuple[str, str]:

@@ -1,12 +1,12 @@
 """A narrower precision inside: no formula is wrong, but the errors are what it would make.
 
 Its rounding is not repeatable, so a fault's own digits need not be the subject's and no numbers can
-be compared. Four things are asked in their place, of every ordinary network. The errors are nowhere
-larger than that precision makes them, and nowhere far smaller: a formula is right where its layer
-is not there, and rounding never is. No entry is 0 where the truth is not. And either every number
-given is one that the narrower format has, or the errors scatter as rounding does: after a move of a
-few units of that precision they are others, while the error of a formula moves as little as the
-numbers did.
+be compared. Every ordinary network is asked instead: a formula is right where its layer is not
+there, and rounding never is. The errors must nowhere be larger than that precision makes them. And
+either every number given is one that the narrower format has; or the errors are nowhere far smaller
+either, no entry is 0 where the truth is not, and the errors scatter as rounding does: after a move
+of a few units of that precision they are others, while the error of a formula moves as little as
+the numbers did.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def inside(ask: Callable[[Case], Witnessed], failing: Sequence[Witnessed],
     `failing`: networks where the subject is wrong, the first one reduced. `ordinary`: networks of
     the same dtype, drawn for no reason, right or wrong.
     """
+    dtype = failing[0].case.dtype
     for name, narrow in INSIDE.items():
-        unit = UNITS[narrow]
-        if unit > UNIT[failing[0].case.dtype] and all(within(each, unit) for each in failing):
+        if UNITS[narrow] > UNIT[dtype] and all(within(each, narrow) for each in failing):
             return name if _rounds(ask, narrow, ordinary) else ""
     return ""
 
@@ -45,19 +45,30 @@ def inside(ask: Callable[[Case], Witnessed], failing: Sequence[Witnessed],
 def _rounds(ask: Callable[[Case], Witnessed], narrow: str,
             ordinary: Sequence[Witnessed]) -> bool:
     """Whether on every ordinary network the errors are those of rounding to a narrower format."""
-    seen = [each for each in ordinary if isinstance(each.subject, Answer) and each.finite
-            and not _exact(each, narrow)]
-    if len(seen) < ORDINARY or not all(_as_rounding(each, UNITS[narrow]) for each in seen):
+    seen = [each for each in ordinary if each.answered and not _exact(each, narrow)]
+    if len(seen) < ORDINARY or not all(within(each, narrow) for each in seen):
         return False
     if all(_representable(each, narrow) for each in seen):
         return True
-    return narrow == "float32" and _scatters(ask, seen, UNITS[narrow])
+    well = [each for each in seen if _well_conditioned(each, narrow)]
+    return (narrow == "float32" and len(well) >= ORDINARY
+            and all(_as_rounding(each, UNITS[narrow]) for each in well)
+            and _scatters(ask, well, UNITS[narrow]))
 
 
 def _as_rounding(seen: Witnessed, unit: float) -> bool:
-    """Within what that precision makes, not far below it, mostly off, and no plain factor."""
-    return (within(seen, unit) and _as_far(seen, unit) and _mostly_off(seen)
+    """Not far below what that precision makes, mostly off, nothing lost, and no plain factor."""
+    return (_as_far(seen, unit) and _mostly_off(seen)
             and not _lost(seen) and not _one_factor(seen))
+
+
+def _well_conditioned(seen: Witnessed, narrow: str) -> bool:
+    """Whether that precision would keep two digits of every gradient, none of which is tiny."""
+    sizes = {name: float(np.abs(g).max(initial=0.0)) for name, g in seen.truth.items()}
+    scale = SLACK * UNITS[narrow] / UNIT[seen.case.dtype]
+    return min(sizes.values()) > 1e-10 * max(sizes.values()) > 0 and all(
+        scale * float(seen.spread.gradients[name].max(initial=0.0)) < 0.01 * size
+        for name, size in sizes.items())
 
 
 def _exact(seen: Witnessed, narrow: str) -> bool:
@@ -122,12 +133,13 @@ def _moved(case: Case, share: float, rng: np.random.Generator) -> Case:
     return mended(case.but(parameters=parameters, inputs=inputs), rng)
 
 
-def within(seen: Witnessed, unit: float) -> bool:
-    """Whether no error is larger than that precision makes it."""
+def within(seen: Witnessed, narrow: str) -> bool:
+    """Whether no error is larger than a narrower format makes it."""
     if not isinstance(seen.subject, Answer):
         return False
-    scale = SLACK * unit / UNIT[seen.case.dtype]
-    return all(bool(np.all(error <= scale * seen.spread.gradients[k]))
+    scale = SLACK * UNITS[narrow] / UNIT[seen.case.dtype]
+    tiny = 64 * float(np.finfo(narrow).smallest_subnormal)
+    return all(bool(np.all(error <= scale * seen.spread.gradients[k] + tiny))
                for k, error in seen.errors.items())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..reference import TABLES
 from ..reference.kinds import Step
+from .derivative import used
 from .ratios import factor
 from .witnessed import Witnessed
 
@@ -32,6 +33,7 @@ class Kind(Enum):
     ONE_EXAMPLE = "the gradient of one example alone"
     DETACHED = "nothing is handed down below a layer"
     SKIPPED = "a layer is left out on the way back"
+    DERIVATIVE = "which function of z or a was used as a derivative"
     RATIOS = "a constant times what it should be"
     DIGITS = "how many digits agree"
 
@@ -40,7 +42,7 @@ class Symptom(NamedTuple):
     """One thing that can be said.
 
     `layers`: the layers it speaks of, `parameters` the gradients, `numbers` a number for each of
-    them or the one it tells; `like`: a layer's function or a number format.
+    them or the one it tells; `like`: a layer's function, a number format, or a derivative.
     """
 
     kind: Kind
@@ -177,8 +179,19 @@ SYMPTOMS: tuple[Tell, ...] = (first_wrong, transposed, anothers, one_example, de
                               ratios)
 
 
+def of_derivative(seen: Witnessed) -> Symptom | None:
+    """Which derivative was used, where there is a row for it; solved for on networks of its own."""
+    found = used(seen)
+    if found is None:
+        return None
+    return Symptom(Kind.DERIVATIVE, (found.function,), numbers=(found.times,), like=found.form)
+
+
 def symptoms(every: Sequence[Witnessed]) -> Iterator[Symptom]:
     """Every symptom of the first that all the others wrong in the same gradients have too."""
+    solved = of_derivative(every[0])
+    if solved is not None:
+        yield solved
     alike = [seen for seen in every if seen.wrong == every[0].wrong]
     if len(alike) == 1 and len(every) > 1:
         return

@@ -9,6 +9,7 @@ gradient of the inputs is not held to one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -26,20 +27,33 @@ NEAR = 1e-6
 Done = dict[tuple[Fault, ...], Behaviour]
 
 
+class Counts(Enum):
+    """What of an answer is compared: where both are wrong, each may be so for its own reason."""
+
+    WHOLE = "loss and gradients"
+    GRADIENTS = "gradients"
+    LOSS = "loss"
+
+    def of(self, answer: Answer) -> Answer:
+        """The part of an answer that counts."""
+        loss = 0.0 if self is Counts.GRADIENTS else answer.loss
+        return Answer(loss, {} if self is Counts.LOSS else answer.gradients)
+
+
 class Witnessed:
     """A case with the subject's behaviour, the truth with its spread, and what faults do there.
 
-    `known`: mistakes named already. `any_loss`: the loss is wrong too, and may be so for a reason
-    of its own: gradients alone count.
+    `known`: mistakes named already. `counts`: what is compared.
     """
 
-    def __init__(self, ask: Ask, case: Case, known: Sequence[Fault] = (), any_loss: bool = False):
-        self.ask, self.case, self.known, self.any_loss = ask, case, tuple(known), any_loss
+    def __init__(self, ask: Ask, case: Case, known: Sequence[Fault] = (),
+                 counts: Counts = Counts.WHOLE):
+        self.ask, self.case, self.known, self.counts = ask, case, tuple(known), counts
         self.done: Done = {}
 
-    def beside(self, known: Sequence[Fault], any_loss: bool = False) -> Witnessed:
+    def beside(self, known: Sequence[Fault], counts: Counts = Counts.WHOLE) -> Witnessed:
         """The same case beside other known mistakes; what was asked is not asked again."""
-        other = Witnessed(self.ask, self.case, known, any_loss)
+        other = Witnessed(self.ask, self.case, known, counts)
         other.spread, other.subject, other.done = self.spread, self.subject, self.done
         return other
 
@@ -62,9 +76,9 @@ class Witnessed:
         return self.subject
 
     @property
-    def finite(self) -> bool:
-        """Whether what the subject does is no answer, or one of finite numbers."""
-        return not isinstance(self.subject, Answer) or all(
+    def answered(self) -> bool:
+        """Whether the subject gave an answer, and one of finite numbers."""
+        return isinstance(self.subject, Answer) and all(
             bool(np.isfinite(np.asarray(g, dtype=float)).all())
             for g in self.subject.gradients.values())
 
@@ -122,12 +136,12 @@ class Witnessed:
         return only(behaves, *self.subject.gradients)
 
     def same(self, one: Behaviour, other: Behaviour, known: Spread | None = None) -> bool:
-        """Whether two behaviours are the same; any_loss: whatever the losses are.
+        """Whether two behaviours are the same in what counts.
 
         `known` is the spread to go by, that of the case where it is not given.
         """
-        if self.any_loss and isinstance(one, Answer) and isinstance(other, Answer):
-            one, other = Answer(0.0, one.gradients), Answer(0.0, other.gradients)
+        if isinstance(one, Answer) and isinstance(other, Answer):
+            one, other = self.counts.of(one), self.counts.of(other)
         return same(one, other, known or self.spread, self.case.dtype)
 
     @property

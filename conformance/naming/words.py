@@ -90,6 +90,13 @@ def _digits(s: Symptom) -> str:
     return f"the wrong gradients agree to about {count} digit{'s' * (count != 1)}{like}"
 
 
+def _derivative(s: Symptom) -> str:
+    times = "" if s.numbers[0] == 1 else f"{s.numbers[0]:.6g} times "
+    form = f"({s.like})" if times and s.like != "f'(z)" else s.like
+    return (f"the derivative used for {s.layers[0]} is {times}{form}, "
+            f"where z is what {s.layers[0]} is taken of and a is its value")
+
+
 SENTENCES: dict[Kind, Callable[[Symptom], str]] = {
     Kind.ONLY_INPUTS: lambda s: "only the gradient of the inputs is wrong: "
                                 "look at what the first layer hands down",
@@ -106,6 +113,7 @@ SENTENCES: dict[Kind, Callable[[Symptom], str]] = {
                              f"{s.layers[0]} ({s.like}): nothing is handed down",
     Kind.SKIPPED: lambda s: f"the gradient is that of a way back without layer {s.layers[0]} "
                             f"({s.like})",
+    Kind.DERIVATIVE: _derivative,
     Kind.RATIOS: _ratios,
     Kind.DIGITS: _digits,
 }

@@ -19,6 +19,7 @@ class NoteKind(Enum):
     ANSWERS = "answers"
     CUT_SHORT = "cut_short"
     PAST_CASES = "past_cases"
+    INVALID = "invalid"
     DIVERGENCE = "oracle_divergence"
     OTHER = "other"
 

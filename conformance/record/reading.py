@@ -28,7 +28,8 @@ POINTS = 20_000
 DEEPEST = "nested too deeply"
 READS = (1, SCHEMA)
 # What a finding had not before, and stands for it in an older record.
-SINCE: Mapping[str, Json] = {"kinds": "", "wrong": [], "right": [], "ratio": None, "equals": ""}
+SINCE: Mapping[str, Json] = {"kinds": "", "wrong": [], "right": [], "ratio": None, "equals": "",
+                              "networks": [], "when": {}}
 LESSONS = ("symptom", "wrong", "right", "seen")
 
 
@@ -225,6 +226,8 @@ class _Reader:
             return {name: self._number(each, name) for name in each}
         if kind == "names":
             return tuple(self._names(key, value))
+        if kind == "when":
+            return self._when(self._get({key: value}, key, dict))
         if kind == "where":
             if not isinstance(value, list) or not all(type(each) is int for each in value):
                 raise self._error(f"{key} is {_short(value)}, wanted a list of whole numbers")
@@ -237,6 +240,17 @@ class _Reader:
         if texts and not data.get("faults"):
             raise self._error("there is a lesson, but faults is empty")
         return {each: self._get(texts, each, str) for each in LESSONS} if texts else {}
+
+    def _when(self, data: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The condition: names, numbers and lists of numbers."""
+        if data:
+            for key in ("trait", "relation"):
+                self._get(data, key, str)
+            for key in ("inside", "outside", "asked"):
+                counts = self._get(data, key, list)
+                if not all(type(each) is int for each in counts):
+                    raise self._error(f"{key} is {_short(counts)}, wanted a list of whole numbers")
+        return data
 
     def _footer(self, data: Mapping[str, Json]) -> None:
         if data.get("verdict") not in VERDICTS:
@@ -329,9 +343,10 @@ class _Reader:
         return {key: dict(by) for key, by in cells.items()}
 
 
-FIELDS = {"where": "where", "also": "names", "faults": "names", "lesson": "texts",
-          "wrong": "names", "right": "names", "ratio": "ratio", "numbers": "numbers",
-          "got": "number", "wanted": "number", "error": "number", "tolerance": "number"}
+FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names",
+          "faults": "names", "lesson": "texts", "wrong": "names", "right": "names",
+          "ratio": "ratio", "numbers": "numbers", "got": "number", "wanted": "number",
+          "error": "number", "tolerance": "number"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
     "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .notes import Note
+from .shown import shown
 
 SCHEMA = 2
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive",
@@ -32,7 +33,9 @@ class Finding:
     gradients given that are and are not ("0.bias"). `ratio` is the one number that the wrong ones
     are times the truth, where there is one, and `equals` what that number is on every failing
     network ("1/N", "3"). `numbers` is what the likeliest mistake's number was found to be
-    ({"rate": 0.1}), where it has one.
+    ({"rate": 0.1}), where it has one. `networks`: on how many of the networks drawn it shows, and
+    how many were judged; nothing where that is not known. `when`: the condition under which it
+    shows, as data (`naming.when`), empty where none was found.
     """
 
     property: str
@@ -54,6 +57,8 @@ class Finding:
     ratio: float | None = None
     equals: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    networks: tuple[int, ...] = ()
+    when: Mapping[str, Any] = field(default_factory=dict)
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -65,7 +70,13 @@ class Finding:
     @builtins.property
     def text(self) -> str:
         """The likeliest mistake with its lines, what else it could be, and the explanation."""
-        return "\n".join([*self._taught(), self.explanation])
+        return "\n".join([*self._taught(), *self.lines])
+
+    @builtins.property
+    def lines(self) -> list[str]:
+        """The explanation, behind its first line on which networks the mistake shows."""
+        first, *rest = self.explanation.split("\n")
+        return [first, *shown(self.networks, self.when), *rest]
 
     @builtins.property
     def headline(self) -> str:
@@ -83,12 +94,13 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name))
-                 for name in ("where", "also", "faults", "wrong", "right")}
+                 for name in ("where", "also", "faults", "wrong", "right", "networks")}
         numbers = {name: _finite(getattr(self, name))
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
-        return {**asdict(self), **lists, **numbers, "lesson": dict(self.lesson), "ratio": ratio,
-                "numbers": {name: _finite(value) for name, value in self.numbers.items()}}
+        mappings = {"lesson": dict(self.lesson), "when": dict(self.when),
+                    "numbers": {name: _finite(value) for name, value in self.numbers.items()}}
+        return {**asdict(self), **lists, **numbers, **mappings, "ratio": ratio}
 
 
 def _note(note: str) -> dict[str, str]:

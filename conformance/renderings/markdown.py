@@ -58,7 +58,7 @@ def one(number: int, finding: Finding, run: Run) -> Iterator[str]:
     if finding.lesson:
         lines = " | ".join(code(finding.lesson[side]) for side in ("wrong", "right"))
         yield f"| wrong | right |\n| --- | --- |\n| {lines} |\n"
-    yield fenced(finding.explanation)
+    yield fenced("\n".join(finding.lines))
     if finding.also:
         yield f"Also broken: {text(', '.join(finding.also))}\n"
     yield fenced(replay_line(run, finding), "sh")

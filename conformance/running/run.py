@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain as chained
 from itertools import islice
 
 from .. import oracles
+from ..judging.asking import Numbered
 from ..judging.inferring import inferred
 from ..judging.judge import Judge
-from ..judging.plan import Plan, drawn
+from ..judging.plan import Plan, different, drawn
 from ..judging.smoke import NotJudged, smoke
 from ..judging.verdict import decide, resolution
+from ..naming.finder import Finder
 from ..naming.findings import findings
 from ..plug.limits import Interrupts
 from ..plug.subject import Subject
 from ..properties.claims import Claims
-from ..properties.strategies import cases, exact_cases, mended
+from ..properties.strategies import drafts, exact_cases, mended
 from ..record.notes import Note, NoteKind
 from ..record.report import Report
 from ..record.writing import Recorder, environment
@@ -40,14 +43,16 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     Raises oracles.NotAvailable where a required oracle is absent.
     """
     started = time.monotonic()
+    subject = replace(subject, engine=Numbered(subject.engine))
     report = Report(subject.name, "not_judged", environment(), plan.seed)
     try:
         names = _oracles(plan)
         absent = _absent(names)
         guessed = inferred(subject)
         subject = replace(subject, claims=guessed.claims)
-        claims, notes = smoke(subject)
-        report.notes += [*guessed.notes, *notes]
+        smoked = smoke(subject)
+        claims = smoked.claims
+        report.notes += [*guessed.notes, *smoked.notes]
     except NotJudged as error:
         report.reason = f"smoke: {error}"
         return _closed(report, started)
@@ -64,6 +69,10 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
     with Interrupts() as interrupts:
+        try:
+            judge.smoked(smoked.attempts)
+        except KeyboardInterrupt:
+            interrupts.seen = True
         _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
         try:
             report.findings = findings(judge, recorder.case)
@@ -111,8 +120,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
     judge.planned = total
     judge.deadline = started + plan.seconds
     try:
-        exact = drawn(exact_cases(judge.claims), plan.seed + 1)
-        for i, case in enumerate(_cases(judge.claims, plan)):
+        exact = _exact(judge.claims, plan)
+        for i, case in enumerate(drawn_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
                 _cut_short(judge, "time limit", f"{i} of {total} networks in {plan.seconds:g} s")
@@ -128,7 +137,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
             listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
                 announced = True
-                for finding in findings(judge, lambda case: case.id)[:1]:
+                hasty = partial(Finder, hasty=True)
+                for finding in findings(judge, lambda case: case.id, hasty)[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
@@ -148,9 +158,17 @@ def _by_structure(judge: Judge) -> bool:
     return any(oracles.ORACLES[name].when is oracles.When.STRUCTURES for name in judge.names)
 
 
-def _cases(claims: Claims, plan: Plan) -> Iterator[Case]:
-    """The cases to ask first, then those that are drawn."""
-    return chained(plan.first, islice(drawn(cases(claims), plan.seed), plan.examples))
+def drawn_cases(claims: Claims, plan: Plan) -> Iterator[Case]:
+    """The cases to ask first, then those that are drawn: no network twice, if there are others."""
+    fresh = different(drawn(drafts(claims), plan.seed), lambda draft: draft.network,
+                      [case.network for case in plan.first])
+    return chained(plan.first, (draft.case for draft in islice(fresh, plan.examples)))
+
+
+def _exact(claims: Claims, plan: Plan) -> Iterator[Case | None]:
+    """Integer networks, each another one where there are so many; None where there is none."""
+    return different(drawn(exact_cases(claims), plan.seed + 1),
+                     lambda case: None if case is None else case.network)
 
 
 def _revalued(case: Case, judge: Judge) -> list[Case]:
@@ -174,6 +192,10 @@ def _summarise(report: Report, judge: Judge) -> None:
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)
+    if tally.invalid:
+        not_asked = (f"not asked: {tally.invalid} of the networks drawn, since right programs may "
+                     "differ on it: not finite in its dtype, or on a kink")
+        report.notes.append(Note(not_asked, NoteKind.INVALID))
     answers = getattr(judge.engine, "notes", None)
     odd = f"answers: {', '.join(sorted(answers))}" if answers else ""
     report.notes += [Note(odd, NoteKind.ANSWERS)] if odd else []

@@ -25,18 +25,23 @@ from ..claims import EVERYTHING, Claims, Head
 from ..exact import exact_case
 from ..structure import Choose
 from ..structures import PLAIN
-from .chains import BATCHES, chain, count, head_of, within
+from .chains import batches, chain, count, head_of, within
+from .draft import Draft
 from .grown import network_inside
 from .mending import in_dtype, mended
-from .values import TARGETS, Style, build
+from .values import INPUTS, TARGETS, Style, build
 
 STYLES = st.builds(
     Style,
     gain=st.sampled_from((1.0, 1.0, 0.5, 2.0, 4.0)),
-    bias=st.sampled_from(("random", "random", "equal", "zero")),
-    inputs=st.sampled_from(("normal", "normal", "repeated rows", "zero column", "saturating",
-                            "small", "huge")),
+    bias=st.sampled_from((*5 * ("random",), "equal", "equal", "zero", "zero", "large",
+                          "two equal")),
+    inputs=st.sampled_from((*4 * ("normal",), *2 * ("repeated rows", "zero column", "saturating",
+                                                    "small", "huge"), *INPUTS)),
     scales=st.sampled_from(("alike", "alike", "different", "large outputs")),
+    weights=st.sampled_from((*7 * ("full",), "zeros")),
+    targets=st.sampled_from((*6 * ("free",), "near", "near", "equal")),
+    kink=st.sampled_from((*10 * (0.0,), 1e-4, 1e-8)),
 )
 # Small numbers only: into larger ones Hypothesis mixes constants that it finds in whatever modules
 # are loaded, and the same seed would draw other networks beside another program.
@@ -56,24 +61,30 @@ def chooser(draw: Any) -> Choose:
 
 @st.composite
 def networks(draw: Any, claims: Claims = EVERYTHING, *, head: Head | None = None) -> Network:
-    """Networks inside `claims`, with one head or any of them; depth 1 to 12, widths 1 to 8."""
+    """Networks inside `claims`, with one head or any; depth 1 to 20, widths 1 to 8, some wider."""
     choose = chooser(draw)
     return network_inside(choose, claims, head or head_of(choose, claims))
 
 
 @st.composite
-def cases(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = None,
-          dtype: str | None = None) -> Case:
-    """Cases inside `claims`: network, batch, targets, values in a style; all finite, all smooth."""
+def drafts(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = None,
+           dtype: str | None = None) -> Draft:
+    """Cases inside `claims` before their numbers are made."""
     choose = chooser(draw)
     head = head_of(choose, claims)
     chosen = network or draw(networks(claims, head=head))
     kinds = head.target_kinds if network is None else LOSSES[network.loss.kind].targets
-    batch = choose(within((*BATCHES, *chosen.sizes), claims.batch))
-    targets = choose(kinds)
+    batch = choose(within(batches(chosen), claims.batch))
+    targets = choose((*kinds, "real") if "real" in kinds else kinds)
     style, seed = draw(STYLES), draw(SEEDS)
     dtype = dtype or choose(claims.dtypes)
-    return build(chosen, batch, targets, style, seed, dtype, largest=head.logits)
+    return Draft(chosen, batch, targets, style, tuple(seed), dtype, head.logits)
+
+
+def cases(claims: Claims = EVERYTHING, *, network: Network | None = None,
+          dtype: str | None = None) -> st.SearchStrategy[Case]:
+    """Cases inside `claims`: network, batch, targets, values in a style; all finite, all smooth."""
+    return drafts(claims, network=network, dtype=dtype).map(lambda draft: draft.case)
 
 
 def exactable(claims: Claims) -> Claims | None:
@@ -113,5 +124,5 @@ def exact_cases(draw: Any, claims: Claims = EVERYTHING) -> Case | None:
     return exact_case(network, batch, choose(kinds), seed, dtype) if kinds else None
 
 
-__all__ = ["PLAIN", "STYLES", "TARGETS", "Style", "build", "cases", "chain", "count",
-           "exact_cases", "exactable", "in_dtype", "mended", "networks"]
+__all__ = ["PLAIN", "STYLES", "TARGETS", "Draft", "Style", "build", "cases", "chain", "count",
+           "drafts", "exact_cases", "exactable", "in_dtype", "mended", "networks"]

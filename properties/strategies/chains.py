@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...reference import LayerSpec, LossSpec, Network
+from ...reference import LayerSpec, LossSpec, Network, infer
 from ..claims import Claims, Head, Range, activation, loss_of
 from ..structure import Bias, Choose
 from ..structures import chain as chain_of
 
-DEEPEST = 12
 WIDEST = 8
-DEPTHS = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, *range(5, DEEPEST + 1))
+DEPTHS = (*3 * (1, 1, 2, 2, 2, 3, 3, 3, 4, 4), 5, 6, 6, *range(7, 13), 8, 12, 16, 20)
 BATCHES = (1, 1, 2, 2, 3, 3, 4, 4, 5, 8, 8, 17, 33)
-WIDE = (9, 16, 17, 33)
+LARGE_BATCHES = (34, 50, 64, 100, 128)
+SMALL = 60  # parameters of a network that may be asked with a large batch
+WIDE = (9, 10, 12, 16, 17, 33)
 WIDTHS = tuple(range(1, WIDEST + 1))
-SIZES = ("free", "free", "square", "square", "one unit", "alternating", "alternating", "wide")
+SIZES = (*2 * ("free", "free", "square", "square", "one unit", "alternating", "alternating"),
+         "wide", "wide", "wide outputs", "two wide")
 
 
 def within(values: Sequence[int], limits: Range) -> list[int]:
@@ -24,6 +27,17 @@ def within(values: Sequence[int], limits: Range) -> list[int]:
     low, high = limits
     inside = [v for v in values if v >= low and (high is None or v <= high)]
     return inside or [low]
+
+
+def batches(network: Network) -> tuple[int, ...]:
+    """The batches to choose from: large ones for small networks, and those that equal a size."""
+    small = parameters(network) <= SMALL
+    return (*BATCHES, *network.sizes, *(LARGE_BATCHES if small else ()))
+
+
+def parameters(network: Network) -> int:
+    """How many parameters the network has, initial states left out."""
+    return sum(math.prod(shape) for shape in infer(network).parameters.values())
 
 
 def count(sizes: Sequence[int], biases: Sequence[Bias]) -> int:
@@ -50,12 +64,17 @@ def head_of(choose: Choose, claims: Claims) -> Head:
 
 
 def _pattern(choose: Choose, pattern: str, levels: int) -> list[int]:
-    """Units per level, the inputs first."""
+    """Units per level, the inputs first; none is wide yet."""
     n, m = choose(WIDTHS), choose(WIDTHS)
     of: dict[str, Callable[[int], int]] = {
-        "free": lambda i: choose(WIDTHS), "square": lambda i: n, "wide": lambda i: n,
+        "square": lambda i: n, "wide": lambda i: n,
         "one unit": lambda i: 1 if i else n, "alternating": lambda i: (n, m)[i % 2]}
-    return [of[pattern](i) for i in range(levels)]
+    size = of.get(pattern)
+    return [size(i) if size else choose(WIDTHS) for i in range(levels)]
+
+
+def allowed(size: int, limits: Range) -> bool:
+    return limits[0] <= size and (limits[1] is None or size <= limits[1])
 
 
 def sizes_of(choose: Choose, layers: int, outputs: Range, alike: bool = False) -> list[int]:
@@ -65,14 +84,27 @@ def sizes_of(choose: Choose, layers: int, outputs: Range, alike: bool = False) -
     """
     pattern = choose(SIZES)
     sizes = _pattern(choose, pattern, layers + 1)
-    if pattern == "wide":
-        sizes[choose(range(max(1, layers)))] = choose(WIDE)
+    if pattern != "square" or not allowed(sizes[-1], outputs):
+        low, high = outputs
+        sizes[-1] = choose(range(low, max(low, min(WIDEST, high or WIDEST)) + 1))
+    for level in _wide_levels(choose, pattern, layers, outputs):
+        sizes[level] = choose(within(WIDE, outputs) if level == layers else WIDE)
     if alike:
         sizes[1:-1] = [max(sizes[1:-1], default=1)] * (layers - 1)
-    low, high = outputs
-    if pattern != "square" or sizes[-1] < low or (high is not None and sizes[-1] > high):
-        sizes[-1] = choose(range(low, max(low, min(WIDEST, high or WIDEST)) + 1))
     return sizes
+
+
+def _wide_levels(choose: Choose, pattern: str, layers: int, outputs: Range) -> Sequence[int]:
+    """The levels that are wide; the last one, the outputs, only where the claims let it be."""
+    last = layers if allowed(WIDE[0], (1, outputs[1])) else layers - 1
+    if pattern == "wide":
+        return [choose(range(max(1, layers)))]
+    if pattern == "wide outputs":
+        return [last] if last == layers else []
+    if pattern == "two wide" and last > 0:
+        first = choose(range(last))
+        return [first, first + 1]
+    return []
 
 
 def narrowed(sizes: Sequence[int], biases: Sequence[Bias], outputs: Range,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-from ...reference import DescriptionError, Network, infer
+from ...reference import DescriptionError, Network
 from ..claims import Claims, Head, Range, activation
 from ..structure import Choose, Limits
 from ..structures import PLAIN, STRUCTURES, structured, structures_of
-from .chains import chain_inside
+from .chains import chain_inside, parameters
 
 DEEPER = 4
 
@@ -71,8 +70,3 @@ def fits(network: Network, claims: Claims) -> bool:
     except DescriptionError:
         return False
     return claims.max_parameters is None or size <= claims.max_parameters
-
-
-def parameters(network: Network) -> int:
-    """How many parameters the network has, initial states left out."""
-    return sum(math.prod(shape) for shape in infer(network).parameters.values())

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from backproof import verify  # noqa: E402
-from backproof.judging import plan  # noqa: E402
+from backproof.judging import judge, plan  # noqa: E402
+from backproof.running import run as loop  # noqa: E402
 from second_implementation import PLANTED, planted  # noqa: E402
 
 RIGHT = "right"
@@ -53,21 +55,36 @@ def run(job: tuple[str, int, int]) -> Seen:
     return Seen(True, finding.faults, report.first_failure or 0, seconds, finding.headline)
 
 
+class Remembered:
+    """Draws from a strategy, kept: every iterator gives the same ones from the start."""
+
+    def __init__(self, draws):
+        self.draws, self.kept = draws, []
+
+    def __iter__(self):
+        for i in count():
+            if i == len(self.kept):
+                self.kept.append(next(self.draws))
+            yield self.kept[i]
+
+
 def of_seed(job: tuple[tuple[str, ...], int, int]) -> dict[str, Seen]:
     """Every fault for one seed. All have the same claims, so all are asked the same networks, drawn once."""
     faults, seed, stop_after = job
-    draw, drawn = plan._chunk, {}
+    kept = {}
 
-    def remembered(strategy, number):
-        key = repr(strategy), number
-        drawn[key] = drawn[key] if key in drawn else draw(strategy, number)
-        return drawn[key]
+    def remembered(strategy, start):
+        key = repr(strategy), start
+        kept[key] = kept[key] if key in kept else Remembered(plan.drawn(strategy, start))
+        return iter(kept[key])
 
-    plan._chunk = remembered
+    for module in (loop, judge):
+        module.drawn = remembered
     try:
         return {fault: run((fault, seed, stop_after)) for fault in faults}
     finally:
-        plan._chunk = draw
+        for module in (loop, judge):
+            module.drawn = plan.drawn
 
 
 def both(numbers: list[float], digits: int) -> str:

@@ -47,7 +47,7 @@ def _finding(run: Run, place: int, finding: Finding) -> Markup:
 
 def _words(finding: Finding) -> tuple[str, list[str]]:
     """The title, and the lines that say more."""
-    lines = finding.explanation.splitlines()[:60]
+    lines = finding.lines[:60] if finding.explanation else []
     if finding.lesson:
         symptom = finding.lesson["symptom"]
         return symptom[:1].upper() + symptom[1:], lines

@@ -1,0 +1,163 @@
+"""When a mistake shows: the one condition that parts the networks that fail from those that pass, with its counts."""
+
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from itertools import islice
+
+import numpy as np
+import pytest
+from backproof import Head, implementation, verify
+from backproof.judging.asking import Numbered
+from backproof.judging.judge import Judge
+from backproof.judging.plan import drawn
+from backproof.naming.findings import findings
+from backproof.plug.subject import subject_of
+from backproof.properties.strategies import cases
+from backproof.record.reading import read
+from backproof.renderings import RENDERINGS
+
+HEADS = [Head("identity", "squared_error", reduction="mean"),
+         Head("softmax", "cross_entropy", reduction="mean_over_batch")]
+F = {"tanh": (np.tanh, lambda z, a: 1 - a * a),
+     "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0).astype(z.dtype)),
+     "sigmoid": (lambda z: np.exp(-np.logaddexp(0, -z)), lambda z, a: a * (1 - a))}
+
+
+class Network:
+    """What a condition may look at: the batch, the weights and biases, z of every layer, the call's number."""
+
+    def __init__(self, network, parameters, x, calls):
+        self.x, self.calls = x, calls
+        self.weights, self.biases = network.unpack(parameters)
+        self.hidden, self.head = network.hidden, network.head
+        self.z, self.a = [], [x]
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            self.z.append(self.a[-1] @ w + b)
+            last = i == len(self.weights) - 1
+            self.a.append(self.z[-1] if last else F[self.hidden[i]][0](self.z[-1]))
+
+    batch = property(lambda self: len(self.x))
+    units = property(lambda self: max(w.shape[1] for w in self.weights))
+    depth = property(lambda self: len(self.weights))
+
+
+def perceptron(condition, wrong="bias", hidden=tuple(F), heads=HEADS, **claims):
+    """A perceptron whose gradients of one kind are wrong where the condition holds."""
+    calls = 0
+
+    @implementation(hidden=list(hidden), heads=heads, **claims)
+    def backprop(network, parameters, inputs, targets):
+        nonlocal calls
+        calls += 1
+        n = Network(network, parameters, inputs, calls)
+        p = n.a[-1]
+        if n.head[0] == "softmax":
+            p = np.exp(p - p.max(axis=1, keepdims=True))
+            p = p / p.sum(axis=1, keepdims=True)
+            hot = np.eye(p.shape[1], dtype=p.dtype)[targets] if targets.dtype.kind == "i" else targets
+            z = n.a[-1] - n.a[-1].max(axis=1, keepdims=True)
+            loss = -(hot * (z - np.log(np.exp(z).sum(axis=1, keepdims=True)))).sum() / n.batch
+            delta = (p - hot) / n.batch
+        else:
+            loss, delta = ((p - targets) ** 2).mean(), 2 * (p - targets) / p.size
+        dw, db = [None] * n.depth, [None] * n.depth
+        for i in reversed(range(n.depth)):
+            dw[i], db[i] = n.a[i].T @ delta, delta.sum(axis=0)
+            if i:
+                delta = delta @ n.weights[i].T * F[n.hidden[i - 1]][1](n.z[i - 1], n.a[i])
+        if condition(n):
+            if "weight" in wrong:
+                dw = [-w for w in dw]
+            if "bias" in wrong:
+                db = [b + b * b for b in db]
+        return loss, network.pack(dw, db)
+
+    return backprop
+
+
+@cache
+def networks(claims, seed, count=150):
+    return list(islice(drawn(cases(claims), seed), count))
+
+
+def found(condition, seed=0, **claims):
+    """The one finding of a run that asks about gradients alone."""
+    subject = subject_of(perceptron(condition, **claims))
+    judge = Judge(replace(subject, engine=Numbered(subject.engine)), subject.claims, ["torch"], lambda **_: None, seed)
+    judge.deadline = 0.0
+    for case in networks(subject.claims, seed):
+        judge.network(case)
+    finding, = findings(judge, lambda case: case.id)
+    return finding
+
+
+WHEN = {
+    "batch > 4": (lambda n: n.batch > 4, "where batch > 4"),
+    "batch = 1": (lambda n: n.batch == 1, "where batch = 1"),
+    "odd batch": (lambda n: n.batch % 2, "where batch is odd"),
+    "a remainder of 4": (lambda n: n.batch % 4, "where batch is not divisible by 4"),
+    "units > 6": (lambda n: n.units > 6, "where units of the largest layer > 6"),
+    "depth >= 4": (lambda n: n.depth >= 4, "where depth > 3"),
+    "square": (lambda n: any(w.shape[0] == w.shape[1] > 1 for w in n.weights), "with a square weight"),
+    "tanh": (lambda n: "tanh" in n.hidden, "with tanh in a hidden layer"),
+    "softmax": (lambda n: n.head[0] == "softmax", "with loss cross_entropy"),
+    "equal biases": (lambda n: any(len(set(b.tolist())) < len(b) for b in n.biases),
+                     "with two equal entries in a bias"),
+    "equal rows": (lambda n: len({row.tobytes() for row in n.x}) < n.batch, "with two equal examples"),
+    "|x| > 5": (lambda n: np.abs(n.x).max() > 5, "where largest |x| > 5 "),
+}
+
+
+@pytest.mark.parametrize("name", WHEN)
+def test_the_condition_is_told_with_its_counts(name):
+    condition, words = WHEN[name]
+    finding = found(condition)
+    inside, outside = finding.when["inside"], finding.when["outside"]
+    assert f"only {words}" in finding.text
+    assert inside[0] == inside[1] > 0 == outside[0] < outside[1]
+    assert finding.networks == (inside[0], inside[1] + outside[1])
+    assert f"in {inside[0]} of {inside[1]} such networks, in 0 of {outside[1]} others" in finding.text
+
+
+def test_a_condition_on_the_dtype():
+    finding = found(lambda n: n.x.dtype == np.float32, dtypes=["float64", "float32"])
+    assert "only with dtype float32: in " in finding.text
+
+
+def test_a_condition_on_the_sums():
+    finding = found(lambda n: max(np.abs(z).max() for z in n.z) > 10)
+    assert finding.when["trait"] == "|z|"
+    assert finding.when["nearest"] <= 10 < finding.when["value"]
+    assert finding.when["value"] < 1.03 * finding.when["nearest"]
+
+
+def test_a_run_says_so_everywhere(tmp_path):
+    """In the text, in the record and when it is read back, and in what is rendered from it."""
+    report = verify(perceptron(lambda n: n.batch > 4), examples=40, oracles=("torch",), report=tmp_path)
+    assert "only where batch > 4: in " in report.text()
+    again = read(tmp_path)
+    assert again.report.findings[0].when == report.findings[0].when != {}
+    assert again.report.findings[0].networks == report.findings[0].networks
+    for name in ("text", "markdown", "html", "junit"):
+        shown = import_module(f"backproof.renderings.{RENDERINGS[name].module}").render(again)
+        assert "only where batch &gt; 4: in " in shown or "only where batch > 4: in " in shown, name
+
+
+def test_where_all_networks_fail_there_is_no_condition():
+    finding = found(lambda n: True)
+    assert finding.when == {}
+    assert "only w" not in finding.text
+
+
+@pytest.mark.parametrize("condition", [
+    lambda n: n.x.sum() > 3,
+    lambda n: n.batch * n.x.shape[1] > 20,
+    lambda n: "tanh" in n.hidden and n.batch > 2,
+    lambda n: n.biases[0][0] > 0,
+], ids=["sum of x", "a product", "two at once", "a sign"])
+def test_what_no_simple_condition_parts_has_none(condition):
+    finding = found(condition)
+    assert finding.when == {}
+    failed, judged = finding.networks
+    assert f"in {failed} of {judged} networks" in finding.text
