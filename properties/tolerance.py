@@ -161,7 +161,7 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
              for here, run in zip(trace.kinks, runs.kinks, strict=True)]
     pairs += [(here.layer, here.points, here.argument, run.argument) for here, run in zip(
         loss_kinks(wide, trace.outputs), loss_kinks(wide, runs.outputs), strict=True)]
-    masks = {}
+    masks: dict[str, Any] = {}
     for name, kinks, x, stack in pairs:
         apart = np.abs(stack.raw - x).max(axis=0)
         margin = np.maximum(apart, SLACK * (apart / AMPLIFY[dtype] + UNIT[dtype] * np.abs(x)))
