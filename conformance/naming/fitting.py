@@ -29,6 +29,8 @@ STARTS = 3
 STEPS = 30
 ROUNDS_MORE = 1e4
 UNLIKE = 1e20
+LEFT = 1e-2
+BESIDE = 1e-3
 
 
 def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
@@ -41,6 +43,41 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
         return fault
     value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
+
+
+def refined(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed]) -> Fault:
+    """The mistake with its number known better, by other networks on which it has a larger effect.
+
+    Only by networks where the mistake accounts for nearly all: something else may be wrong in the
+    others.
+    """
+    more = [case for case in failing if isinstance(case.subject, Answer) and nearly(fault, case)]
+    if fault.number is None or fault.value is None or not more:
+        return fault
+
+    def residuals(value: float) -> Any:
+        return _residuals(with_value(fault, value), [*near, *more])
+
+    here, beside = ((value, residuals(value))
+                    for value in (fault.value, fault.value * (1.0 + BESIDE)))
+    if here[1] is None or beside[1] is None:
+        return fault
+    best = descended(residuals, here, beside, PLAIN)
+    return with_value(fault, plain(residuals, *best))
+
+
+def nearly(fault: Fault, case: Witnessed) -> bool:
+    """Whether what is left beside the mistake is small against what it changes."""
+    theirs, base = case.of(fault), case.base
+    if not isinstance(theirs, Answer) or not isinstance(base, Answer):
+        return False
+    left, whole = in_one(apart(case, theirs)), in_one(apart(case, base))
+    return bool(left is not None and whole is not None and left <= LEFT * whole)
+
+
+def in_one(parts: list[Any] | None) -> float | None:
+    """The largest of the residuals."""
+    return None if parts is None else max(float(np.abs(part).max(initial=0.0)) for part in parts)
 
 
 # --- how far the subject and the mistake are apart ------------------------------------------------
