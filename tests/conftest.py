@@ -25,5 +25,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 _lazily("drawn_features")
 _lazily("function_examples")
+_lazily("perceptrons")
 _lazily("small_records")
 _lazily("wrong_engines")
