@@ -19,6 +19,7 @@ from ..reference import Answer, Case
 from .identities import Reply
 from .measured import Measured, apart
 from .perturbed import UNIT
+from .subtraction import carried
 from .tolerance import BOUNDS, SLACK, Spread, bounds, spread
 
 
@@ -93,14 +94,18 @@ def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any]) -> Judgement:
-    """Judge a suspicious answer; `at_hand` are independent oracles by name (see `witnesses`)."""
+def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
+            rate: float | None = None) -> Judgement:
+    """Judge a suspicious answer; `at_hand` are independent oracles by name (see `witnesses`).
+
+    `rate`: that over which the gradients are claimed to be differences.
+    """
     try:
         truth = oracles.load("arbiter").answer(case)
     except (oracles.NotAvailable, oracles.Unsupported) as error:
         return Judgement("inconclusive", str(error))
     s = spread(case, samples=64, seed=1)
-    reply = measured(case, answer, s)
+    reply = measured(case, answer, carried(case, s, rate))
     wrong = tuple(disagreements(reply, truth))
     if not wrong:
         return Judgement("passed", "within the tolerance of 64 samples", (), truth)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..reference.losses import factor
 from .agreement import Disagreement, differing
 from .measured import Measured
 from .slopes import SLOPES, ByPlace, conventions, gradients, solve
+from .subtraction import carried
 from .tolerance import SLACK, spread
 
 LIMIT = 2.0**24
@@ -58,6 +60,8 @@ def certified(case: Case) -> bool:
     tables = TABLES._replace(activations=dict.fromkeys(ACTIVATIONS, ACTIVATIONS["identity"]))
     wide = case.astype("float64")
     larger = wide.map(lambda a: np.abs(a) + 1.0).but(targets=-np.abs(wide.targets) - 1.0)
+    once = replace(case.network.loss, gradient_scale=1.0)
+    larger = larger.but(network=replace(case.network, loss=once))
     answer = evaluate(larger, tables)
     per, output = LOSSES[case.network.loss.kind].per, infer(case.network).output
     scale = abs(case.network.loss.scale) * factor(
@@ -78,7 +82,8 @@ class Exactness(NamedTuple):
     slopes: ByPlace | None = None
 
 
-def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
+def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
+            rate: float | None = None) -> Exactness:
     """Bit for bit, under one convention per kind of kink.
 
     `slopes` holds the conventions still possible and is narrowed. A difference inside the tolerance
@@ -103,7 +108,7 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
     solved = solve(case, answer, slopes) if on_kink(case) else None
     if solved is not None:
         return _by_slopes(case, answer, solved, slopes)
-    near = [_near(case, answer, tables) for _, tables in choices]
+    near = [_near(case, answer, tables, rate) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
     if on_kink(case):
@@ -136,9 +141,10 @@ def _same(case: Case, answer: Answer, tables: Tables) -> bool:
                for k, g in answer.gradients.items())
 
 
-def _near(case: Case, answer: Answer, tables: Tables) -> tuple[Disagreement, ...]:
+def _near(case: Case, answer: Answer, tables: Tables,
+          rate: float | None) -> tuple[Disagreement, ...]:
     truth = evaluate(case.astype("float64"), tables)
-    s = spread(case)
+    s = carried(case, spread(case), rate)
     least = 1e-6 * np.finfo(case.dtype).eps
     allowed = {k: SLACK * s.gradients[k] + least * np.abs(g).max()
                for k, g in truth.gradients.items()}

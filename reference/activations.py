@@ -4,8 +4,9 @@ The rows are the accurate forms, computed through exp(-|x|): the textbook tanh' 
 every digit at x = 20. Other right programs use the textbook forms all the same, so a row lists
 them as `variants`, which a tolerance must cover. A program may mix the forms, one of f with
 another of f': so a variant holds, of each, the form that loses most, and its f' computes what it
-needs from x by itself. Were it given the variant's y, their roundings would cancel where a loss
-divides by y or 1 - y, and a program with two forms would look wrong.
+needs from x by itself, and twice where it needs it twice. Were it given the variant's y, their
+roundings would cancel where a loss divides by y or 1 - y; and were s the same in both places of
+s (1 + x (1 - s)), they would cancel at x = -1.5. A program with two forms would then look wrong.
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ def _tanh_by_exp(x: Array) -> Array:
 
 def _textbook_sigmoid_derivative(x: Array, y: Array) -> Array:
     """s (1 - s)."""
-    s = sigmoid_by_tanh(x)
-    return s * (1.0 - s)
+    return sigmoid_by_tanh(x) * (1.0 - sigmoid_by_tanh(x))
 
 
 def _textbook_tanh_derivative(x: Array, y: Array) -> Array:
@@ -81,6 +81,14 @@ def softplus(x: Array) -> Array:
 def softplus_by_log(x: Array) -> Array:
     """log(1 + exp(x)) as it is written, but for the overflow."""
     return np.where(x > 0, x, 0.0) + np.log(1.0 + _decay(x))
+
+
+def _textbook_softplus_derivative(x: Array, y: Array) -> Array:
+    """sigmoid(x): above zero as exp(x - softplus(x)), JAX's, where a large x takes digits with it.
+
+    Below zero it is by tanh, which loses more there.
+    """
+    return np.where(x > 0, np.exp(x - softplus_by_log(x)), sigmoid_by_tanh(x))
 
 
 def normal_cdf(x: Array) -> Array:
@@ -127,8 +135,8 @@ def _textbook_gelu_tanh(x: Array) -> Array:
 
 
 def _textbook_gelu_tanh_derivative(x: Array, y: Array) -> Array:
-    t = np.tanh(_tanh_argument(x))
-    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (_ROOT * (1.0 + 3 * 0.044715 * (x * x)))
+    t, dt = np.tanh(_tanh_argument(x)), 1.0 - np.tanh(_tanh_argument(x)) ** 2
+    return 0.5 * (1.0 + t) + 0.5 * x * dt * (_ROOT * (1.0 + 3 * 0.044715 * (x * x)))
 
 
 def silu_derivative(x: Array, y: Array) -> Array:
@@ -137,8 +145,7 @@ def silu_derivative(x: Array, y: Array) -> Array:
 
 
 def _textbook_silu_derivative(x: Array, y: Array) -> Array:
-    s = sigmoid_by_tanh(x)
-    return s * (1.0 + x * (1.0 - s))
+    return sigmoid_by_tanh(x) * (1.0 + x * (1.0 - sigmoid_by_tanh(x)))
 
 
 def softmax(x: Array) -> Array:
@@ -154,6 +161,14 @@ def _softmax_by_lse(x: Array) -> Array:
     """exp(x - lse(x)): a large lse takes digits of x with it."""
     m = x.max(axis=-1, keepdims=True)
     return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
+
+
+def _softmax_backward_by_lse(x: Array, y: Array, dy: Array) -> Array:
+    """y (dy - Σ dy y), each of the two by itself: with one y for both, what lse has lost cancels
+    where dy = 2 Σ dy y.
+    """
+    mean = (dy * _softmax_by_lse(x)).sum(axis=-1, keepdims=True)
+    return _softmax_by_lse(x) * (dy - mean)
 
 
 def softmax_backward(x: Array, y: Array, dy: Array) -> Array:
@@ -204,7 +219,7 @@ ACTIVATIONS: dict[str, Activation] = {
                                                     options=_slope(0.01)),)),
     "softplus": elementwise(softplus, lambda x, y: sigmoid(x), range=POSITIVE,
                             variants=(elementwise(softplus_by_log,
-                                                  lambda x, y: sigmoid_by_tanh(x)),)),
+                                                  _textbook_softplus_derivative),)),
     "gelu": elementwise(*_gelu, variants=(elementwise(*_gelu_textbook),)),
     "gelu_tanh": elementwise(gelu_tanh, gelu_tanh_derivative,
                              variants=(elementwise(_textbook_gelu_tanh,
@@ -213,6 +228,6 @@ ACTIVATIONS: dict[str, Activation] = {
                         variants=(elementwise(lambda x: x * sigmoid_by_tanh(x),
                                               _textbook_silu_derivative),)),
     "softmax": Activation(softmax, None, softmax_backward, range=UNIT,
-                          variants=(Activation(_softmax_by_lse, None, softmax_backward,
+                          variants=(Activation(_softmax_by_lse, None, _softmax_backward_by_lse,
                                                range=UNIT),)),
 }

@@ -159,6 +159,7 @@ def test_a_green_feature_that_has_hardly_been_tried(two):
     ({"bias": "any"}, {"bias": "never"}, "any"),
     ({"bias": "always"}, {"bias": "never"}, "always"),
     ({"same_hidden": False}, {"same_hidden": True}, "several hidden activations in one network"),
+    ({"rate": None}, {"rate": 0.1}, "gradients that are no differences"),
 ])
 def test_claims_that_shrank(two, old, new, lost):
     (change,) = two({"claims": old}, {"claims": new}).worse

@@ -1,25 +1,35 @@
 """Right programs in other forms than the reference's are never called wrong; what they lose, the tolerance carries."""
 
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from backproof import implementation
+from backproof.faults import FAULTS
 from backproof.judging.judge import Judge
 from backproof.plug.subject import Subject, subject_of
+from backproof.properties import tolerance
 from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.properties.perturbed import Noise, Perturbed
+from backproof.properties.strategies import cases
+from backproof.properties.subtraction import carried, rate_of
 from backproof.properties.tolerance import SLACK, spread
 from backproof.reference import (
     ACTIVATIONS,
     LOSSES,
+    TABLES,
     Answer,
     Case,
+    DescriptionError,
     LayerSpec,
     LossSpec,
     Network,
     evaluate,
 )
+from wrong_engines import drawn_cases
 
 DTYPES = ("float64", "float32")
 BOTH = pytest.mark.parametrize("dtype", DTYPES)
@@ -135,10 +145,139 @@ def test_the_variant_shares_no_result_between_f_and_its_derivative():
     x = np.linspace(-3, 3, 7)
     for name, row in ACTIVATIONS.items():
         for variant in row.variants:
-            if variant.df is not None:
-                options = {key: option.default for key, option in row.options.items()}
-                nothing = np.full_like(x, np.nan)
-                assert np.isfinite(variant.df(x, nothing, **options)).all(), name
+            options = {key: option.default for key, option in row.options.items()}
+            nothing = np.full_like(x, np.nan)
+            assert np.isfinite(variant.backward(x, nothing, x, **options)).all(), name
+
+
+@BOTH
+def test_a_softmax_by_lse_and_its_jacobian_as_differences(dtype):
+    """Two like units: in y (dy - Σ dy y) what a large lse has lost cancels, in y Σ (dy - dyⱼ) yⱼ it does not."""
+    network = Network((1,), (LayerSpec("dense", {"units": 2, "bias": True}),
+                             LayerSpec("activation", {"function": "softmax"})), LossSpec("inner_product", "sum", 1.0))
+    arrays = ([[700.1, 700.1]], [0.0, 0.0], [[1.0]], [[3.0, 1e-3]])
+    w, b, x, t = (np.array(a, dtype) for a in arrays)
+    case = Case(network, {"0.weight": w, "0.bias": b}, x, t, dtype)
+    y = np.exp(w - np.logaddexp.reduce(w, axis=-1, keepdims=True))
+    dz = y * ((t[..., :, None] - t[..., None, :]) * y[..., None, :]).sum(-1)
+    answer = Answer((y * t).sum(), {"0.weight": dz, "0.bias": dz[0]})
+    assert judged(case, answer) == ({"passed": 1}, {"passed": 1})
+
+
+@BOTH
+@pytest.mark.parametrize("z", [50.0, 700.0, 1e4])
+def test_the_slope_of_softplus_from_its_value(z, dtype):
+    """exp(z - softplus(z)), where softplus is right to a few roundings of a large z."""
+    case = neuron(z, "inner_product", 1.0, dtype, "softplus")
+    w = case.parameters["0.weight"]
+    y = np.logaddexp2(0, w / np.log(2).astype(dtype)) * np.log(2).astype(dtype)
+    answer = Answer(y.sum(), answered(case, np.exp(w - y)).gradients)
+    assert judged(case, answer) == ({"passed": 1}, {"passed": 1})
+
+
+# --- a training step --------------------------------------------------------------------------------------------------
+
+STEP_CLAIMS = Claims(hidden=("sigmoid", "tanh", "relu"), dtypes=DTYPES, bias="any",
+                     heads=(Head("identity", "squared_error", "sum"), Head("softmax", "cross_entropy", "mean")))
+RATES = (10.0, 0.5, 0.1, 0.01, 1e-3)
+
+
+def stepping(rate, wrong=1.0):
+    """backprop by a training step: what the parameters have moved by, over the rate."""
+    def backprop(network, parameters, inputs, targets):
+        answer = evaluate(Case(network, parameters, inputs, targets, str(inputs.dtype)))
+        r = inputs.dtype.type(rate)
+        stepped = {name: value - r * (wrong * answer.gradients[name]).astype(inputs.dtype)
+                   for name, value in parameters.items()}
+        return answer.loss, {name: (value - stepped[name]) / r for name, value in parameters.items()}
+
+    return backprop
+
+
+def asked(backprop, claims, count=10, dtype=None):
+    judge = Judge(subject_of(backprop), claims, ("torch",), lambda **_: None, 0)
+    for case in drawn_cases(cases(claims, dtype=dtype), 5, count):
+        judge.network(case)
+    return judge
+
+
+@BOTH
+@pytest.mark.parametrize("rate", RATES)
+def test_a_right_step_conforms_at_every_rate(rate, dtype):
+    """Its difference of parameters is rounded as parameters are, and magnified by the rate."""
+    judge = asked(stepping(rate), replace(STEP_CLAIMS, rate=rate), dtype=dtype)
+    assert not judge.tally.failures
+    assert sum(by["inconclusive"] for by in judge.tally.counts.values()) == 0
+
+
+@BOTH
+def test_without_the_claim_the_lost_digits_are_seen(dtype):
+    judge = asked(stepping(1e-3), STEP_CLAIMS, dtype=dtype)
+    assert judge.tally.counts["reference"]["failed"]
+
+
+@BOTH
+@pytest.mark.parametrize("rate", [10.0, 0.1, 0.01])
+def test_a_wrong_step_is_seen(rate, dtype):
+    """A gradient one percent too large (float64: a millionth), where the claim costs few digits."""
+    judge = asked(stepping(rate, 1 + {"float64": 1e-6, "float32": 1e-2}[dtype]), replace(STEP_CLAIMS, rate=rate), dtype=dtype)
+    assert judge.tally.counts["reference"]["failed"] >= 5
+
+
+def test_the_gradient_of_the_inputs_is_no_difference():
+    """The claim loosens parameters only."""
+    case = neuron(2.0, "squared_error", 0.3, "float64", "tanh")
+    s, wide = spread(case), carried(case, spread(case), 1e-4)
+    assert wide.loss == s.loss
+    assert np.array_equal(wide.gradients["inputs"], s.gradients["inputs"])
+    assert (wide.gradients["0.weight"] > 100 * s.gradients["0.weight"]).all()
+    assert carried(case, s, None) is s
+
+
+@pytest.mark.parametrize(("rate", "message"), [
+    (0, "claims: rate is 0"), (-0.1, "claims: rate is -0.1"), ("fast", "claims: rate"), (float("nan"), "claims: rate")])
+def test_a_rate_that_is_none(rate, message):
+    with pytest.raises(DescriptionError, match=message):
+        implementation(rate=rate)
+
+
+def test_the_rate_is_data():
+    claims = implementation(rate=0.1)(lambda *_: None).__backproof__
+    assert claims.rate == 0.1
+    assert Claims.from_json(claims.to_json()) == claims
+
+
+def answers_of(engine, dtype, count=12):
+    claims = replace(STEP_CLAIMS, hidden=("tanh",))
+    found = [case for case in drawn_cases(cases(claims, dtype=dtype), 3, 3 * count) if spread(case).finite]
+    return [(case, engine(case), spread(case)) for case in found[:count]]
+
+
+@BOTH
+@pytest.mark.parametrize("rate", [0.1, 0.01, 1e-3, 1e-4])
+def test_the_rate_is_read_off_what_a_step_leaves(rate, dtype):
+    assert 0.8 * rate < rate_of(answers_of(subject_of(stepping(rate)).engine, dtype)) < 1.25 * rate
+
+
+def by_fault(name):
+    return FAULTS[name].engine(TABLES)
+
+
+def changed(case, change):
+    answer = evaluate(case)
+    return Answer(answer.loss, {name: change(name, g) for name, g in answer.gradients.items()})
+
+
+OTHERWISE = {
+    "right": evaluate, "all in float32": by_fault("float32-inside"), "all in float16": by_fault("float16-inside"),
+    "one percent": lambda case: changed(case, lambda name, g: 1.01 * g),
+    "a little weight decay": lambda case: changed(case, lambda name, g: g + 1e-9 * case.parameters.get(name, 0.0)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_other_errors_are_no_subtraction(name):
+    assert rate_of(answers_of(OTHERWISE[name], "float64")) is None
 
 
 # --- the complex step -------------------------------------------------------------------------------------------------
@@ -202,6 +341,38 @@ def test_there_are_forty_styles_of_every_piece(mixtures):
     counts = mixtures.counts()
     assert {*ACTIVATIONS, *LOSSES, "matrix product", "sum", "containers"} == set(counts)
     assert min(counts.values()) >= 40
+
+
+def every_form(name, z, dtype):
+    """Each form of f, and of its derivative with each f before it: name, values, and which of the two."""
+    from styles import functions
+
+    forms, slopes = functions.FORMS[name]
+    more = tuple(option.default for option in ACTIVATIONS[name].options.values())
+    for f, form in forms.items():
+        y = form(z, *more)
+        yield f, 0, y
+        for df, slope in slopes.items():
+            yield f"{f}, then {df}", 1, np.broadcast_to(slope(z, y, *more), z.shape)
+
+
+@BOTH
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "softmax"])
+def test_no_form_loses_more_than_the_variant(mixtures, name, dtype):
+    """At every argument, the error of every form over the spread of the tolerance's own program there."""
+    rng, row = np.random.default_rng(0), ACTIVATIONS[name]
+    variant = (*row.variants, row)[0]
+    options = {key: option.default for key, option in row.options.items()}
+    z = np.concatenate([scale * rng.standard_normal(30) for scale in (1e-8, 1e-4, 0.01, 0.3, 1, 4, 20, 1000, 1e6)]).astype(dtype)
+    wide = z.astype(float)
+    stack = Perturbed(np.broadcast_to(wide, (64, *wide.shape)).copy(), Noise(dtype))
+    with np.errstate(all="ignore"):
+        y = row.f(wide, **options)
+        true = y, np.broadcast_to(row.df(wide, y, **options), z.shape)
+        runs = variant.f(stack, **options), stack * 0.0 + variant.df(stack, stack, **options)
+        s = [tolerance._deviation(run.raw, t, dtype) for run, t in zip(runs, true, strict=True)]
+        for form, which, got in every_form(name, z, dtype):
+            assert (np.abs(got.astype(float) - true[which]) < 6 * s[which]).all(), form
 
 
 @BOTH

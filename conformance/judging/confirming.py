@@ -41,8 +41,8 @@ class Cases:
 class Confirming:
     """The witnesses of one run, and how often each kind of parameter was confirmed to be wrong."""
 
-    def __init__(self, names: Sequence[str], made_of: Iterable[str]):
-        self.names, self.made_of = names, made_of
+    def __init__(self, names: Sequence[str], made_of: Iterable[str], rate: float | None = None):
+        self.names, self.made_of, self.rate = names, made_of, rate
         self.confirmed: Counter[str] = Counter()
         self._witnesses: dict[str, Any] | None = None
 
@@ -59,7 +59,7 @@ class Confirming:
 
     def gradients(self, case: Case, answer: Answer) -> Judgement:
         """What the cold path says of a suspicious answer."""
-        judgement = agreement.confirm(case, answer, self.witnesses)
+        judgement = agreement.confirm(case, answer, self.witnesses, self.rate)
         if judgement.outcome == "failed":
             self.confirmed.update(kinds_of(judgement.disagreements).split(","))
         return judgement

@@ -19,7 +19,10 @@ from ..properties.agreement import Disagreement, differing, disagreements, kind_
 from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
 from ..properties.identities import PROPERTIES, Question, Reply
+from ..properties.identity import bare
+from ..properties.membership import kept
 from ..properties.strategies import cases, in_dtype
+from ..properties.subtraction import carried
 from ..properties.tolerance import Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, Engine
@@ -52,13 +55,14 @@ class Judge:
         self.engine: Engine = subject.engine
         self.entrywise = entrywise
         self.tally = Tally()
-        self.confirming = Confirming(names, subject.made_of)
+        self.confirming = Confirming(names, subject.made_of, claims.rate)
         self.rng = np.random.default_rng(seed)
         self.suspects, self.wrong_losses = Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
+        self.planned, self.ended = 0, ""
 
     @cached_property
     def others(self) -> list[Case]:
@@ -76,25 +80,30 @@ class Judge:
         """The engine's answer; raises what `question` raises."""
         return question(self.engine, case)
 
+    def spread(self, case: Case) -> Spread:
+        """The truth and how far the subject may lie apart, with what its claims cost in digits."""
+        return carried(case, spread(case), self.claims.rate)
+
     def ask(self, case: Case) -> Reply | None:
         """The answer with its tolerances, its values checked.
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        if not valid(spread(case)):
+        s = spread(case)
+        if not valid(s):
             return None
         try:
             answer = self.question(case)
         except Exception as error:
             self.refused(case, error)
             return None
-        return self.heard(case, answer, spread(case))
+        return self.heard(case, answer, s)
 
     def heard(self, case: Case, answer: Answer, s: Spread) -> Reply:
         """An answer that was given, with its tolerances, its values checked."""
         self.count("contract", "passed", case)
         self.count("answers", "passed", case)
-        reply = measured(case, answer, s)
+        reply = measured(case, answer, carried(case, s, self.claims.rate))
         self.check_values(reply, answer, s)
         return reply
 
@@ -243,7 +252,7 @@ class Judge:
             found = own_loss.directional(first, self.question, self.rng)
             self.equations("own_loss", found, first)
         elif self.tally.networks % 4 == 3:
-            lines = own_loss.line_integral(first, self.question, spread, self.rng)
+            lines = own_loss.line_integral(first, self.question, self.spread, self.rng)
             self.equations("line_integral", lines, first)
 
     # --- identities -------------------------------------------------------------------------------
@@ -264,7 +273,7 @@ class Judge:
             if not most or time.monotonic() > self.deadline:
                 return
             asked = PROPERTIES[name].question(first.case, self.claims, self.rng)
-            if asked is not None:
+            if asked is not None and all(kept(self.claims, case) for case in asked.cases):
                 self.identity(name, first, asked)
                 most -= 1
 
@@ -276,7 +285,7 @@ class Judge:
             reply = first if given is first.case and not replies else self.ask(given)
             if reply is None:
                 return
-            replies.append(reply)
+            replies.append(bare(reply))
         equations = list(asked.equations(replies))
         found = [d for d in (differing(*equation) for equation in equations) if d]
         if not equations:
@@ -372,7 +381,7 @@ class Judge:
         except Exception as error:
             self.refused(case, error)
             return
-        result = exact.compare(case, answer, self.tally.slopes)
+        result = exact.compare(case, answer, self.tally.slopes, self.claims.rate)
         if result.slopes is not None:
             kinds = ",".join(result.slopes.wrong)
             self.fail("slope_at_kinks", kinds, case, found=result.found)

@@ -98,9 +98,9 @@ class Finder:
             return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
-            found = None if row.unsure else failed(row)
-            if found is not None:
-                rows[found].append(row.case)
+            bad = None if row.unsure else failed(row)
+            if bad is not None:
+                rows[bad].append(row.case)
         counts = len(rows[True]), len(rows[True]) + len(rows[False])
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]

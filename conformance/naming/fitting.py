@@ -99,7 +99,8 @@ def solved(residuals: Residuals, number: Number) -> float | None:
     if len(tried) < 2 or not any(np.any(found != tried[0][1]) for _, found in tried[1:]):
         return None
     best = min(tried, key=size)
-    for descent in (descended, partial(descended, scale=LOGARITHM)):
+    plainly = partial(descended, scale=PLAIN if number.signed else POSITIVE)
+    for descent in (plainly, partial(descended, scale=LOGARITHM)):
         for start, beside in starts(tried):
             best = min(best, descent(residuals, start, beside), key=size)
             if agrees(best):
@@ -140,10 +141,11 @@ class Scale(NamedTuple):
 
 
 PLAIN = Scale(lambda value: value, lambda value: value)
+POSITIVE = Scale(lambda value: value, lambda value: value if value > 0 else np.nan)
 LOGARITHM = Scale(lambda value: float(np.log(value)), lambda value: float(np.exp(value)))
 
 
-def descended(residuals: Residuals, start: Point, beside: Point, scale: Scale = PLAIN) -> Point:
+def descended(residuals: Residuals, start: Point, beside: Point, scale: Scale) -> Point:
     """The best point that secant steps reach: each takes the residuals for linear in the number."""
     best, last, here = start, beside, start
     for _ in range(STEPS):

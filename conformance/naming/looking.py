@@ -14,7 +14,7 @@ from ..properties.agreement import Disagreement, differing, disagreements, measu
 from ..properties.identities import Reply
 from ..properties.measured import Measured, apart
 from ..properties.perturbed import UNIT
-from ..properties.tolerance import BOUNDS, Spread, bounds, spread
+from ..properties.tolerance import BOUNDS, Spread, bounds
 from ..reference import Answer, Case
 from .matching import variations
 from .ratios import gradient_ratio, named, tells_ratios
@@ -82,7 +82,7 @@ class Looking:
     def answered(self, case: Case) -> tuple[Answer, Spread] | None:
         """The subject's answer on a case and its spread; None where it gives none."""
         try:
-            return self.judge.question(case), spread(case)
+            return self.judge.question(case), self.judge.spread(case)
         except Exception:
             return None
 
@@ -93,7 +93,7 @@ class Looking:
 
     def wrongly(self, case: Case, answer: Answer) -> bool:
         """Whether an answer given before has a wrong gradient."""
-        s = spread(case)
+        s = self.judge.spread(case)
         return bool(disagreements(measured(case, answer, s), s.truth))
 
     def right(self, case: Case, wrong: Iterable[str]) -> list[str]:

@@ -72,5 +72,5 @@ def borne_out(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witness
     """Whether the mistake is the subject's everywhere, and shows on a second network."""
     return (all(seen.agrees(fault) for seen in near)
             and any(seen.shows(fault) for seen in failing)
-            and all(seen.agrees(fault) for seen in failing)
+            and all(seen.agrees(fault) for seen in failing if seen.telling)
             and not any(seen.shows(fault) for seen in right))

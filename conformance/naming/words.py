@@ -48,7 +48,8 @@ def describe(case: Case) -> str:
     network = case.network
     _, loss = network.head
     shape = _chain(case) if structures_of(network) == [PLAIN] else _layers(case)
-    return (f"on a network {shape}, loss {loss} ({network.loss.reduction}); "
+    about = ", ".join([network.loss.reduction, *network.loss.beside])
+    return (f"on a network {shape}, loss {loss} ({about}); "
             f"batch {case.batch}, {case.dtype}")
 
 

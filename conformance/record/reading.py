@@ -263,6 +263,7 @@ class _Reader:
         if data.get("verdict") not in VERDICTS:
             raise self._error(f"verdict is {_short(data.get('verdict'))}, "
                               f"wanted one of {', '.join(VERDICTS)}")
+        data = {**LATER, **data}
         for key, kind in FOOTER.items():
             self._get(data, key, kind)
         notes = self._notes(data.get("notes"))
@@ -356,8 +357,12 @@ FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names"
           "loses_digits": "yes or no"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
-    "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}
-FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
+    "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,
+    "planned": int, "ended": str}
+# What a footer may lack, since those of before have it not.
+LATER: dict[str, Any] = {"planned": 0, "ended": ""}
+FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds",
+          *LATER)
 
 
 def _mended(value: Json) -> Json:

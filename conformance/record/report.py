@@ -144,7 +144,8 @@ class Report:
 
     counts: property -> outcome -> how many. resolution: dtype -> parameter kind -> digits of
     agreement, the smallest relative error the run would have seen, and how many comparisons were
-    that sharp.
+    that sharp. networks: how many were asked, of `planned`; `ended`: what ended the run before that
+    ("time limit"), "" where nothing did.
     """
 
     subject: str
@@ -159,6 +160,17 @@ class Report:
     first_failure: int | None = None
     seconds: float = 0.0
     reason: str = ""
+    planned: int = 0
+    ended: str = ""
+
+    @property
+    def says(self) -> str:
+        """The verdict in words; where fewer networks than planned conform, after how many."""
+        words = self.verdict.replace("_", " ")
+        if self.verdict != "conforms" or self.networks >= self.planned:
+            return words
+        why = f" ({self.ended})" if self.ended else ""
+        return f"{words}, after {self.networks} of {self.planned} networks{why}"
 
     @property
     def exit(self) -> int:
@@ -176,7 +188,8 @@ class Report:
 
     def text(self) -> str:
         """The verdict first, each finding, then what was checked and how sharply."""
-        return "\n".join([self._headline(), *self.missing, *self._findings(), *self._evidence()])
+        why = f" ({self.reason})" if self.reason else ""
+        return "\n".join([self.headline + why, *self.missing, *self._findings(), *self._evidence()])
 
     def __repr__(self) -> str:
         return self.text()
@@ -188,9 +201,11 @@ class Report:
         return [f"  {name} was not there: {row.install}" for name in absent
                 if (row := ORACLES.get(name)) is not None and row.install]
 
-    def _headline(self) -> str:
-        why = f" ({self.reason})" if self.reason else ""
-        return f"{self.subject}: {self.verdict.upper().replace('_', ' ')}{why}"
+    @property
+    def headline(self) -> str:
+        """The subject and the verdict in capitals, less its reason."""
+        word = self.verdict.replace("_", " ")
+        return f"{self.subject}: {word.upper()}{self.says.removeprefix(word)}"
 
     def _findings(self) -> list[str]:
         lines = []

@@ -42,9 +42,10 @@ from styles import containers, functions, losses, products, sums  # noqa: E402
 
 DTYPES = ("float64", "float32")
 ALL = replace(EVERYTHING, layers=tuple(STRUCTURES))
-PART = 400
+PART = 200
 DRAWS = 4  # of values for one structure
 FULL_EVERY = 48
+NEAR = 8.0  # errors over s that are worth a look, though 16 are allowed
 
 
 # --- a program --------------------------------------------------------------------------------------------------------
@@ -261,12 +262,14 @@ class Seen:
     judged: int = 0
     checks: int = 0
     alarms: list[dict[str, Any]] = field(default_factory=list)
+    near: list[dict[str, Any]] = field(default_factory=list)
     worst: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, other: Seen) -> None:
         self.asked, self.judged, self.checks = (
             self.asked + other.asked, self.judged + other.judged, self.checks + other.checks)
         self.alarms += other.alarms
+        self.near += other.near
         for name, ratio in other.worst.items():
             self.worst[name] = max(self.worst[name], ratio)
 
@@ -329,7 +332,7 @@ def one(seen: Seen, case: Any, mix: Mixture, full: bool = False, where: Any = No
         seen.alarms.append({"where": where, "case": case.id, "head": case.network.head, "told": bad, "mix": chosen,
                             "json": case.to_json(), "blamed": blamed(case, chosen)})
     for question, answer in answers[:1]:
-        _note(seen, question, answer, mix)
+        _note(seen, question, answer, mix, where)
 
 
 def worst(case: Any, answer: Any) -> float:
@@ -356,8 +359,11 @@ def blamed(case: Any, chosen: dict[str, str]) -> list[str]:
     return [f"{name} (x {ratio:.2g} without)" for ratio, name in sorted(found) if ratio < 0.7][:4]
 
 
-def _note(seen: Seen, case: Any, answer: Any, mix: Mixture) -> None:
+def _note(seen: Seen, case: Any, answer: Any, mix: Mixture, where: Any) -> None:
     ratio = worst(case, answer)
+    if ratio > NEAR:
+        seen.near.append({"near": ratio, "where": where, "case": case.id, "head": case.network.head, "json": case.to_json(),
+                          "mix": dict(mix.chosen), "blamed": blamed(case, dict(mix.chosen))})
     for key, name in mix.chosen.items():
         style = f"{key.partition('@')[0]}: {name}"
         seen.worst[style] = max(seen.worst[style], ratio)
@@ -376,9 +382,9 @@ def run(dtype: str, seed: int, networks: int, processes: int, keep: str | None) 
             total.add(seen)
             print(f"\r{dtype}: {total.asked:,} of {networks:,} networks, {len(total.alarms)} alarms, "
                   f"{time.monotonic() - started:.0f} s ", end="", file=sys.stderr, flush=True)
-            if keep and seen.alarms:
+            if keep:
                 with open(keep, "a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(alarm) + "\n" for alarm in seen.alarms)
+                    file.writelines(json.dumps(each) + "\n" for each in (*seen.alarms, *seen.near))
     print(file=sys.stderr)
     return total
 
@@ -389,6 +395,8 @@ def told(dtype: str, seen: Seen, most: int) -> None:
     for alarm in seen.alarms[:most]:
         print(f"  {alarm['where']} {alarm['case']} {alarm['head']}: {'; '.join(alarm['told'])[:400]}")
         print(f"    without which it is smaller: {', '.join(alarm['blamed']) or 'no single form'}")
+    for near in sorted(seen.near, key=lambda near: -near["near"])[:most]:
+        print(f"  no alarm, but {near['near']:.1f} s: {near['where']} {near['case']} {near['head']}: {', '.join(near['blamed'])}")
     pieces: dict[str, tuple[float, str]] = {}
     for style, ratio in seen.worst.items():
         piece, _, form = style.partition(": ")
