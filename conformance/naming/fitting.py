@@ -41,7 +41,8 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     answered = [case for case in seen if isinstance(case.subject, Answer)]
     if fault.number is None or fault.value is not None or not answered:
         return fault
-    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
+    with np.errstate(all="ignore"):  # a step may go far
+        value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
 
 
