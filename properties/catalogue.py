@@ -42,6 +42,9 @@ VALUES = {
                            "the gradient integrated along a line is the difference of the loss"),
     "exact_integers": Check("value", "exact integers", "reference",
                             "integer networks come out exact, to the last bit"),
+    "slope_at_kinks": Check("kink", "exact integers", "reference",
+                            "the slope at a kink lies between those on its two sides, "
+                            "and is one for all layers"),
 }
 
 

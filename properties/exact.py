@@ -2,28 +2,26 @@
 
 float32 and float64 then give the same bits in any order of summation, kinks included, so the
 tolerance is zero. What is left open is the slope at a kink itself: a convention, fitted once per
-kind.
+kind. It is one for all layers, and between the slopes on both sides (`slopes`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..reference import ACTIVATIONS, LOSSES, TABLES, Answer, Case, Network, Tables, evaluate, infer
-from ..reference.activations import elementwise
 from ..reference.losses import factor
 from .agreement import Disagreement, differing
 from .measured import Measured
+from .slopes import SLOPES, ByPlace, conventions, gradients, solve
 from .tolerance import SLACK, spread
 
 LIMIT = 2.0**24
-SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
 
 
 def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[int],
@@ -71,49 +69,27 @@ def certified(case: Case) -> bool:
     return max(largest, abs(float(answer.loss))) / scale < LIMIT
 
 
-def conventions(network: Network) -> Iterator[tuple[dict[str, float], Tables]]:
-    """Every choice of slopes at the kinks this network has, with the tables that make it."""
-    kinds = sorted({str(spec.function) for _, spec in network.walk()} & set(SLOPES))
-    kinds += [network.loss.kind] if network.loss.kind in SLOPES else []
-    for slopes in product(*(SLOPES[kind] for kind in kinds)):
-        chosen = dict(zip(kinds, slopes, strict=True))
-        yield chosen, with_slopes(chosen)
-
-
-def with_slopes(chosen: dict[str, float]) -> Tables:
-    """The tables with these slopes at the kinks."""
-    tables = TABLES
-    if "relu" in chosen:
-        row = elementwise(ACTIVATIONS["relu"].f,
-                          lambda x, y: _step(x, 0.0, chosen["relu"], 1.0), kinks=(0.0,))
-        tables = tables._replace(activations={**tables.activations, "relu": row})
-    if "absolute_error" in chosen:
-        loss = LOSSES["absolute_error"]._replace(
-            dL=lambda p, t: _step(p - t, -1.0, chosen["absolute_error"], 1.0))
-        tables = tables._replace(losses={**tables.losses, "absolute_error": loss})
-    return tables
-
-
-def _step(x: Any, below: float, at: float, above: float) -> Any:
-    return np.where(x > 0, above, np.where(x < 0, below, at + 0.0 * x))
-
-
 class Exactness(NamedTuple):
-    """What an exact case says: an outcome, a note, and what differs."""
+    """What an exact case says: an outcome, a note, and what differs.
+
+    slopes: those at the kinks, by layer, where it is they that are wrong.
+    """
 
     outcome: str
     why: str = ""
     found: tuple[Disagreement, ...] = ()
+    slopes: ByPlace | None = None
 
 
 def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactness:
     """Bit for bit, under one convention per kind of kink.
 
     `slopes` holds the conventions still possible and is narrowed. A difference inside the tolerance
-    is a note (inexact arithmetic). At a kink a finite answer that no convention explains is
-    inconclusive; NaN and infinity are wrong everywhere, and any difference is away from kinks.
+    is a note (inexact arithmetic). At a kink the slopes are solved for: a finite answer that none
+    explain is inconclusive. NaN and infinity are wrong everywhere, and any difference is away from
+    kinks.
     """
-    choices = list(conventions(case.network))
+    choices = list(conventions(case.network, slopes))
     possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
     held = [c for c in possible if all(v in slopes.get(k, {v}) for k, v in c.items())]
     if held:
@@ -127,6 +103,9 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
         wrong = (differing(k, np.asarray(g, dtype=float), truth.gradients[k])
                  for k, g in answer.gradients.items() if not np.isfinite(g).all())
         return Exactness("failed", "", tuple(d for d in wrong if d))
+    solved = solve(case, answer, slopes) if on_kink(case) else None
+    if solved is not None:
+        return _by_slopes(case, answer, solved, slopes)
     near = [_near(case, answer, tables) for _, tables in choices]
     if any(not found for found in near):
         return Exactness("passed", "inexact arithmetic: integer networks do not come out exact")
@@ -134,6 +113,19 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]]) -> Exactn
         return Exactness("inconclusive",
                          "no slope at a kink explains an integer network's gradient")
     return Exactness("failed", "", near[0])
+
+
+def _by_slopes(case: Case, answer: Answer, solved: ByPlace,
+               slopes: dict[str, set[float]]) -> Exactness:
+    """What the slopes say that were solved for, since the ones that programs choose do not fit."""
+    if solved.wrong:
+        right = gradients(case, solved.mended)
+        found = (differing(k, np.asarray(g, dtype=float), right[k])
+                 for k, g in answer.gradients.items())
+        return Exactness("failed", "", tuple(d for d in found if d), solved)
+    for kind, (value, *_) in solved.by_kind.items():
+        slopes[kind] = slopes.get(kind, {value}) & {value}
+    return Exactness("passed")
 
 
 def on_kink(case: Case) -> bool:

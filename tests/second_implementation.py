@@ -434,6 +434,17 @@ def bias_divided_by_units(net, right, layer):
 
 
 @wrong("bias_gradient")
+def bias_max_over_batch(net, right, layer):
+    layer.db[:] = layer.delta.max(axis=1, keepdims=True)
+
+
+@wrong("bias_gradient")
+def bias_times_factor(net, right, layer):
+    right(layer)
+    layer.db *= 0.35
+
+
+@wrong("bias_gradient")
 def bias_negated(net, right, layer):
     for n in net.examples():
         layer.db -= column(layer.delta, n)
@@ -467,6 +478,16 @@ def derivative_of_preactivation(net, right, layer, z, y):
 
 
 @wrong("slope")
+def derivative_is_the_function(net, right, layer, z, y):
+    return right(layer, z, y) if layer.function == "identity" else y
+
+
+@wrong("slope")
+def derivative_constant(net, right, layer, z, y):
+    return right(layer, z, y) if layer.function == "identity" else np.full_like(z, 0.3)
+
+
+@wrong("slope")
 def derivative_of_sigmoid_for_tanh(net, right, layer, z, y):
     return y * (1 - y) if layer.function == "tanh" else right(layer, z, y)
 
@@ -491,6 +512,11 @@ def leaky_slope_100_times(net, right, layer, z, y):
     if layer.function == "leaky_relu":
         return np.where(z > 0, np.ones_like(z), np.full_like(z, 100 * layer.leak))
     return right(layer, z, y)
+
+
+@wrong("slope")
+def leaky_slope_in_derivative(net, right, layer, z, y):
+    return np.where(z < 0, np.full_like(z, 0.07), np.ones_like(z)) if layer.function == "leaky_relu" else right(layer, z, y)
 
 
 @wrong("through")
@@ -571,6 +597,26 @@ def gradient_divided_by_outputs(net, right, p, t):
 
 
 @wrong("output_error")
+def gradient_times_batch_and_outputs(net, right, p, t):
+    return right(p, t) * net.t.size
+
+
+@wrong("output_error")
+def gradient_divided_by_batch_and_outputs(net, right, p, t):
+    return right(p, t) / net.t.size
+
+
+@wrong("output_error")
+def gradient_of_half_the_sum(net, right, p, t):
+    return net.example_error(p, t) / 2
+
+
+@wrong("output_error")
+def gradient_times_factor(net, right, p, t):
+    return right(p, t) * 0.37
+
+
+@wrong("output_error")
 def gradient_negated(net, right, p, t):
     return -right(p, t)
 
@@ -609,6 +655,117 @@ def softmax_without_max_shift(net, right, z):
 @wrong("guard")
 def log_with_epsilon(net, right, p):
     return p + 1e-8
+
+
+def with_log(net, p, t, kept):
+    """The cross-entropies of logarithms that are kept from falling, those of p and of 1 - p."""
+    if net.kind in ("cross_entropy", "softmax_cross_entropy"):
+        lower = np.log(np.exp(p - net.shift(p)).sum()) + net.shift(p) if net.kind.startswith("softmax") else 0
+        return -t * kept(p - lower if net.kind.startswith("softmax") else np.log(p))
+    if net.kind == "sigmoid_cross_entropy":
+        return -t * kept(-np.logaddexp(0, -p)) - (1 - t) * kept(-np.logaddexp(0, p))
+    return -t * kept(np.log(p)) - (1 - t) * kept(np.log(1 - p))
+
+
+@wrong("example_loss")
+def log_with_epsilon_in_loss(net, right, p, t):
+    return with_log(net, p, t, lambda log: np.logaddexp(log, math.log(1e-7))) if "cross_entropy" in net.kind else right(p, t)
+
+
+@wrong("example_loss")
+def log_clipped_in_loss(net, right, p, t):
+    """Nothing below 1e-6."""
+    return with_log(net, p, t, lambda log: log.clip(min=math.log(1e-6))) if "cross_entropy" in net.kind else right(p, t)
+
+
+@wrong("backprop")
+def log_clipped(net, right, *question):
+    """The probabilities are clipped where they come from."""
+    loss, error = type(net).example_loss.__get__(net), type(net).example_error.__get__(net)
+
+    def kept(line):
+        def of(p, t):
+            return line(p.clip(1e-4, 1 - 1e-4) if net.kind in ("cross_entropy", "binary_cross_entropy") else p, t)
+        return of
+
+    net.example_loss, net.example_error = kept(loss), kept(error)
+    return right(*question)
+
+
+@wrong("example_loss")
+def log_of_softmax(net, right, p, t):
+    if net.kind != "softmax_cross_entropy":
+        return right(p, t)
+    q = net.softmax(p)
+    return np.array([-t[k, 0] * np.log(q[k, 0]) for k in range(len(t)) if t[k, 0]] or [0.0])
+
+
+@wrong("example_loss")
+def log_of_sigmoid(net, right, p, t):
+    if net.kind != "sigmoid_cross_entropy":
+        return right(p, t)
+    q = 1 / (1 + np.exp(-p))
+    return np.where(t > 0, -t * np.log(q), 0 * t) + np.where(t < 1, (t - 1) * np.log(1 - q), 0 * t)
+
+
+@wrong("read_targets")
+def label_smoothing(net, right, targets):
+    right(targets)
+    if "cross_entropy" in net.kind:
+        classes = 2 if net.kind in ("binary_cross_entropy", "sigmoid_cross_entropy") else len(net.t)
+        net.t *= 1 - 0.05
+        net.t += 0.05 / classes
+
+
+@wrong("backprop")
+def squared_error_for_absolute(net, right, *question):
+    return another_loss(net, right, question, {"absolute_error": "squared_error"})
+
+
+@wrong("backprop")
+def absolute_error_for_squared(net, right, *question):
+    return another_loss(net, right, question, {"squared_error": "absolute_error"})
+
+
+@wrong("backprop")
+def squared_error_for_cross_entropy(net, right, *question):
+    return another_loss(net, right, question, dict.fromkeys(("cross_entropy", "binary_cross_entropy"), "squared_error"))
+
+
+@wrong("backprop")
+def binary_for_categorical(net, right, *question):
+    return another_loss(net, right, question, {"cross_entropy": "binary_cross_entropy",
+                                               "softmax_cross_entropy": "sigmoid_cross_entropy"})
+
+
+@wrong("backprop")
+def categorical_for_binary(net, right, *question):
+    return another_loss(net, right, question, {"binary_cross_entropy": "cross_entropy",
+                                               "sigmoid_cross_entropy": "softmax_cross_entropy"})
+
+
+def another_loss(net, right, question, others):
+    """What an example costs, and its error, by the formulas of another loss; summed up as declared."""
+    def of(line):
+        def other(p, t):
+            mine, net.kind = net.kind, others.get(net.kind, net.kind)
+            found = line(net, p, t)
+            net.kind = mine
+            return found
+        return other
+
+    net.example_loss, net.example_error = of(type(net).example_loss), of(type(net).example_error)
+    return right(*question)
+
+
+@wrong("example_loss")
+def loss_reported_is_squared_error(net, right, p, t):
+    return (p - t)**2
+
+
+@wrong("example_loss")
+def loss_reported_is_absolute_error(net, right, p, t):
+    return np.maximum(p, t) - np.minimum(p, t)
 
 
 @wrong("loss")
@@ -712,6 +869,23 @@ def gradient_clipped(net, right):
     return {name: gradient.clip(-1, 1) for name, gradient in right().items()}
 
 
+@wrong("answer")
+def gradient_clipped_by_norm(net, right):
+    def short(g):
+        norm = np.linalg.norm(g)
+        return g if norm <= 0.8 else g / norm * g.dtype.type(0.8)
+
+    return {name: short(gradient) for name, gradient in right().items()}
+
+
+@wrong("answer")
+def gradient_clipped_by_global_norm(net, right):
+    gradients = right()
+    norm = math.sqrt(sum(float((g.astype(float)**2).sum()) for name, g in gradients.items() if name != "inputs"))
+    k = min(1.0, 0.8 / norm) if norm else 1.0
+    return {name: g if name == "inputs" else g * g.dtype.type(k) for name, g in gradients.items()}
+
+
 @wrong("weight_gradient")
 def weights_averaged_biases_summed(net, right, layer):
     right(layer)
@@ -728,6 +902,83 @@ def first_layer_gradient_skipped(net, right, layer):
 def inputs_gradient_wrong_sign(net, right):
     gradients = right()
     return {**gradients, "inputs": -gradients["inputs"]}
+
+
+# --- faults of the forward pass ----------------------------------------------------------------------------------
+
+def written_as(function, formula):
+    """A value method with another formula for one activation."""
+    def value(net, right, layer, z):
+        return formula(z) if layer.function == function else right(layer, z)
+    return value
+
+
+@wrong("value")
+def sigmoid_sign_lost(net, right, layer, z):
+    return written_as("sigmoid", lambda z: 1 / (1 + np.exp(z)))(net, right, layer, z)
+
+
+@wrong("value")
+def sigmoid_overflow(net, right, layer, z):
+    return written_as("sigmoid", lambda z: np.exp(z) / (np.exp(z) + 1))(net, right, layer, z)
+
+
+@wrong("value")
+def tanh_overflow(net, right, layer, z):
+    def tanh(z):
+        up, down = np.exp(z), np.exp(-z)
+        return (up - down) / (up + down)
+    return written_as("tanh", tanh)(net, right, layer, z)
+
+
+@wrong("backprop")
+def softplus_overflow(net, right, *question):
+    value, loss = type(net).value, type(net).example_loss
+    net.value = lambda layer, z: np.log(1 + np.exp(z)) if layer.function == "softplus" else value(net, layer, z)
+    net.example_loss = lambda p, t: (np.log(1 + np.exp(p)) - p * t if net.kind == "sigmoid_cross_entropy"
+                                     else loss(net, p, t))
+    return right(*question)
+
+
+TABLE = [1 / (1 + math.exp(-(-15 + 30 / 4096 * i))) for i in range(4096)]
+
+
+@wrong("value")
+def sigmoid_from_table(net, right, layer, z):
+    """genann's: 4096 entries from -15 on, and the first or last of them beyond."""
+    def look_up(v):
+        if v < -15:
+            return TABLE[0]
+        return TABLE[min(int((v + 15) * (4096 / 30) + 0.5), 4095)]
+    return written_as("sigmoid", np.vectorize(look_up, otypes=[z.dtype]))(net, right, layer, z)
+
+
+@wrong("value")
+def activation_of_straight_lines(net, right, layer, z):
+    """FANN's six points."""
+    x = [-2.64665293693542480469, -1.47221934795379638672, -0.549306154251098632812,
+         0.549306154251098632812, 1.47221934795379638672, 2.64665293693542480469]
+    y = [-0.990000009536743164062, -0.899999976158142089844, -0.5, 0.5, 0.899999976158142089844, 0.990000009536743164062]
+
+    def tanh(v):
+        if v < x[0]:
+            return -1.0
+        for i in range(5):
+            if v < x[i + 1]:
+                return y[i] + (v - x[i]) * (y[i + 1] - y[i]) / (x[i + 1] - x[i])
+        return 1.0
+
+    formulas = {"tanh": tanh, "sigmoid": lambda v: (tanh(v / 2) + 1) / 2}
+    if layer.function in formulas:
+        return np.vectorize(formulas[layer.function], otypes=[z.dtype])(z)
+    return right(layer, z)
+
+
+@wrong("read")
+def leaky_slope_of_another(net, right, *question):
+    right(*question)
+    for layer in net.layers:
+        layer.leak = 0.3
 
 
 # --- faults of state ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from backproof.properties import agreement, exact
 from backproof.properties.agreement import confirm, disagreements, measured, witnesses
 from backproof.properties.claims import EVERYTHING, Claims
 from backproof.properties.perturbed import UNIT
+from backproof.properties.slopes import with_slopes
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.tolerance import BOUNDS, SLACK, bounds, spread
 from backproof.reference import Answer, LayerSpec, evaluate
@@ -251,7 +252,7 @@ def test_exact_integers_leave_nothing_to_tolerate():
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 0.5])
 def test_the_slope_at_a_kink_is_found(slope):
-    tables = exact.with_slopes({"relu": slope})
+    tables = with_slopes({"relu": slope})
     assert outcomes(lambda case: evaluate(case, tables)) == ({"passed"}, {"relu": {slope}})
 
 
@@ -277,6 +278,6 @@ def test_inexact_arithmetic_is_a_note():
 def test_a_slope_that_changes_is_inconclusive():
     found, slopes = set(), {}
     for i, case in enumerate(exact_ones()):
-        tables = exact.with_slopes({"relu": float(i % 2)})
+        tables = with_slopes({"relu": float(i % 2)})
         found.add(exact.compare(case, evaluate(case, tables), slopes).outcome)
     assert found == {"passed", "inconclusive"}

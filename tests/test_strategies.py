@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from backproof.judging.plan import drawn
 from backproof.properties.claims import EVERYTHING, Claims, Head
-from backproof.properties.exact import certified, conventions, exact_case, on_kink
+from backproof.properties.exact import certified, exact_case, on_kink
+from backproof.properties.slopes import conventions
 from backproof.properties.strategies import (
     TARGETS,
     Style,

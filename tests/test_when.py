@@ -144,6 +144,25 @@ def test_a_run_says_so_everywhere(tmp_path):
         assert "only where batch &gt; 4: in " in shown or "only where batch > 4: in " in shown, name
 
 
+@pytest.mark.parametrize(("number", "words"), [(3, "third question"), (9, "ninth question"), (60, "question 60")])
+def test_from_some_question_on(number, words):
+    """Counted from the first question of the run, those of its smallest networks too."""
+    report = verify(perceptron(lambda n: n.calls >= number), examples=30, oracles=("torch",))
+    finding, = report.findings
+    assert f"only from {words} on: in " in finding.text or f"only from the {words} on: in " in finding.text
+    assert finding.when["value"] == number == finding.when["nearest"] + 1
+
+
+def test_at_one_question_alone():
+    report = verify(perceptron(lambda n: n.calls == 3), examples=30, oracles=("torch",))
+    assert "only at the third question: in 1 of 1 such answers, in 0 of " in report.findings[0].text
+
+
+def test_what_the_smallest_networks_do_not_show_is_not_a_turn():
+    report = verify(perceptron(lambda n: n.batch > 2), examples=30, oracles=("torch",))
+    assert "question" not in str(report.findings[0].when)
+
+
 def test_where_all_networks_fail_there_is_no_condition():
     finding = found(lambda n: True)
     assert finding.when == {}

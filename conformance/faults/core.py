@@ -35,6 +35,17 @@ class Number(NamedTuple):
         return self.least <= (abs(value) if self.signed else value) <= self.most
 
 
+class Feature(NamedTuple):
+    """Where a mistake is, if it is not everywhere.
+
+    `of` is "activation", "loss", "dtype", "layer" or "gradients", and `value` which one of them:
+    "tanh", "first" of the layers, or "parameters" of the gradients.
+    """
+
+    of: str
+    value: str
+
+
 class Fault(NamedTuple):
     """One known mistake.
 
@@ -44,7 +55,8 @@ class Fault(NamedTuple):
     that nothing remembered goes from one use to the next.
 
     `number` is the number that the mistake has in it, where it has one: `engine` is then that of
-    the usual value. `value` is what the number was found to be in somebody's program.
+    the usual value. `value` is what the number was found to be in somebody's program, and `only`
+    says where its mistake is, if it is in one place only.
     """
 
     family: str
@@ -55,13 +67,19 @@ class Fault(NamedTuple):
     engine: Make
     number: Number | None = None
     value: float | None = None
+    only: Feature | None = None
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What the number was found to be, by its name; nothing where it has none."""
-        if self.number is None or self.value is None:
+        """The number, by its name: what it was found to be, else the usual one; or nothing."""
+        if self.number is None:
             return {}
-        return {self.number.name: self.value}
+        return {self.number.name: self.number.usual if self.value is None else self.value}
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where the mistake is, if it is in one place only: {"activation": "tanh"}."""
+        return {} if self.only is None else {self.only.of: self.only.value}
 
 
 def numbered(family: str, symptom: str, wrong: str, right: str, seen: str,

@@ -82,6 +82,7 @@ FIELDS: dict[str, Field] = {
     "engine": (callable, "a function"),
     "number": (lambda value: value is None or isinstance(value, Number), "a Number or None"),
     "value": (lambda value: value is None, "None: it is found in a program"),
+    "only": (lambda value: value is None, "None: it is found in a program"),
 }
 
 

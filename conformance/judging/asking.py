@@ -14,7 +14,7 @@ OURS = Path(__file__).parent.parent
 SUBJECTS = OURS / "plug" / "subjects"
 
 
-EARLY = 32
+EARLY = 128
 
 
 class Numbered:

@@ -376,6 +376,10 @@ class Judge:
             self.refused(case, error)
             return
         result = exact.compare(case, answer, self.tally.slopes)
+        if result.slopes is not None:
+            kinds = ",".join(result.slopes.wrong)
+            self.fail("slope_at_kinks", kinds, case, found=result.found)
+            return
         if result.outcome == "failed":
             self.suspects.add(case)
             self.fail("exact_integers", kinds_of(result.found), case, found=result.found)

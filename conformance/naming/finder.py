@@ -20,25 +20,30 @@ from .looking import Looking, Size
 from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
 from .traits import Traits
+from .turns import Turn, possible, turning
 from .when import Networks, When, when
 from .witnessed import Counts, Witnessed
 from .words import describe
 
 REDUCE_SECONDS = 5.0
 OTHERS = 8
-ORDER = ("contract", "answers", "state", "value", "loss", "own_loss", "identity")
+ORDER = ("contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
-                "value": {"state"}, "loss": {"state"}}
+                "kink": {"state", "value", "contract"}, "value": {"state"}, "loss": {"state"}}
 NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
 UNSIZED = Size()
 
 
 class Shown(NamedTuple):
-    """On how many of the networks drawn a mistake shows, of how many, and when."""
+    """On how many of the networks drawn a mistake shows, of how many, and when.
+
+    `turn`: from which question on, or at which.
+    """
 
     networks: tuple[int, ...] = ()
     when: When | None = None
+    turn: When | None = None
 
 
 UNCOUNTED = Shown()
@@ -71,13 +76,15 @@ class Finder:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
-        told = on.when.to_json() if on.when is not None else {}
+        condition = on.when or on.turn
+        told = condition.to_json() if condition is not None else {}
         text = "\n".join([*filter(None, lines), describe(case)])
+        likeliest = next(iter(faults.values()), None)
         return Finding(name, d.parameter, d.where, d.got, d.wanted, d.error, d.tolerance,
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
-                       next(iter(faults.values())).numbers if faults else {},
-                       on.networks, told)
+                       likeliest.numbers if likeliest else {}, on.networks, told,
+                       likeliest.place if likeliest else {})
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
               failures: Sequence[Failure] = ()) -> Shown:
@@ -90,14 +97,27 @@ class Finder:
             return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
-            found = None if row.unsure else failed(row)
-            if found is not None:
-                rows[found].append(row.case)
+            bad = None if row.unsure else failed(row)
+            if bad is not None:
+                rows[bad].append(row.case)
         counts = len(rows[True]), len(rows[True]) + len(rows[False])
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]
         networks = Networks([*rows[True], *more], rows[False], len(rows[True]))
-        return Shown(counts, when(networks, fails, self.judge.claims))
+        found = when(networks, fails, self.judge.claims)
+        return Shown(counts, found, None if found else self.turned(failed, fails))
+
+    def turned(self, failed: Callable[[Row], bool | None],
+               fails: Callable[[Case], bool | None]) -> When | None:
+        """From which question on a mistake shows, where it does not from the first."""
+        rows = [Turn(row.question, row.case, mine) for row in self.judge.tally.rows
+                if not row.unsure and (mine := failed(row)) is not None]
+        if not possible(rows):
+            return None
+        first = [Turn(number, case, self.looking.wrongly(case, answer))
+                 for number, case, answer in getattr(self.judge.engine, "early", ())]
+        asked = {turn.number for turn in first}
+        return turning([*first, *(turn for turn in rows if turn.number not in asked)], fails)
 
     def also(self, name: str) -> tuple[str, ...]:
         """The other checks that broke with this one."""
@@ -126,7 +146,7 @@ class Finder:
         """Two known mistakes that only together are consistent with the subject."""
         return self._search(pair, asked, known, faults, Counts.GRADIENTS)
 
-    def _search(self, how: Callable[[View, Evidence, Mapping[str, Fault]], Faults],
+    def _search(self, how: Callable[[View, Evidence], Faults],
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
@@ -138,8 +158,8 @@ class Finder:
             near = [case for case in variations(asked[0])
                     if where is None or where.holds(Traits(case))]
             evidence = Evidence([view(case) for case in asked[:OTHERS]], [*map(view, near)],
-                                [*map(view, others)])
-            found = how(view, evidence, rows)
+                                [*map(view, others)], rows)
+            found = how(view, evidence)
             if found:
                 return found
         return {}

@@ -8,7 +8,7 @@ from ..judging.judge import Judge
 from ..properties.identities import PROPERTIES
 from ..record.report import Finding
 from ..reference import Case
-from . import gradients, losses, no_answer, stateful
+from . import gradients, kinks, losses, no_answer, stateful
 from .finder import CONSEQUENCES, ORDER, Finder, Groups, most_telling
 from .words import numbers
 
@@ -27,6 +27,7 @@ BY_FAMILY: Mapping[str, Callable[[Finder, Groups], list[Finding]]] = {
     "answers": no_answer.findings,
     "state": stateful.findings,
     "value": gradients.findings,
+    "kink": kinks.findings,
     "loss": losses.findings,
     "own_loss": losses.of_own,
     "identity": broken_identity,

@@ -10,7 +10,8 @@ the best one. The mistake is then held to that number, and judged like any other
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,8 @@ Residuals = Callable[[float], Any]
 GRID = 9
 STARTS = 3
 STEPS = 30
+ROUNDS_MORE = 1e4
+UNLIKE = 1e20
 
 
 def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
@@ -74,12 +77,13 @@ def apart(case: Witnessed, theirs: Answer) -> list[Any] | None:
 
 
 def in_units(mine: Any, theirs: Any, tolerance: float, dtype: str) -> Any:
-    """The differences of two arrays over what is allowed; 0 where one of them is not finite."""
+    """The differences of two arrays over what is allowed; 0 where neither of them is finite."""
     a, b = (np.ravel(np.asarray(each, dtype=float)) for each in (mine, theirs))
     finite = np.isfinite(a) & np.isfinite(b)
     allowed = tolerance + ROUNDING * UNIT[dtype] * np.abs(a[finite]).max(initial=0.0)
     with np.errstate(all="ignore"):
-        return np.where(finite, np.nan_to_num((a - b) / allowed), 0.0)
+        off = np.nan_to_num((a - b) / allowed)
+    return np.where(finite, off, np.where(np.isfinite(a) == np.isfinite(b), 0.0, UNLIKE))
 
 
 # --- the number -----------------------------------------------------------------------------------
@@ -90,42 +94,75 @@ def solved(residuals: Residuals, number: Number) -> float | None:
 
     None where they do not depend on it, or where it is not one that anybody would write.
     """
-    grid = np.geomspace(number.least, number.most, GRID)
-    tried = [(value, found) for value in sorted({number.usual, *map(float, grid)})
+    tried = [(value, found) for value in tries(number)
              if (found := residuals(value)) is not None]
     if len(tried) < 2 or not any(np.any(found != tried[0][1]) for _, found in tried[1:]):
         return None
-    each = sorted(range(len(tried)), key=lambda i: size(tried[i][1]))[:STARTS]
-    best = min((descended(residuals, tried[i], tried[i - 1 if i else 1]) for i in each),
-               key=lambda point: size(point[1]))
-    return plain(residuals, *best) if number.may_be(best[0]) else None
-
-
-def size(found: Any) -> float:
-    return float(found @ found)
+    best = min(tried, key=size)
+    for descent in (descended, partial(descended, scale=LOGARITHM)):
+        for start, beside in starts(tried):
+            best = min(best, descent(residuals, start, beside), key=size)
+            if agrees(best):
+                return plain(residuals, *best) if number.may_be(best[0]) else None
+    return None
 
 
 Point = tuple[float, Any]
 
 
-def descended(residuals: Residuals, start: Point, beside: Point) -> Point:
+def tries(number: Number) -> list[float]:
+    """Values all over the range, and the usual one."""
+    grid = np.geomspace(number.least, number.most, GRID)
+    apart = abs(np.log(grid / number.usual)) > 0.1
+    return sorted([number.usual, *map(float, grid[apart])])
+
+
+def starts(tried: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
+    """The best points tried, each with the one before it."""
+    each = sorted(range(len(tried)), key=lambda i: size(tried[i]))
+    return ((tried[i], tried[i - 1 if i else 1]) for i in each[:STARTS])
+
+
+def size(point: Point) -> float:
+    return float(point[1] @ point[1])
+
+
+def agrees(point: Point) -> bool:
+    """Whether nothing is further off than may be, or hardly so: a wrong formula may round more."""
+    return bool(np.abs(point[1]).max(initial=0.0) <= ROUNDS_MORE)
+
+
+class Scale(NamedTuple):
+    """What a mistake may be linear in: its number, or the logarithm of that."""
+
+    of: Callable[[float], float]
+    back: Callable[[float], float]
+
+
+PLAIN = Scale(lambda value: value, lambda value: value)
+LOGARITHM = Scale(lambda value: float(np.log(value)), lambda value: float(np.exp(value)))
+
+
+def descended(residuals: Residuals, start: Point, beside: Point, scale: Scale = PLAIN) -> Point:
     """The best point that secant steps reach: each takes the residuals for linear in the number."""
-    best, last = start, beside
-    here = start
+    best, last, here = start, beside, start
     for _ in range(STEPS):
-        slope = (here[1] - last[1]) / (here[0] - last[0])
-        length = slope @ slope
-        if not length or not np.isfinite(length):
-            break
-        value = here[0] - float(slope @ here[1]) / length
-        found = residuals(value) if np.isfinite(value) else None
-        if found is None or value == here[0]:
+        value = scale.back(scale.of(here[0]) - step(here, last, scale))
+        found = residuals(value) if np.isfinite(value) and value != here[0] else None
+        if found is None or (scale is LOGARITHM and not value):
             break
         last, here = here, (value, found)
-        if size(found) >= size(best[1]) and abs(value - last[0]) <= 1e-9 * abs(value):
+        if size(here) >= size(best) and abs(value - last[0]) <= 1e-9 * abs(value):
             break
-        best = min(best, here, key=lambda point: size(point[1]))
+        best = min(best, here, key=size)
     return best
+
+
+def step(here: Point, last: Point, scale: Scale) -> float:
+    """How far to go: the least squares of the residuals along the secant; 0 for nowhere."""
+    slope = (here[1] - last[1]) / (scale.of(here[0]) - scale.of(last[0]))
+    length = float(slope @ slope)
+    return float(slope @ here[1]) / length if length and np.isfinite(length) else 0.0
 
 
 def plain(residuals: Residuals, value: float, found: Any) -> float:

@@ -71,6 +71,11 @@ class Looking:
         got = self.reply(case)
         return disagreements(*got) if got else []
 
+    def wrongly(self, case: Case, answer: Answer) -> bool:
+        """Whether an answer given before has a wrong gradient."""
+        s = spread(case)
+        return bool(disagreements(measured(case, answer, s), s.truth))
+
     def right(self, case: Case, wrong: Iterable[str]) -> list[str]:
         """The gradients given that are not among the wrong ones."""
         got = self.reply(case)

@@ -13,7 +13,9 @@ narrower precision is looked for (`precision.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,48 +24,55 @@ from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
 from .fitting import fitted
+from .restricting import narrowed
 from .witnessed import Witnessed
 
 View = Callable[[Case], Witnessed]
+PARTNERED = 6
 
 
-class Evidence(NamedTuple):
+@dataclass(frozen=True)
+class Evidence:
     """What a name is held to: networks where the subject is wrong, and others drawn for no reason.
 
     `failing`: the reduced network first. `varied`: that network with ordinary numbers. `others`: of
-    the same dtype, right ones and wrong ones.
+    the same dtype, right ones and wrong ones. `faults`: what there is to choose from.
     """
 
     failing: Sequence[Witnessed]
     varied: Sequence[Witnessed]
     others: Sequence[Witnessed]
+    faults: Mapping[str, Fault]
 
     @property
     def near(self) -> list[Witnessed]:
         """The reduced network, as it is and with ordinary numbers."""
         return [self.failing[0], *self.varied]
 
-    @property
+    @cached_property
     def wrong(self) -> list[Witnessed]:
         """Every network but the reduced one where the subject is wrong."""
         return [seen for seen in (*self.failing[1:], *self.others) if not seen.right]
 
-    @property
+    @cached_property
     def right(self) -> list[Witnessed]:
         """The networks where the subject is right, but for what is known."""
         return [seen for seen in self.others if seen.right]
 
 
-def diagnose(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Faults:
+def diagnose(view: View, evidence: Evidence) -> Faults:
     """The known mistakes that are consistent with the subject, the likeliest first.
 
     `view(case)`: a further case, seen beside what is known.
     """
-    near = evidence.near
-    for rows in (faults, with_numbers(near, faults)):
-        found = held(consistent(near, rows), evidence)
-        if found:
-            return found
+    near, faults = evidence.near, evidence.faults
+    found = quiet(consistent(near, faults), evidence)
+    if chosen := whole(found, evidence):
+        return told_apart(chosen, evidence.others)
+    found = quiet(consistent(near, with_numbers(near, faults)), evidence) | found
+    for how in (whole, in_one_place, with_another, most):
+        if chosen := how(found, evidence):
+            return told_apart(chosen, evidence.others)
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
 
@@ -74,12 +83,56 @@ def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faul
             if fault.number is not None and fault.value is None}
 
 
-def held(found: Faults, evidence: Evidence) -> Faults:
-    """The candidates that other networks bear out, and that do not show where all is right."""
-    wrong, right = evidence.wrong, evidence.right
-    left = {name: fault for name, fault in found.items() if borne_out(fault, wrong)
-            and not any(seen.shows(fault) for seen in right)}
-    return told_apart(best(left, wrong), evidence.others)
+def quiet(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates that do not show where the subject is right."""
+    return {name: fault for name, fault in found.items()
+            if not any(seen.shows(fault) for seen in evidence.right)}
+
+
+# --- which of the candidates ----------------------------------------------------------------------
+
+
+def whole(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for every network that is wrong."""
+    return {name: fault for name, fault in found.items() if not rest(fault, evidence.wrong)}
+
+
+def in_one_place(found: Faults, evidence: Evidence) -> Faults:
+    """Mistakes in one place only that account for every network that is wrong."""
+    return narrowed(evidence.near, evidence.wrong, evidence.right, evidence.faults)
+
+
+def with_another(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for every wrong network together with a second mistake."""
+    return {name: fault for name, fault in list(found.items())[:PARTNERED]
+            if partner(fault, rest(fault, evidence.wrong), evidence)}
+
+
+def most(found: Faults, evidence: Evidence) -> Faults:
+    """Those that account for the most networks, and for some of what is wrong where they show."""
+    borne = {name: fault for name, fault in found.items() if borne_out(fault, evidence.wrong)}
+    return best(borne, evidence.wrong)
+
+
+def rest(fault: Fault, wrong: Sequence[Witnessed]) -> list[Witnessed]:
+    """The wrong networks that a mistake does not account for, the smallest first."""
+    left = [seen for seen in wrong if seen.telling and not seen.agrees(fault)]
+    return sorted(left, key=lambda seen: sum(v.size for v in seen.case.parameters.values()))
+
+
+def partner(fault: Fault, left: Sequence[Witnessed], evidence: Evidence) -> bool:
+    """Whether a second mistake accounts for what a first one leaves, on all networks."""
+    beside = [seen.beside((*seen.known, fault), seen.counts) for seen in left[:2]]
+    faults = {name: row for name, row in evidence.faults.items() if row is not fault}
+    return any(accounts((fault, other), evidence)
+               for rows in (faults, with_numbers(beside, faults))
+               for other in consistent(beside, rows).values())
+
+
+def accounts(two: tuple[Fault, Fault], evidence: Evidence) -> bool:
+    """Whether two mistakes in one program do what the subject does on all networks."""
+    return (all(seen.agrees(*two) for seen in evidence.wrong if seen.telling)
+            and not any(seen.shows(*two) for seen in evidence.right))
 
 
 def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faults:
@@ -91,13 +144,13 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Fault
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
     """Whether the mistake gives some of the subject's wrong gradients where it shows.
 
-    At least every second time, of the networks with an answer: a second mistake may be in the
+    At least every second time, of the networks that can tell: a second mistake may be in the
     others, and may be all there is where this one does not show. But a mistake that shows there,
     and differently, only fits the smallest network. Whether the second mistake is there is looked
     at when all names are found.
     """
     telling = [other for other in others
-               if other.shows(fault) and (other.answered or other.agrees(fault))]
+               if other.shows(fault) and (other.telling or other.agrees(fault))]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
     return 2 * given >= len(telling)
 
@@ -141,31 +194,24 @@ def variations(case: Case, count: int = 4) -> list[Case]:
 # --- two at once ----------------------------------------------------------------------------------
 
 
-def pair(view: View, evidence: Evidence, faults: Mapping[str, Fault]) -> Faults:
+def pair(view: View, evidence: Evidence) -> Faults:
     """Two mistakes that together do what the subject does; none where there are no such two.
 
     One of them alone gives a wrong gradient of the reduced network: the one that nothing else
     touches. Together they must give all of it, there and on every other network.
     """
     near = evidence.near
+    near, faults = evidence.near, evidence.faults
     parts = {name: fault for name, fault in faults.items()
              if all(seen.given_by(fault) for seen in near)}
-    wrong, right = evidence.wrong, evidence.right
     for name, fault in parts.items():
-        for second, other in faults.items():
-            if second != name and near[0].shows(other):
-                for two in ((fault, other), (other, fault)):
-                    if accounts(two, near, wrong, right):
-                        return {name: fault, second: other}
+        beside = [seen.beside((*seen.known, fault), seen.counts) for seen in near]
+        more = {other: row for other, row in faults.items() if other != name}
+        for rows in (more, with_numbers(beside, more)):
+            for second, other in consistent(beside, rows).items():
+                if accounts((fault, other), evidence):
+                    return {name: fault, second: other}
     return {}
-
-
-def accounts(two: tuple[Fault, Fault], near: Sequence[Witnessed], wrong: Sequence[Witnessed],
-             right: Sequence[Witnessed]) -> bool:
-    """Whether two mistakes in one program do what the subject does on all networks."""
-    return (all(seen.same(seen.subject, seen.of(*two)) for seen in near)
-            and all(seen.agrees(*two) for seen in wrong if seen.answered and seen.shows(*two))
-            and not any(seen.shows(*two) for seen in right))
 
 
 # --- when all names are found ---------------------------------------------------------------------
@@ -189,6 +235,6 @@ def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
     Where every gradient that it changes is the subject's, something else is wrong there as well.
     """
     plain = seen.beside(())
-    if not seen.answered or explained(seen, names) or not plain.shows(fault):
+    if not seen.telling or explained(seen, names) or not plain.shows(fault):
         return False
     return not plain.changed(fault) <= plain.given_by(fault) or not plain.changed(fault)

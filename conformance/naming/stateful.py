@@ -10,7 +10,7 @@ from ..properties.identities import PROPERTIES
 from ..properties.tolerance import spread
 from ..record.report import Finding
 from ..reference import Case
-from .finder import Finder, Groups, most_telling
+from .finder import Finder, Groups, Shown, most_telling
 from .memory import state_candidates
 from .words import names
 
@@ -29,7 +29,10 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     says = PROPERTIES[first.property].says
     lines = [f"state: {says}, but {names(changed)} did not keep to it",
              f"{d.parameter}: {d.wanted:.9g} at first, then {d.got:.9g}", "" if faults else LIKELY]
-    return [finder.build(first.property, case, lines, d, faults, kinds=first.kind, wrong=changed)]
+    turn = finder.turned(lambda row: any(of == "value" for of, _ in row.broken),
+                         lambda case: bool(finder.looking.wrong(case)))
+    return [finder.build(first.property, case, lines, d, faults, kinds=first.kind, wrong=changed,
+                         on=Shown(turn=turn))]
 
 
 def changes(finder: Finder, name: str, case: Case) -> list[Disagreement]:

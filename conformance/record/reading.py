@@ -221,6 +221,9 @@ class _Reader:
             return self._number(data, key)
         if kind == "ratio":
             return None if value is None else self._number({key: value}, key)
+        if kind == "words":
+            each = self._get(data, key, dict, {})
+            return {name: self._get(each, name, str) for name in each}
         if kind == "numbers":
             each = self._get(data, key, dict, {})
             return {name: self._number(each, name) for name in each}
@@ -345,8 +348,8 @@ class _Reader:
 
 FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names",
           "faults": "names", "lesson": "texts", "wrong": "names", "right": "names",
-          "ratio": "ratio", "numbers": "numbers", "got": "number", "wanted": "number",
-          "error": "number", "tolerance": "number"}
+          "ratio": "ratio", "numbers": "numbers", "only": "words", "got": "number",
+          "wanted": "number", "error": "number", "tolerance": "number"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
     "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,

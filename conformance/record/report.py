@@ -15,6 +15,10 @@ SCHEMA = 2
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive",
             "not_available")
 EXECUTED = ("passed", "failed", "errored")
+PLACES = {("layer", "first"): "the first layer alone", ("layer", "last"): "the last layer alone",
+          ("layer", "hidden"): "the hidden layers alone",
+          ("layer", "later"): "every layer but the first",
+          ("gradients", "parameters"): "the gradients of the parameters alone"}
 LESSON = {"wrong": "wrong", "right": "right", "seen in": "seen"}
 VERDICTS = ("conforms", "does_not_conform", "not_judged", "incomplete")
 EXITS = {"conforms": 0, "does_not_conform": 1, "not_judged": 2, "incomplete": 3}
@@ -35,7 +39,8 @@ class Finding:
     network ("1/N", "3"). `numbers` is what the likeliest mistake's number was found to be
     ({"rate": 0.1}), where it has one. `networks`: on how many of the networks drawn it shows, and
     how many were judged; nothing where that is not known. `when`: the condition under which it
-    shows, as data (`naming.when`), empty where none was found.
+    shows, as data (`naming.when`), empty where none was found. `only`: where the likeliest mistake
+    is, if it is in one place only ({"activation": "tanh"}).
     """
 
     property: str
@@ -59,6 +64,7 @@ class Finding:
     numbers: Mapping[str, float] = field(default_factory=dict)
     networks: tuple[int, ...] = ()
     when: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, str] = field(default_factory=dict)
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -85,12 +91,18 @@ class Finding:
 
     def _taught(self) -> Iterator[str]:
         if self.lesson:
-            numbers = ", ".join(f"{name} = {value:.4g}" for name, value in self.numbers.items())
-            told = f" with {numbers}" if numbers else ""
+            told = "".join(self._particulars())
             yield f"consistent with {self.faults[0]}{told}: {self.lesson['symptom']}"
             yield from (f"  {what}: {self.lesson[key]}" for what, key in LESSON.items())
         if self.faults[1:]:
             yield f"also consistent with: {', '.join(self.faults[1:4])}"
+
+    def _particulars(self) -> Iterator[str]:
+        """The number of the likeliest mistake, and the one place where it is."""
+        for name, value in self.numbers.items():
+            yield f" with {name} = {value:.4g}"
+        for of, place in self.only.items():
+            yield f" in {PLACES.get((of, place), f'{place} alone')}"
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name))
@@ -99,6 +111,7 @@ class Finding:
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
         mappings = {"lesson": dict(self.lesson), "when": dict(self.when),
+                    "only": dict(self.only),
                     "numbers": {name: _finite(value) for name, value in self.numbers.items()}}
         return {**asdict(self), **lists, **numbers, **mappings, "ratio": ratio}
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+QUESTION = "question"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+            "tenth", "eleventh", "twelfth")
 # What a number is called, before "> 4" or "is odd".
 NUMBERS: dict[str, str] = {
     "batch": "batch", "depth": "depth", "outputs": "outputs", "inputs": "inputs",
@@ -33,11 +36,26 @@ NAMED: dict[str, str] = {
 
 def shown(networks: Sequence[int], when: Mapping[str, Any]) -> list[str]:
     """"in 41 of 300 networks"; where there is a condition, that, with the counts on its sides."""
+    if when and when["trait"] == QUESTION:
+        (failed, held), (_, others) = when["inside"], when["outside"]
+        return [f"only {turn(when)}: in {failed} of {held} such answers, "
+                f"in 0 of {others} others"]
     if when:
         (failed, held), (_, others) = when["inside"], when["outside"]
         return [f"only {condition(when)}: in {failed} of {held} such networks, "
                 f"in 0 of {others} others"]
     return [f"in {networks[0]} of {networks[1]} networks"] if networks and networks[0] else []
+
+
+def turn(when: Mapping[str, Any]) -> str:
+    """"from the third question on", "at the third question"."""
+    number, nearest = when["value"], when["nearest"]
+    which = f"the {ORDINALS[number - 1]} question" if number <= len(ORDINALS) else (
+        f"question {number}")
+    if when["relation"] == "=":
+        return f"at {which}"
+    gap = nearest is not None and number - nearest > 1
+    return f"from {which} on" + (f" (right up to question {nearest})" if gap else "")
 
 
 def condition(when: Mapping[str, Any]) -> str:

@@ -201,6 +201,7 @@ def _summarise(report: Report, judge: Judge) -> None:
     report.notes += [Note(odd, NoteKind.ANSWERS)] if odd else []
     report.notes += [Note(f"convention: slope of {kind} at its kink is {min(slopes):g}",
                           NoteKind.CONVENTION)
-                     for kind, slopes in tally.slopes.items() if len(slopes) == 1]
+                     for kind, slopes in tally.slopes.items()
+                     if len(slopes) == 1 and ("kink", kind) not in tally.failures]
     report.notes += [Note(each, NoteKind.DIVERGENCE)
                      for each in list(dict.fromkeys(tally.divergences))[:5]]

@@ -11,6 +11,7 @@ from ...reference import Case
 from ..claims import Claims
 from ..identity import Equation, Found, Property, Reply, every, rows
 from ..measured import Measured
+from ..tolerance import spread
 
 
 def ask_twice(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
@@ -42,9 +43,18 @@ def judge_last(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
         yield name, left, right
 
 
+def judge_between(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
+    """The same answer again, and in between not the first one once more, where that is wrong."""
+    yield from judge_last(r, places)
+    between = r[-2]
+    true = spread(between.case).truth.gradients
+    if all(np.array_equal(kept.value, first.value) for _, kept, first in every(between, r[0])):
+        yield from ((name, kept, true[name]) for name, kept in between.gradients.items())
+
+
 PROPERTIES = {
     "repeated_question": Property(
         "state", "the same question, asked twice, has the same answer", ask_twice, judge_last),
     "another_case_between": Property(
-        "state", "an answer does not depend on the question before", ask_between, judge_last),
+        "state", "an answer does not depend on the question before", ask_between, judge_between),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from ...reference import Case, Network, forward
 from ...reference.wiring import Place, wired
 
-CLOSE = 2.0**-5  # between targets and outputs
+CLOSE = 2.0**-6  # between targets and outputs
 CLEAR = {"float64": 2.0**-33, "float32": 2.0**-14}  # of a kink, by a unit of ordinary size
 
 

@@ -16,7 +16,9 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +29,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np  # noqa: E402
 from backproof import verify  # noqa: E402
 from backproof.faults import FAULTS  # noqa: E402
+from backproof.judging import judge as judge_module  # noqa: E402
 from backproof.judging import plan  # noqa: E402
+from backproof.properties import tolerance  # noqa: E402
+from backproof.running import run as run_module  # noqa: E402
 from foreign_mistakes import KNOWN, Mistake, Part, all_of, planting  # noqa: E402
 from foreign_names import borne_out, is_true, separable, showing  # noqa: E402
 from foreign_programs import STYLES, program  # noqa: E402
 
-EXAMPLES, AT_ONCE = 300, 10
+EXAMPLES, AT_ONCE = 300, 20
+# the networks of a group are asked again and again
+tolerance._RECENT.most = 2000
 
 
 class Seen(NamedTuple):
@@ -84,20 +91,30 @@ def run(job: tuple[Mistake, str, int, int]) -> Seen:
 
 def of_group(jobs: list[tuple[Mistake, str, int, int]]) -> list[Seen]:
     """Runs of one style and seed: all have the same claims, so all are asked the same networks, drawn once."""
-    draw, drawn = getattr(plan, "_chunk", None), {}
-    if draw is None:
-        return [run(job) for job in jobs]
+    kept: dict[tuple[str, int], tuple[list, Iterator]] = {}
+    places = [(module, module.drawn) for module in (run_module, judge_module)]
 
-    def remembered(strategy, number):
-        key = repr(strategy), number
-        drawn[key] = drawn[key] if key in drawn else draw(strategy, number)
-        return drawn[key]
+    def remembered(strategy, start):
+        key = repr(strategy), start
+        if key not in kept:
+            kept[key] = [], plan.drawn(strategy, start)
+        return again(*kept[key])
 
-    plan._chunk = remembered
     try:
+        for module, _ in places:
+            module.drawn = remembered
         return [run(job) for job in jobs]
     finally:
-        plan._chunk = draw
+        for module, right in places:
+            module.drawn = right
+
+
+def again(found: list, more: Iterator) -> Iterator:
+    """The draws so far, then further ones, kept for the next."""
+    for i in count():
+        if i == len(found):
+            found.append(next(more))
+        yield found[i]
 
 
 def fitting(made: Mistake) -> list[str]:
@@ -209,12 +226,12 @@ def wanted(made: Mistake, only: list[str] | None) -> bool:
 
 # --- two and three known ones -------------------------------------------------------------------------------------------
 
-def several(count: int, generation: int) -> list[Mistake]:
+def several(many: int, generation: int) -> list[Mistake]:
     """Known mistakes two and three at once, in lines of their own."""
     rng = np.random.default_rng([generation, 2])
     lines = [line for line in KNOWN if line != "end"]
     found: dict[tuple[Part, ...], Mistake] = {}
-    while len(found) < count:
+    while len(found) < many:
         k = 2 if len(found) % 3 else 3
         chosen = sorted(rng.choice(len(lines), k, replace=False))
         parts = tuple(Part(lines[i], list(KNOWN[lines[i]])[rng.integers(len(KNOWN[lines[i]]))]) for i in chosen)
@@ -266,10 +283,10 @@ def main() -> None:
     parser.add_argument("--generation", type=int, default=0, help="another number makes other mistakes")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="those whose description has this in it")
-    parser.add_argument("--stop-after", type=int, help="failing networks until a run stops (default 6; 16)")
+    parser.add_argument("--stop-after", type=int, help="failing networks until a run stops (default 4; 16)")
     options = parser.parse_args()
     options.count = options.count or (150 if options.mixtures else 300)
-    options.stop_after = options.stop_after or (16 if options.mixtures else 6)
+    options.stop_after = options.stop_after or (16 if options.mixtures else 4)
     seeds = range(options.first, options.first + options.seeds)
     (mixtures if options.mixtures else foreign)(options, seeds)
 

@@ -93,7 +93,11 @@ def verified(row: Row, options: list[str]) -> Row:
     subprocess.run([sys.executable, "-m", "backproof", "verify", target, "--report", str(out),
                     *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    seconds = time.monotonic() - start
+    return reported(out, time.monotonic() - start)
+
+
+def reported(out: Path, seconds: float) -> Row:
+    """What stands in the report of a run; without one nothing was judged."""
     try:
         report = json.loads((out / "report.json").read_text())
     except OSError:

@@ -87,10 +87,11 @@ def slope_in_derivative(other: float) -> Make:
 
 def constant(value: float) -> Make:
     """The same derivative everywhere."""
-    return derivative(dict.fromkeys(ELEMENTWISE, lambda x, y, dy, **options: value * dy))
+    return derivative(dict.fromkeys(CURVED, lambda x, y, dy, **options: value * dy))
 
 
 ELEMENTWISE = [name for name, right in ACTIVATIONS.items() if right.df is not None]
+CURVED = [name for name in ELEMENTWISE if name != "identity"]
 gelu_derivative: Any = ACTIVATIONS["gelu"].df
 MULTIPLIED = "dz = da * f_prime(z)"
 NEVER_MULTIPLIED = "gophernet#6, libBrain#78, numpy_neural_network#3"
@@ -100,8 +101,7 @@ QUESTION = "the stack-exchange question on the gradient of bias terms"
 
 FAULTS: Faults = {
     "derivative-missing": wrong_lines(
-        "the activation's derivative is left out in every layer, and the error is handed down as "
-        "it comes",
+        "the activation's derivative is left out, and the error is handed down as it comes",
         "dz = da", MULTIPLIED, NEVER_MULTIPLIED, dict.fromkeys(ACTIVATIONS, handed_down)),
     "derivative-missing-in-output-layer": left_out(
         "the derivative of the output layer's activation is left out, while those of the hidden "
@@ -128,7 +128,7 @@ FAULTS: Faults = {
         "the activation's own value is used as its derivative: f(z) where f'(z) is wanted",
         "dz = da * a", MULTIPLIED,
         "programs that call the function a second time, where its derivative was meant",
-        dict.fromkeys(ELEMENTWISE, times_value)),
+        dict.fromkeys(CURVED, times_value)),
     "derivative-of-sigmoid-for-tanh": wrong_lines(
         "tanh is differentiated as if it were the sigmoid",
         "dz = da * a * (1 - a)", "dz = da * (1 - a**2)", "genann before its fix",
@@ -196,7 +196,7 @@ FAULTS: Faults = {
         {"softmax": handed_down}),
     "derivative-constant": core.numbered(
         "activation",
-        "the derivative of every activation is one constant, whatever the unit's value",
+        "the derivative of the activation is a constant, whatever the unit's value",
         "dz = constant * da", MULTIPLIED,
         "programs with a slope in place of a derivative",
         Number("constant", 0.5, constant, 1e-4, 10.0)),

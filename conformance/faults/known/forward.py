@@ -79,10 +79,9 @@ def looked_up(x: Array) -> Array:
 
 
 def knots(values: list[float]) -> tuple[Array, Array]:
-    """Where the tanh has these values and their negatives, rounded to float32; and the values."""
+    """Where the tanh has these values and their negatives, and the values; all of float32."""
     y = np.array([*(-v for v in reversed(values)), *values], dtype=np.float32).astype(float)
-    x = np.arctanh(np.array([*(-v for v in reversed(values)), *values]))
-    return x.astype(np.float32).astype(float), y
+    return np.arctanh(y).astype(np.float32).astype(float), y
 
 
 KNOTS, HEIGHTS = knots([0.5, 0.9, 0.99])

@@ -5,7 +5,7 @@ from backproof import Head, implementation
 
 shelf.use("dezero")
 shelf.old_names()
-shelf.without("PIL", "PIL.Image")
+shelf.without("PIL", "PIL.Image", "matplotlib", "matplotlib.pyplot")
 import dezero.functions as F  # noqa: E402, N812
 from dezero import Variable  # noqa: E402
 
