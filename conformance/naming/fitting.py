@@ -21,6 +21,7 @@ from ..faults.together import together
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK
 from ..reference import TABLES, Answer, DescriptionError
+from ..reference.backprop import unwarned
 from .witnessed import Witnessed
 
 Residuals = Callable[[float], Any]
@@ -33,6 +34,7 @@ LEFT = 1e-2
 BESIDE = 1e-3
 
 
+@unwarned
 def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     """The mistake with the number that the subject has in it, going by these cases.
 
@@ -46,6 +48,7 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     return fault if value is None else with_value(fault, value)
 
 
+@unwarned
 def refined(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed]) -> Fault:
     """The mistake with its number known better, by other networks on which it has a larger effect.
 
