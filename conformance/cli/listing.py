@@ -13,7 +13,8 @@ List what there is.
   python -m backproof list activations
   python -m backproof list oracles
 """
-KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults")
+KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults",
+         "claims")
 
 
 def add(command: Any) -> None:
@@ -95,6 +96,18 @@ def _symptom(fault: Any) -> str:
     return f"{fault.symptom}{f' (with one number: {fault.number.name})' if fault.number else ''}"
 
 
+def _claims() -> Iterator[str]:
+    from dataclasses import fields
+
+    from ..properties.claims import HEAD_SAYS, SAYS, Claims, Head
+
+    default = {f"{start}{f.name}": repr(f.default) for start, of in (("", Claims), ("head: ", Head))
+               for f in fields(of)}
+    default["heads"] = '[Head("identity", "squared_error")]'
+    says = SAYS | {f"head: {name}": text for name, text in HEAD_SAYS.items()}
+    return _columns([(name, default[name], text) for name, text in says.items()])
+
+
 def _there(row: Any) -> str:
     if not row.missing:
         return f"available ({', '.join(row.needs)})" if row.needs else "available"
@@ -102,5 +115,5 @@ def _there(row: Any) -> str:
 
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = dict(
-    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults),
-        strict=True))
+    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults,
+                _claims), strict=True))

@@ -68,13 +68,13 @@ def diagnose(view: View, evidence: Evidence) -> Faults:
     near, faults = evidence.near, evidence.faults
     found = quiet(consistent(near, faults), evidence)
     if chosen := whole(found, evidence):
-        return told_apart(chosen, evidence.others)
+        return specific(told_apart(chosen, evidence.others), evidence)
     numbers = consistent(near, with_numbers(near, faults))
     found = quiet({name: refined(fault, near, evidence.wrong)
                    for name, fault in numbers.items()}, evidence) | found
     for how in (whole, in_one_place, with_another, most):
         if chosen := how(found, evidence):
-            return told_apart(chosen, evidence.others)
+            return specific(told_apart(chosen, evidence.others), evidence)
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
 
@@ -83,6 +83,15 @@ def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faul
     """The mistakes that have a number in them, each with the one that the subject has."""
     return {name: fitted(fault, near) for name, fault in faults.items()
             if fault.number is not None and fault.value is None}
+
+
+def specific(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates, those first that show on the fewest networks: they say most."""
+    if len(found) < 2:
+        return found
+    seen = [*evidence.wrong, *evidence.others]
+    shown = {name: sum(each.shows(fault) for each in seen) for name, fault in found.items()}
+    return dict(sorted(found.items(), key=lambda pair: shown[pair[0]]))
 
 
 def quiet(found: Faults, evidence: Evidence) -> Faults:

@@ -35,6 +35,6 @@ def cross_entropy(network, parameters, inputs, targets):
 
 
 @implementation(hidden=HIDDEN, heads=[Head("identity", "squared_error")], depth=(2, None),
-                **SMALL)
+                rate=0.25, **{**SMALL, "batch": (1, 1)})
 def online(network, parameters, inputs, targets):
     return js.ask("half", network, parameters, inputs, targets, update=True, rate=0.25)

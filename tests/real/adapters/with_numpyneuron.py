@@ -13,7 +13,7 @@ from numpyneuron.activation import Relu, Sigmoid, TanH  # noqa: E402
 from numpyneuron.loss import MSE, CrossEntropyWithLogits  # noqa: E402
 from numpyneuron.nn import NN  # noqa: E402
 
-RATE = 2.0**-100  # far below where it clips its steps; the old weights are zero in the difference
+RATE = 2.0**-60  # far below where it clips its steps; the old weights are zero in the difference
 ACT = {"tanh": TanH, "sigmoid": Sigmoid, "relu": Relu}
 
 

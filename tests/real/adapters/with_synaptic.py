@@ -9,17 +9,18 @@ from node import Node
 js = Node("synaptic", "synaptic.cjs")
 RATE = 0.25
 SMALL = {"batch": (1, 8), "max_parameters": 200}
+ONE = {**SMALL, "batch": (1, 1)}  # its step is that of one example
 
 
 @implementation(hidden=["tanh", "sigmoid", "relu"], heads=[Head("identity", "squared_error")],
-                depth=(2, None), **SMALL)
+                depth=(2, None), rate=RATE, **ONE)
 def identity_mse(network, parameters, inputs, targets):
     """Its cost MSE, the mean over the outputs."""
     return js.ask("mse", network, parameters, inputs, targets, rate=RATE)
 
 
 @implementation(hidden=["tanh", "sigmoid", "relu"], heads=[Head("identity", "squared_error")],
-                depth=(2, None), **SMALL)
+                depth=(2, None), rate=RATE, **ONE)
 def identity_half(network, parameters, inputs, targets):
     return js.ask("half", network, parameters, inputs, targets, rate=RATE)
 
