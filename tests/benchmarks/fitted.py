@@ -20,7 +20,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import numpy as np  # noqa: E402
-from backproof import Head, implementation, verify  # noqa: E402
+from backproof import Head, implementation, oracles, verify  # noqa: E402
 
 
 def sigmoid(z):
@@ -227,7 +227,7 @@ def main():
     jobs = [(mistake, seed, options.stop_after) for mistake in chosen
             for seed in range(options.first, options.first + options.seeds)]
     done = {mistake: [] for mistake in chosen}
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, initializer=oracles.load, initargs=("torch",)) as pool:
         for (mistake, seed, _), seen in zip(jobs, pool.map(run, jobs), strict=True):
             done[mistake].append(seen)
             if not seen.told:
