@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
+from ..reference import regularised
 from ..reference.backprop import evaluate
 from ..reference.case import Answer, Case
 from ..reference.losses import LOSSES, factor
@@ -164,6 +165,16 @@ def _evaluated(case: Case, scale: Any, undecided_as: bool) -> tuple[Gradients, i
     return {name: value * known for name, value in named.items()}, state.undecided
 
 
+def with_penalty(case: Case, balls: Gradients) -> Gradients:
+    """Loss and gradients with those of the penalty, which no reduction touches."""
+    if not case.network.loss.l2:
+        return balls
+    by = arb(case.network.loss.gradient_scale)
+    more = {name: g * by for name, g in regularised.penalty_gradients(case).items()}
+    more[""] = np.array([regularised.penalty(case)], dtype=object)
+    return {name: ball + more[name] if name in more else ball for name, ball in balls.items()}
+
+
 _arb = np.frompyfunc(arb, 1, 1)
 _as_ball = np.frompyfunc(lambda x: x if isinstance(x, arb) else arb(float(x)), 1, 1)
 _union = np.frompyfunc(lambda a, b: a.union(b), 2, 1)
@@ -190,11 +201,13 @@ def answer(case: Case) -> Answer:
     Raises Unsupported where 2000 bits do not settle an entry: it is not finite, or it lies on a
     kink by rounding only.
     """
-    network = replace(case.network, loss=replace(case.network.loss, reduction="sum", scale=1.0))
+    plain = replace(case.network.loss, reduction="sum", scale=1.0, l2=0.0)
+    network = replace(case.network, loss=plain)
     with np.errstate(all="ignore"):
         for bits in PRECISIONS:
             with ctx.workprec(bits):
-                balls = enclosure(case.map(exact).but(network=network), scale_of(case))
+                whole = case.map(exact)
+                balls = with_penalty(whole, enclosure(whole.but(network=network), scale_of(case)))
                 unknown = [name for name, value in balls.items()
                            if not all(map(_is_known, value.flat))]
                 if not unknown:

@@ -46,7 +46,8 @@ def along(case: Case, directions: Any, noise: float | None = None) -> Estimate:
 
 def _along(wide: Case, directions: Any) -> Any:
     many = stacked(wide, flatten(wide) + 1j * STEP * directions)
-    return backprop.loss(many, backprop.forward(many)).raw.imag / STEP
+    derivatives = backprop.loss(many, backprop.forward(many)).raw.imag / STEP
+    return derivatives * wide.network.loss.gradient_scale
 
 
 def _dust(derivatives: Any) -> float:

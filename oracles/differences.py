@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Answer, Case, Trace, backprop
+from ..reference import Answer, Case, Trace, backprop
 from .flat import Estimate, flatten, stacked, unflatten
 
 STEPS = 0.5 ** np.arange(5, 22, 2)
@@ -37,7 +37,8 @@ def estimate(case: Case, noise: float | None = None) -> tuple[Answer, dict[str, 
     theta = flatten(wide)
     value, error = _ladders(wide, theta, _entries(theta), noise)
     here = backprop.loss(wide, backprop.forward(wide))
-    return Answer(here, unflatten(wide, value)), unflatten(wide, error)
+    scale = case.network.loss.gradient_scale
+    return Answer(here, unflatten(wide, value * scale)), unflatten(wide, error * abs(scale))
 
 
 def along(case: Case, directions: Any, noise: float | None = None) -> Estimate:
@@ -47,7 +48,8 @@ def along(case: Case, directions: Any, noise: float | None = None) -> Estimate:
     pace = _paces(wide, theta, directions)
     each = zip(directions / pace[:, None], np.ones(len(directions)), strict=True)
     value, error = _ladders(wide, theta, each, noise)
-    return Estimate(value * pace, error * pace)
+    scale = case.network.loss.gradient_scale
+    return Estimate(value * (pace * scale), error * (pace * abs(scale)))
 
 
 def _entries(theta: Any) -> Iterator[tuple[Any, float]]:
@@ -109,9 +111,9 @@ def _same_side(case: Case, trace: Trace) -> Any:
     pairs = [(there.points, there.argument.raw, at.argument)
              for there, at in zip(trace.kinks, here.kinks, strict=True)
              if hasattr(there.argument, "raw")]
-    kinks = TABLES.losses[case.network.loss.kind].kinks
-    if kinks:
-        pairs.append((kinks, trace.outputs.raw - case.targets, here.outputs - case.targets))
+    pairs += [(there.points, there.argument.raw, at.argument)
+              for there, at in zip(backprop.loss_kinks(case, trace.outputs),
+                                   backprop.loss_kinks(case, here.outputs), strict=True)]
     for points, x, y in pairs:
         for point in points:
             same &= ((x > point) == (y > point)).all(axis=tuple(range(1, x.ndim)))

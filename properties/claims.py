@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from ..oracles import ORACLES
 from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec, parse
 from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
-from ..reference.network import REDUCTIONS
+from ..reference.network import PENALISED, PENALTIES, REDUCTIONS, LossSpec, Network
+from ..reference.parse import clip_of, not_zero
 from .structures import PLAIN, STRUCTURES
 
-BIAS = ("always", "never", "any")
+BIAS = ("always", "never", "any", "all_or_none", "layer")
+MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index")
 Range = tuple[int, int | None]
 
@@ -35,7 +38,11 @@ class Head:
     the loss the subject reports; or name one, with its `scale`. targets: "real", "one_hot", "soft",
     "binary", "index", or "any" that the loss takes. outputs: how many output units, (least, most or
     None). log_floor: the loss clips its probabilities there ("eps" or a number) while the gradient
-    does not; where the clip is active the loss is not checkable.
+    does not; where the clip is active the loss is not checkable. clip: both clip them, to
+    [clip, 1 - clip], and the gradient is 0 where that changes them. gradient_scale: the gradients
+    are so many times those of the loss reported (2 where a loss with a factor 1/2 is reported whose
+    gradient lacks it). logits: the largest size of what the output activation, or a loss of logits,
+    is taken of.
     """
 
     activation: str
@@ -45,10 +52,13 @@ class Head:
     targets: str = "any"
     outputs: Range = (1, None)
     log_floor: str | float | None = None
+    clip: float = 0.0
+    gradient_scale: float = 1.0
+    logits: float | None = None
 
     def __post_init__(self) -> None:
-        one_of("head: activation", self.activation, ACTIVATIONS)
-        row = LOSSES[one_of("head: loss", self.loss, LOSSES)]
+        named("activation", self.activation, ACTIVATIONS)
+        row = LOSSES[named("loss", self.loss, LOSSES)]
         one_of("head: reduction", self.reduction, ("reported", *REDUCTIONS))
         one_of("head: targets", self.targets, TARGETS)
         if self.targets not in ("any", *row.targets):
@@ -58,15 +68,43 @@ class Head:
         if low < row.domain[0] or high > row.domain[1]:
             raise DescriptionError(f"head: {self.loss} wants outputs in {row.domain}, "
                                    f"but {self.activation} gives values in {(low, high)}")
-        if self.log_floor is not None and self.log_floor != "eps":
-            number("head: log_floor (\"eps\" or a number)", self.log_floor)
-        object.__setattr__(self, "scale", number("head: scale", self.scale))
+        self._check_numbers()
         object.__setattr__(self, "outputs", _range("head: outputs", self.outputs))
+
+    def _check_numbers(self) -> None:
+        """The numbers of the head are numbers, and do not contradict each other."""
+        if self.log_floor is not None:
+            if self.log_floor != "eps":
+                number("head: log_floor (\"eps\" or a number)", self.log_floor)
+            clip_of("head: log_floor", 0.25, self.loss)  # of probabilities only
+        object.__setattr__(self, "scale", number("head: scale", self.scale))
+        object.__setattr__(self, "clip", clip_of("head: clip", self.clip, self.loss))
+        by = not_zero("head: gradient_scale", self.gradient_scale)
+        object.__setattr__(self, "gradient_scale", by)
+        if self.clip and self.log_floor is not None:
+            raise DescriptionError("head: clip (in loss and gradient) and log_floor (in the loss "
+                                   "only) contradict each other; claim one of them")
+        if self.logits is not None and not number("head: logits", self.logits) >= 1:
+            raise DescriptionError(f"head: logits is {self.logits!r}, wanted a number, 1 or more")
 
     @property
     def target_kinds(self) -> tuple[str, ...]:
         """The kinds of target to generate."""
         return LOSSES[self.loss].targets if self.targets == "any" else (self.targets,)
+
+    @property
+    def several(self) -> Head:
+        """The head with two outputs or more where one would be constant: the softmax of one is 1.
+
+        As it is where one output is all that is claimed.
+        """
+        low, high = self.outputs
+        return replace(self, outputs=(2, high)) if self.softmax and low == 1 != high else self
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the outputs go through a softmax, before the loss or in it."""
+        return self.activation == "softmax" or self.loss == "softmax_cross_entropy"
 
     @staticmethod
     def from_json(data: Any) -> Head:
@@ -78,10 +116,44 @@ class Head:
         return Head(**data)
 
 
+# What libraries call the rows of the tables.
+ALIASES = {
+    "linear": "identity", "none": "identity", "purelin": "identity", "logistic": "sigmoid",
+    "sigm": "sigmoid", "tansig": "tanh", "swish": "silu", "leaky": "leaky_relu",
+    "mse": "squared_error", "sse": "squared_error", "l2": "squared_error",
+    "quadratic": "squared_error", "mean_squared_error": "squared_error",
+    "mae": "absolute_error", "l1": "absolute_error", "mean_absolute_error": "absolute_error",
+    "bce": "binary_cross_entropy", "log_loss": "binary_cross_entropy",
+    "bce_with_logits": "sigmoid_cross_entropy", "nll": "cross_entropy", "ce": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy", "categorical_cross_entropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+}
+
+
+def named(what: str, value: Any, table: Mapping[str, Any]) -> str:
+    """The name of a row of the table; DescriptionError with the name to write for another's."""
+    meant = ALIASES.get(str(value).lower().replace("-", "_").replace(" ", "_"))
+    if value not in table and meant in table:
+        raise DescriptionError(f"{what}: {value!r} is called {meant!r} here; write {meant!r}")
+    found: str = one_of(f"head: {what}", value, table)
+    return found
+
+
 def activation(value: str | Mapping[str, Any]) -> LayerSpec:
     """"tanh", or {"function": "leaky_relu", "slope": 0.1}, as the layer it describes."""
     data = {"function": value} if isinstance(value, str) else dict(mapping("hidden", value))
+    if isinstance(data.get("function"), str) and data["function"] in ALIASES:
+        named("hidden activation", data["function"], ACTIVATIONS)
     return parse.layer(TABLES, "hidden", {"kind": "activation", **data})
+
+
+def loss_of(head: Head, l2: float = 0.0, l2_on: str = "weights",
+            l2_reduction: str = "sum") -> LossSpec:
+    """The loss of a network with this head; "reported" is a mean over the batch until fitted."""
+    reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
+    on = (l2_on, l2_reduction) if l2 else ("weights", "sum")
+    return LossSpec(head.loss, reduction, head.scale, head.clip, l2, *on, head.gradient_scale)
 
 
 @dataclass(frozen=True)
@@ -91,10 +163,14 @@ class Claims:
     hidden: the activations between layers. heads: the output activations with their losses. bias,
     batch, depth (layers with units) and dtypes: which of each. layers: what networks may be made of
     and look like, by the names of `properties.structures` ("dense" for plain chains, "parallel",
-    "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers.
-    max_parameters: the largest network to send. explored: nothing was claimed, so the subject may
+    "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers;
+    same_output: the output activation is theirs too; same_widths: they have one number of units.
+    max_parameters: the largest network to send. l2: l2 / 2 times the sum of squares is in the loss
+    and in the gradients; of "weights", or of "all" with biases too (l2_on); as a "sum", or divided
+    by the number of examples, "mean_over_batch" (l2_reduction). made_of: the libraries that the
+    subject is built from, which cannot witness for it. rate: the gradients are differences of
+    parameters, (old - new) over this rate. explored: nothing was claimed, so the subject may
     decline. Raises DescriptionError for what cannot be.
-    rate: the gradients are differences of parameters, (old - new) over this rate.
     """
 
     hidden: tuple[str | Mapping[str, Any], ...] = ()
@@ -106,6 +182,12 @@ class Claims:
     dtypes: tuple[str, ...] = ("float64",)
     max_parameters: int | None = None
     layers: tuple[str, ...] = (PLAIN,)
+    same_output: bool = False
+    same_widths: bool = False
+    l2: float = 0.0
+    l2_on: str = "weights"
+    l2_reduction: str = "sum"
+    made_of: tuple[str, ...] = ()
     explored: bool = field(default=False)
     rate: float | None = None
 
@@ -113,7 +195,7 @@ class Claims:
         layers: Any = self.layers  # what a caller gives may be the word
         if layers == "all":
             object.__setattr__(self, "layers", tuple(STRUCTURES))
-        for name in ("hidden", "heads", "dtypes", "layers"):
+        for name in ("hidden", "heads", "dtypes", "layers", "made_of"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list):
                 raise DescriptionError(f"claims: {name} is {value!r}, wanted a list")
@@ -130,16 +212,87 @@ class Claims:
             raise DescriptionError(f"claims: layers is empty; allowed: {', '.join(STRUCTURES)}")
         if not self.dtypes:
             raise DescriptionError(f"claims: dtypes is empty; allowed: {', '.join(DTYPES)}")
+        for name in self.made_of:
+            one_of("claims: made_of", name, MADE_OF)
         one_of("claims: bias", self.bias, BIAS)
         for name in ("batch", "depth"):
             object.__setattr__(self, name, _range(f"claims: {name}", getattr(self, name)))
-        if self.depth[0] > 1 and not self.hidden:
-            raise DescriptionError("claims: depth above 1 needs at least one hidden activation")
+        object.__setattr__(self, "l2", number("claims: l2", self.l2))
+        one_of("claims: l2_on", self.l2_on, PENALISED)
+        one_of("claims: l2_reduction", self.l2_reduction, PENALTIES)
         most = self.max_parameters
         if most is not None and not (type(most) is int and most >= 1):
             raise DescriptionError(f"claims: max_parameters is {most!r}, wanted a positive integer")
         if self.rate is not None and number("claims: rate", self.rate) <= 0:
             raise DescriptionError(f"claims: rate is {self.rate!r}, wanted a number above 0")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Raise DescriptionError, by name, for claims that no network can meet together."""
+        if self.depth[0] > 1 and not self.hidden:
+            raise DescriptionError("claims: depth above 1 needs at least one hidden activation")
+        for head in self.heads:
+            self._check_head(head)
+        if self.l2 < 0:
+            raise DescriptionError(f"claims: l2 is {self.l2!r}, wanted a number, 0 or more")
+        if not self.l2 and (self.l2_on, self.l2_reduction) != ("weights", "sum"):
+            raise DescriptionError("claims: l2_on and l2_reduction need l2, the penalty's factor")
+        if self.l2 and self.l2_on == "all" and self.bias == "never":
+            raise DescriptionError("claims: l2_on=\"all\" is of biases too, but bias is \"never\"")
+        self._check_layers()
+
+    def _check_layers(self) -> None:
+        """Whether networks can be what is claimed of their layers, within the depth claimed."""
+        deep = [STRUCTURES[name].least for name in self.layers]
+        if self.depth[1] is not None and self.depth[1] < min(deep):
+            raise DescriptionError(f"claims: layers {', '.join(self.layers)} need a depth of "
+                                   f"{min(deep)} at least; depth is {self.depth}")
+        uneven = [name for name in self.layers if not STRUCTURES[name].even]
+        if self.same_widths and uneven:
+            raise DescriptionError(f"claims: same_widths contradicts layers {', '.join(uneven)}, "
+                                   "which change the number of units")
+
+    def _check_head(self, head: Head) -> None:
+        name = f"{head.activation} + {head.loss}"
+        if self.same_output and self.depth[1] != 1 and not self.hidden_of(head):
+            raise DescriptionError(f"claims: same_output with the head {name}, but "
+                                   f"{head.activation} is not among the hidden activations")
+        least, most = self.least_parameters(head), self.max_parameters
+        if most is not None and least > most:
+            raise DescriptionError(f"claims: max_parameters is {most}, but the smallest network "
+                                   f"with the head {name} has {least}: depth {self.depth[0]}, "
+                                   f"outputs {head.several.outputs[0]}, bias {self.bias!r}")
+
+    def least_parameters(self, head: Head) -> int:
+        """How many parameters the smallest chain with this head has."""
+        if self.bias == "layer":  # one number a layer
+            return 2 * (self.depth[0] - 1) + head.several.outputs[0] + 1
+        bias = int(self.bias == "always")
+        return (self.depth[0] - 1) * (1 + bias) + head.several.outputs[0] * (1 + bias)
+
+    def hidden_of(self, head: Head) -> tuple[LayerSpec, ...]:
+        """The hidden activations that a network with this head may have."""
+        every = tuple(map(activation, self.hidden))
+        if not self.same_output:
+            return every
+        return tuple(spec for spec in every if spec == activation(head.activation))
+
+    def with_head(self, head: Head) -> Claims:
+        """The claims, less the hidden activations that do not go with this head."""
+        if not self.same_output:
+            return self
+        fitting = tuple(each for each in self.hidden
+                        if activation(each) == activation(head.activation))
+        return replace(self, heads=(head,), hidden=fitting)
+
+    def loss_of(self, head: Head) -> LossSpec:
+        """The loss of a network with this head, penalty and all."""
+        return loss_of(head, self.l2, self.l2_on, self.l2_reduction)
+
+    def head_of(self, network: Network) -> Head | None:
+        """The first head with the network's output activation and loss."""
+        of = (head for head in self.heads if (head.activation, head.loss) == network.head)
+        return next(of, None)
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""
@@ -167,3 +320,34 @@ EVERYTHING = Claims(
     dtypes=DTYPES,
     explored=True,
 )
+
+# What may be claimed, in words; what is left out is as `Claims()` and `Head(...)` have it.
+SAYS = {
+    "hidden": 'hidden activations: "tanh", or {"function": "leaky_relu", "slope": 0.1}',
+    "heads": "output activations with their losses, a list of Head(activation, loss)",
+    "same_hidden": "one activation for all hidden layers",
+    "same_output": "the output activation is that of the hidden layers",
+    "same_widths": "one number of units for all hidden layers",
+    "bias": '"always", "never", "any" (each layer as it comes), "all_or_none", or "layer": one '
+            "number for all units of a layer",
+    "depth": "how many layers with units: (least, most), None for no limit",
+    "batch": "how many examples: (least, most), None for no limit",
+    "dtypes": '"float64", "float32"',
+    "max_parameters": "the largest network to send; None for no limit",
+    "layers": "what networks may look like, by the names of structures, or \"all\"",
+    "l2": "l2 / 2 times the sum of squares is in the loss and in the gradients",
+    "l2_on": 'of "weights", or of "all": biases too',
+    "l2_reduction": '"sum", or "mean_over_batch": divided by the number of examples',
+    "made_of": 'libraries it is built from, which cannot witness for it: "torch", "jax"',
+    "rate": "the gradients are read off a training step: (old - new) over this rate",
+}
+HEAD_SAYS = {
+    "reduction": '"sum", "mean_over_batch", "mean", or "reported": read off the loss',
+    "scale": "what multiplies the reduced loss",
+    "targets": '"real", "one_hot", "soft", "binary", "index", or "any" that the loss takes',
+    "outputs": "how many output units: (least, most), None for no limit",
+    "log_floor": 'the loss clips its probabilities there ("eps" or a number), its gradient not',
+    "clip": "both clip them to [clip, 1 - clip]; where that changes them the gradient is 0",
+    "gradient_scale": "the gradients are so many times those of the loss reported",
+    "logits": "the largest size of what the output activation, or a loss of logits, is taken of",
+}

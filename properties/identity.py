@@ -10,12 +10,13 @@ mathematics and the tolerance is that of the answers alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..reference import TABLES, Case, infer
+from ..reference.regularised import penalty_gradients
 from ..reference.wiring import Place, wired
 from .claims import Claims
 from .measured import Measured
@@ -129,6 +130,20 @@ class Property(NamedTuple):
         place = places[int(rng.integers(len(places)))]
         cases = self.ask(case, place, claims, rng)
         return None if cases is None else Question(cases, lambda r: self.judge(r, place))
+
+
+def bare(reply: Reply) -> Reply:
+    """The reply without what the loss has beside its own row, the penalty: identities are of data.
+
+    What it adds to a gradient is known, up to a rounding that the tolerance holds.
+    """
+    penalties = penalty_gradients(reply.case.astype("float64"))
+    if not penalties:
+        return reply
+    by = reply.case.network.loss.gradient_scale
+    gradients = {name: Measured(g.value - by * penalties[name], g.tolerance)
+                 if name in penalties else g for name, g in reply.gradients.items()}
+    return replace(reply, gradients=gradients)
 
 
 # --- for many of them -----------------------------------------------------------------------------

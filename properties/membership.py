@@ -9,7 +9,8 @@ import numpy as np
 
 from ..reference import Case, LayerSpec, Network, infer
 from .claims import Claims, Head, Range, activation
-from .strategies.chains import parameters, several
+from .strategies.chains import parameters
+from .strategies.mending import logits
 from .structures import structured
 
 
@@ -22,7 +23,8 @@ def covers(claims: Claims, case: Case) -> bool:
         and within(parameters(network), (0, claims.max_parameters))
         and structured(network, claims.layers)
         and biased(claims, network) and activated(claims, network)
-        and any(headed(head, case) for head in claims.heads)
+        and (even(network) or not claims.same_widths)
+        and any(headed(claims, head, case) for head in claims.heads)
     )
 
 
@@ -36,8 +38,28 @@ def finite(case: Case) -> bool:
 
 
 def biased(claims: Claims, network: Network) -> bool:
-    given = [bool(spec.options["bias"]) for _, spec in network.walk() if "bias" in spec.options]
-    return {"always": all(given), "never": not any(given), "any": True}[claims.bias]
+    options = [spec.options["bias"] for _, spec in network.walk() if "bias" in spec.options]
+    if "layer" in options or claims.bias == "layer":
+        return claims.bias == "layer" and set(options) == {"layer"}
+    given = list(map(bool, options))
+    return {"always": all(given), "never": not any(given), "any": True,
+            "all_or_none": all(given) or not any(given)}[claims.bias]
+
+
+def kept(claims: Claims, case: Case) -> bool:
+    """Whether an exact change of a case has kept to the widths and logits that are claimed.
+
+    It keeps to everything else wherever it can be asked.
+    """
+    head = claims.head_of(case.network)
+    return ((not claims.same_widths or even(case.network))
+            and (head is None or tame(head, case)))
+
+
+def even(network: Network) -> bool:
+    """Whether all layers with units but the last have one number of them."""
+    units = [spec.units for _, spec in network.walk() if spec.units is not None]
+    return len(set(units[:-1])) <= 1
 
 
 def output_activation(network: Network) -> LayerSpec | None:
@@ -58,6 +80,9 @@ def activated(claims: Claims, network: Network) -> bool:
         hidden = [*hidden, activation("identity")]
     if claims.same_hidden and any(spec != hidden[0] for spec in hidden):
         return False
+    last = output_activation(network) or activation("identity")
+    if claims.same_output and any(spec != last for spec in hidden):
+        return False
     return all(spec in claimed for spec in hidden)
 
 
@@ -71,16 +96,18 @@ def bare(layers: Iterable[LayerSpec]) -> bool:
     return False
 
 
-def headed(head: Head, case: Case) -> bool:
-    """Whether output activation, loss, reduction, scale, outputs and targets are the head's."""
+def headed(claims: Claims, head: Head, case: Case) -> bool:
+    """Whether output activation, loss with all it has, outputs and targets are the head's."""
     network, outputs = case.network, infer(case.network).output[-1]
     last = output_activation(network) or activation("identity")
-    reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
-    wanted = (activation(head.activation), head.loss, reduction, head.scale)
-    loss = network.loss
-    return (wanted == (last, loss.kind, loss.reduction, loss.scale)
-            and within(outputs, several(head).outputs)
+    return ((activation(head.activation), claims.loss_of(head)) == (last, network.loss)
+            and within(outputs, head.several.outputs) and tame(head, case)
             and any(KINDS[kind](case.targets, outputs) for kind in head.target_kinds))
+
+
+def tame(head: Head, case: Case) -> bool:
+    """Whether no logit is larger than the head claims."""
+    return head.logits is None or logits(case) <= head.logits
 
 
 # --- targets --------------------------------------------------------------------------------------

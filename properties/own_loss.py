@@ -10,7 +10,7 @@ import numpy as np
 from ..oracles.differences import STEPS, certified, extrapolate
 from ..oracles.flat import flatten, moved, unflatten
 from ..reference import LOSSES, Answer, Case, evaluate, forward
-from ..reference.backprop import unwarned
+from ..reference.backprop import loss_kinks, unwarned
 from .claims import Claims
 from .identities import Equation, Reply
 from .measured import Measured
@@ -87,7 +87,8 @@ def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] |
     noise = 2 * float(reply.loss.tolerance) + 2.0**-51 * size
     value, error = extrapolate(losses[0], losses[1], RUNGS, noise, certain)
     along = Measured(gradient @ direction, tolerance @ np.abs(direction))
-    return Measured(value, SLACK * error), along
+    scale = reply.case.network.loss.gradient_scale
+    return Measured(value * scale, SLACK * error * abs(scale)), along
 
 
 def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
@@ -98,7 +99,8 @@ def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
 
 def smooth(case: Case) -> bool:
     """Whether nothing in the network or its loss has a kink."""
-    return not forward(case).kinks and not LOSSES[case.network.loss.kind].kinks
+    trace = forward(case)
+    return not trace.kinks and not loss_kinks(case, trace.outputs)
 
 
 def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread],
@@ -135,7 +137,9 @@ def _integrated(reply: Reply, ask: Ask, v: Any, nodes: list[Case], end: Case,
     rise = float(ask(end).loss) - float(reply.loss.value)
     true_rise = float(spreads[-1].truth.loss) - float(_loss(reply))
     noise = SLACK * spreads[-1].loss + float(reply.loss.tolerance)
-    left = Measured(np.asarray(total - true_total + true_rise), np.asarray(2 * allowed))
+    by = reply.case.network.loss.gradient_scale
+    risen = (total - true_total) / by + true_rise
+    left = Measured(np.asarray(risen), np.asarray(2 * allowed / abs(by)))
     yield "loss", left, Measured(np.asarray(rise), np.asarray(2 * noise))
 
 

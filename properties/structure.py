@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from ..reference import TABLES, LayerSpec, LossSpec, Network
 
 Layers = tuple[LayerSpec, ...]
-Chain = Callable[[Sequence[int], Sequence[bool], Sequence[LayerSpec], LossSpec], Network]
+Bias = bool | str
+Chain = Callable[[Sequence[int], Sequence[Bias], Sequence[LayerSpec], LossSpec], Network]
 
 
 class Choose(Protocol):
@@ -38,15 +39,19 @@ class Structure(NamedTuple):
     """One way in which a network is more than a chain of layers with activations between them.
 
     grow(choose, network, limits) -> the network with it, or None where it cannot have it;
-    has(network): whether a network has it. `says` is for people. One structure is what all others
-    grow from: it alone has `plain`, which makes a chain of the units per level (the inputs first),
-    whether each level has a bias, the function after each level, and the loss.
+    has(network): whether a network has it. `says` is for people. `even`: layers of one number of
+    units have one number of units still. `least`: the depth that a network with it has at least.
+    One structure is what all others grow from: it alone has `plain`, which makes a chain of the
+    units per level (the inputs first), whether each level has a bias ("layer": one number), the
+    function after each level, and the loss.
     """
 
     says: str
     grow: Callable[[Choose, Network, Limits], Network | None]
     has: Callable[[Network], bool]
     plain: Chain | None = None
+    even: bool = True
+    least: int = 1
 
 
 # --- layers replaced ------------------------------------------------------------------------------

@@ -79,9 +79,12 @@ def rate_of(seen: Iterable[tuple[Case, Answer, Spread]]) -> float | None:
 
 
 def _decided(errors: Errors, rate: float) -> Any:
-    """Each entry's error over the most that is left, where that is far more than is allowed."""
+    """Each entry's error over the most that is left, where that is far more than is allowed.
+
+    And far less than the gradient: a parameter that does not move leaves no rounding.
+    """
     left = errors.left(rate)
-    decided = left > 4.0 * errors.allowed
+    decided = (left > 4.0 * errors.allowed) & (np.abs(errors.true) > 8.0 * left)
     return errors.size[decided] / left[decided]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import TABLES, Answer, Case, Engine, Tables, Trace, backprop, evaluate, forward
+from ..reference.backprop import loss_kinks
 from .bounded import Bounded
 from .perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
 
@@ -158,17 +159,15 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
     """
     pairs = [(here.layer, here.points, here.argument, run.argument)
              for here, run in zip(trace.kinks, runs.kinks, strict=True)]
-    loss_kinks = TABLES.losses[wide.network.loss.kind].kinks
-    if loss_kinks:
-        margins = trace.outputs - wide.targets, runs.outputs - wide.targets
-        pairs.append(("loss", loss_kinks, *margins))
-    masks = {}
+    pairs += [(here.layer, here.points, here.argument, run.argument) for here, run in zip(
+        loss_kinks(wide, trace.outputs), loss_kinks(wide, runs.outputs), strict=True)]
+    masks: dict[str, Any] = {}
     for name, kinks, x, stack in pairs:
         apart = np.abs(stack.raw - x).max(axis=0)
         margin = np.maximum(apart, SLACK * (apart / AMPLIFY[dtype] + UNIT[dtype] * np.abs(x)))
         mask = np.logical_or.reduce([~(np.abs(x - kink) > margin) for kink in kinks])
         if mask.any():
-            masks[name] = mask
+            masks[name] = masks[name] | mask if name in masks else mask
     return masks
 
 

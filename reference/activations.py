@@ -4,8 +4,9 @@ The rows are the accurate forms, computed through exp(-|x|): the textbook tanh' 
 every digit at x = 20. Other right programs use the textbook forms all the same, so a row lists
 them as `variants`, which a tolerance must cover. A program may mix the forms, one of f with
 another of f': so a variant holds, of each, the form that loses most, and its f' computes what it
-needs from x by itself. Were it given the variant's y, their roundings would cancel where a loss
-divides by y or 1 - y, and a program with two forms would look wrong.
+needs from x by itself, and twice where it needs it twice. Were it given the variant's y, their
+roundings would cancel where a loss divides by y or 1 - y; and were s the same in both places of
+s (1 + x (1 - s)), they would cancel at x = -1.5. A program with two forms would then look wrong.
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ def _tanh_by_exp(x: Array) -> Array:
 
 def _textbook_sigmoid_derivative(x: Array, y: Array) -> Array:
     """s (1 - s)."""
-    s = sigmoid_by_tanh(x)
-    return s * (1.0 - s)
+    return sigmoid_by_tanh(x) * (1.0 - sigmoid_by_tanh(x))
 
 
 def _textbook_tanh_derivative(x: Array, y: Array) -> Array:
@@ -135,8 +135,8 @@ def _textbook_gelu_tanh(x: Array) -> Array:
 
 
 def _textbook_gelu_tanh_derivative(x: Array, y: Array) -> Array:
-    t = np.tanh(_tanh_argument(x))
-    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (_ROOT * (1.0 + 3 * 0.044715 * (x * x)))
+    t, dt = np.tanh(_tanh_argument(x)), 1.0 - np.tanh(_tanh_argument(x)) ** 2
+    return 0.5 * (1.0 + t) + 0.5 * x * dt * (_ROOT * (1.0 + 3 * 0.044715 * (x * x)))
 
 
 def silu_derivative(x: Array, y: Array) -> Array:
@@ -145,8 +145,7 @@ def silu_derivative(x: Array, y: Array) -> Array:
 
 
 def _textbook_silu_derivative(x: Array, y: Array) -> Array:
-    s = sigmoid_by_tanh(x)
-    return s * (1.0 + x * (1.0 - s))
+    return sigmoid_by_tanh(x) * (1.0 + x * (1.0 - sigmoid_by_tanh(x)))
 
 
 def softmax(x: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import chain
+from . import chain, regularised
 from .case import Answer, Case
 from .kinds import Array, Kink, Step, Tables, steps
 from .losses import factor
@@ -53,17 +53,29 @@ def scale_of(case: Case, outputs: tuple[int, ...], tables: Tables = TABLES) -> f
     return spec.scale * factor(spec.reduction, tables.losses[spec.kind].per, outputs)
 
 
+def loss_kinks(case: Case, outputs: Array, tables: Tables = TABLES) -> list[Kink]:
+    """Every place where the loss has no derivative, with the argument it met."""
+    return regularised.kinks(case, outputs, tables)
+
+
 @unwarned
 def loss(case: Case, trace: Trace, tables: Tables = TABLES) -> Any:
-    """The reduced loss of a forward pass."""
-    return tables.losses[case.network.loss.kind].L(trace.outputs, case.targets).sum() * trace.scale
+    """The reduced loss of a forward pass, with the penalty where there is one."""
+    spec = case.network.loss
+    p = regularised.clipped(spec, trace.outputs)
+    reduced = tables.losses[spec.kind].L(p, case.targets).sum() * trace.scale
+    return reduced + regularised.penalty(case) if spec.l2 else reduced
 
 
 @unwarned
 def backward(case: Case, trace: Trace, tables: Tables = TABLES) -> dict[str, Any]:
     """The gradient of every parameter, and of the inputs where they are real numbers."""
-    dy = tables.losses[case.network.loss.kind].dL(trace.outputs, case.targets) * trace.scale
+    spec = case.network.loss
+    dp = tables.losses[spec.kind].dL(regularised.clipped(spec, trace.outputs), case.targets)
+    dy = regularised.through_clip(spec, trace.outputs, dp) * (trace.scale * spec.gradient_scale)
     dx, gradients = chain.backward(tables, trace.tape, dy)
+    for name, more in regularised.penalty_gradients(case).items():
+        gradients[name] = gradients[name] + more * spec.gradient_scale
     return gradients | {"inputs": dx} if case.network.real else gradients
 
 

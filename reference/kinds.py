@@ -82,6 +82,7 @@ class Site(NamedTuple):
 
     `reads` is "input" where x is the layer's own input, else "state". `gives` is "output" where y
     is the layer's own output, else "state". `units` is the option that says how many columns W has.
+    `per_unit`: b has an entry for each of these; else it is one number, added to all.
     """
 
     weight: str
@@ -89,6 +90,7 @@ class Site(NamedTuple):
     reads: str = "input"
     gives: str = "output"
     units: str = "units"
+    per_unit: bool = True
 
 
 class Pass(NamedTuple):

@@ -5,6 +5,9 @@
                 {"kind": "activation", "function": "sigmoid"}],
      "loss": {"kind": "squared_error", "reduction": "mean_over_batch", "scale": 0.5}}
 
+A loss may also have "l2" with "l2_on" and "l2_reduction", "clip" and "gradient_scale": see
+`LossSpec`. Left out, there is none of them.
+
 Parameters are named by layer index: "0.weight", "0.bias"; inside a `parallel` layer "2.0.1.weight"
 is layer 2, branch 0, position 1. A layer with `"share": "0"` uses the parameters of layer 0 (with
 `"transpose": true` its matrices transposed); their gradients are summed under the owner's name.
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +25,9 @@ from typing import Any
 from .checks import FORMAT, DescriptionError, Json
 
 REDUCTIONS = ("sum", "mean_over_batch", "mean")
+# What an L2 penalty is taken of: by name, the endings of the names of those parameters.
+PENALISED = {"weights": ("weight",), "all": ("weight", "bias")}
+PENALTIES = ("sum", "mean_over_batch")
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,43 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class LossSpec:
-    """loss = scale * reduction(unreduced loss array)."""
+    """loss = scale * reduction(unreduced loss array) + l2 / 2 * (sum of squares).
+
+    clip: the loss is taken of probabilities that are clipped to [clip, 1 - clip], and its gradient
+    is 0 where that changes them. l2: the factor of the penalty, whose gradient is l2 * W; l2_on:
+    "weights", or "all" for biases too; l2_reduction: "sum", or "mean_over_batch" where the penalty
+    is divided by the number of examples. gradient_scale: what is called the gradient is so many
+    times that of the loss (2 where a loss is reported with a factor 1/2 that its gradient lacks).
+    """
 
     kind: str
     reduction: str = "mean_over_batch"
     scale: float = 1.0
+    clip: float = 0.0
+    l2: float = 0.0
+    l2_on: str = "weights"
+    l2_reduction: str = "sum"
+    gradient_scale: float = 1.0
+
+    def penalises(self, name: str) -> bool:
+        """Whether the parameter of this global name is in the L2 penalty."""
+        return name.endswith(PENALISED[self.l2_on])
+
+    @property
+    def more(self) -> dict[str, Json]:
+        """What is not as it is by default, beside kind, reduction and scale."""
+        return {f.name: getattr(self, f.name) for f in fields(self)[3:]
+                if getattr(self, f.name) != f.default}
+
+    @property
+    def beside(self) -> list[str]:
+        """The same in words: "l2 0.01", "clip 1e-07"."""
+        return [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in self.more.items()]
 
     def to_json(self) -> dict[str, Json]:
-        return {"kind": self.kind, "reduction": self.reduction, "scale": self.scale}
+        """Kind, reduction and scale, and what is not as it is by default."""
+        return {"kind": self.kind, "reduction": self.reduction, "scale": self.scale, **self.more}
 
 
 @dataclass(frozen=True)

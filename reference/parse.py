@@ -7,9 +7,11 @@ allowed. `tables` (default: those of this package) say which kinds exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from .activations import UNIT
 from .arrays import DTYPES, array_from_json
 from .case import Case
 from .checks import (
@@ -25,7 +27,7 @@ from .checks import (
     this_format,
 )
 from .kinds import Shape, Shapes, Tables
-from .network import REDUCTIONS, LayerSpec, LossSpec, Network
+from .network import PENALISED, PENALTIES, REDUCTIONS, LayerSpec, LossSpec, Network
 from .shapes import infer
 from .tables import TABLES
 
@@ -70,10 +72,37 @@ def layer(tables: Tables, where: str, data: Json) -> LayerSpec:
 def loss(data: Json, tables: Tables) -> LossSpec:
     """Parse the loss."""
     data = mapping("loss", data)
-    refuse_unknown("loss", data, ("kind", "reduction", "scale"))
+    refuse_unknown("loss", data, tuple(f.name for f in fields(LossSpec)))
     kind = one_of("loss kind", data.get("kind"), tables.losses)
     reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"), REDUCTIONS)
-    return LossSpec(kind, reduction, number("loss scale", data.get("scale", 1.0)))
+    return LossSpec(
+        kind, reduction, number("loss scale", data.get("scale", 1.0)),
+        clip_of("loss clip", data.get("clip", 0.0), kind, tables),
+        number("loss l2", data.get("l2", 0.0)),
+        one_of("loss l2_on", data.get("l2_on", "weights"), PENALISED),
+        one_of("loss l2_reduction", data.get("l2_reduction", "sum"), PENALTIES),
+        not_zero("loss gradient_scale", data.get("gradient_scale", 1.0)))
+
+
+def not_zero(what: str, value: Json) -> float:
+    """A finite number other than 0; DescriptionError for anything else."""
+    found = number(what, value)
+    if not found:
+        raise DescriptionError(f"{what}: received {value!r}, wanted a number other than 0")
+    return found
+
+
+def clip_of(what: str, value: Json, kind: str, tables: Tables = TABLES) -> float:
+    """Where probabilities are clipped, 0 for nowhere.
+
+    DescriptionError unless the loss is one of probabilities and the clip between 0 and 1/2.
+    """
+    clip = number(what, value)
+    if not 0.0 <= clip < 0.5:
+        raise DescriptionError(f"{what}: received {value!r}, wanted a number from 0 to below 1/2")
+    if clip and tables.losses[kind].domain != UNIT:
+        raise DescriptionError(f"{what}: {kind} is no loss of probabilities")
+    return clip
 
 
 def _input_shape(data: Json) -> tuple[int, ...]:

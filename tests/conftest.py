@@ -23,7 +23,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A process started in the background of a shell has Ctrl-C switched off, and hands that on: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("foreign_programs", "foreign_mistakes", "foreign_names"):
+    _lazily(_name)
 _lazily("drawn_features")
 _lazily("function_examples")
+_lazily("perceptrons")
 _lazily("small_records")
 _lazily("wrong_engines")

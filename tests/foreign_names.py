@@ -8,13 +8,14 @@ nothing bears out is false.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain, combinations, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from backproof.faults import FAULTS, core
 from backproof.faults.behaviour import asked
+from backproof.faults.restricted import restricted
 from backproof.judging import plan
 from backproof.judging.smoke import smoke
 from backproof.plug.subject import subject_of
@@ -54,24 +55,45 @@ def fresh(style: str, count: int = FRESH) -> list[Any]:
     return list(islice(plan.drawn(cases(claims_of(style)), SEED), count))
 
 
-def is_true(name: str, made: Mistake, style: str, numbers: Mapping[str, float] | None = None) -> bool:
-    """Whether the name is true of the mistake or of a part of it; numbers: what its number was said to be."""
-    return name in made.known or any(borne_out(name, parts, style, numbers).true for parts in subsets(made.parts))
+class Told(NamedTuple):
+    """A name as a finding tells it: with its number, and with the one place where the mistake is, where there is one."""
+
+    name: str
+    number: float | None = None
+    only: tuple[str, str] | None = None
+
+    @property
+    def fault(self) -> Any:
+        """The row of the table, with this number, in this place only."""
+        fault = FAULTS[self.name]
+        fault = fault if self.number is None else core.with_value(fault, self.number)
+        return fault if self.only is None else restricted(fault, core.Feature(*self.only))
+
+    def __str__(self) -> str:
+        number = "" if self.number is None else f" with {self.number:.6g}"
+        return f"{self.name}{number}" + ("" if self.only is None else f" in {self.only[0]} {self.only[1]} only")
 
 
-def known_mistake(name: str, numbers: Mapping[str, float] | None = None) -> Any:
-    """The row of the table, with its number where one was told."""
-    fault = FAULTS[name]
-    return core.with_value(fault, next(iter(numbers.values()))) if numbers else fault
+def told(finding: Any) -> Told | None:
+    """The likeliest name of a finding as it tells it; None where it has none."""
+    if not finding.faults:
+        return None
+    return Told(finding.faults[0], next(iter(finding.numbers.values()), None), next(iter(finding.only.items()), None))
+
+
+def is_true(name: Told, made: Mistake, style: str) -> bool:
+    """Whether the name is true of the mistake or of a part of it."""
+    return name.name in made.known or any(borne_out(name, parts, style).true for parts in subsets(made.parts))
 
 
 def subsets(parts: Sequence[Part]) -> list[tuple[Part, ...]]:
     return list(chain.from_iterable(combinations(parts, k) for k in range(1, len(parts) + 1)))
 
 
-def borne_out(name: str, parts: tuple[Part, ...], style: str, numbers: Mapping[str, float] | None = None) -> Borne:
+@functools.cache
+def borne_out(name: Told, parts: tuple[Part, ...], style: str) -> Borne:
     """The program with these parts beside the known mistake, on fresh networks."""
-    fault = known_mistake(name, numbers)
+    fault = name.fault
     several = fault.family == "state" or any(part.condition in CALLS for part in parts)
     shown = same = elsewhere = 0
     for case in fresh(style):

@@ -113,8 +113,8 @@ RARE = ("more than 8 outputs", "both sizes of a weight above 8", "batch 34 to 64
 
 @pytest.mark.parametrize("name", RARE)
 def test_rare_features_are_in_every_run(name):
-    """A few percent of 300: 6 of 600 at the very least."""
-    assert sum(map(FEATURES[name], default(0) + default(1))) >= 12, name
+    """A few percent of networks: more than 1 of 100 here, where squared error is one loss of seven."""
+    assert sum(map(FEATURES[name], default(0) + default(1))) >= 8, name
 
 
 def test_what_is_drawn_is_inside_the_claims_and_clear():

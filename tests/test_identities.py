@@ -120,9 +120,9 @@ def test_the_gradient_is_that_of_the_loss(check):
 @pytest.mark.parametrize("wrong", [*COMMON_FACTORS, "bias averaged", "derivative missing", "softmax diagonal",
                                    "loss gradient plus a constant"])
 def test_a_gradient_of_another_loss_is_seen(check, wrong):
-    found = held(check, WRONG[wrong], 8)
-    assert len(found) == 8
-    assert sum(found) <= 2
+    found = held(check, WRONG[wrong], 15)
+    assert len(found) == 15
+    assert sum(found) <= 5
 
 
 @pytest.mark.parametrize("claims", TIGHT.values(), ids=TIGHT)

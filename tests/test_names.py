@@ -230,3 +230,37 @@ def test_a_known_mistake_beside_an_unknown_one_keeps_its_name_or_has_none():
     findings = found(program(["tanh", "relu"], db=mean, derivative={"tanh": lambda z, a: 1 - 0.9 * a * a}))
     assert findings
     assert named(findings) <= {"bias-averaged-over-batch"}
+
+
+# --- what is changed in place -------------------------------------------------------------------------------------
+
+def centred(x):
+    x -= x.mean(axis=0)
+
+
+def halved(x):
+    x *= 0.5
+
+
+@pytest.mark.parametrize("change", [centred, halved, lambda x: x.sort(axis=0)], ids=["centred", "halved", "sorted"])
+def test_a_changed_argument_is_one_finding_though_all_numbers_are_wrong(change):
+    right = program(["tanh", "relu"])
+
+    @implementation(hidden=["tanh", "relu"], heads=[Head("identity", "squared_error")])
+    def backprop(network, parameters, inputs, targets):
+        change(inputs)
+        return right(network, parameters, inputs, targets)
+
+    assert [finding.property for finding in found(backprop)] == ["untouched_arguments"]
+
+
+# --- which derivative ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("used", "words"), [
+    (lambda z, a: np.cos(z), "the derivative used for tanh is cos(z)"),
+    (lambda z, a: 0.9 * (1 - a * a), "the derivative used for tanh is 0.9 times f'(z)"),
+    (lambda z, a: 1 + a * a, "the derivative used for tanh is 1 + a * a"),
+])
+def test_the_derivative_used_is_told_where_it_has_no_name(used, words):
+    findings = found(program(["tanh"], derivative={"tanh": used}))
+    assert words in findings[0].explanation

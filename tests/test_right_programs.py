@@ -11,7 +11,9 @@ from backproof import implementation
 from backproof.faults import FAULTS
 from backproof.judging.judge import Judge
 from backproof.plug.subject import Subject, subject_of
+from backproof.properties import tolerance
 from backproof.properties.claims import EVERYTHING, Claims, Head
+from backproof.properties.perturbed import Noise, Perturbed
 from backproof.properties.strategies import cases
 from backproof.properties.subtraction import carried, rate_of
 from backproof.properties.tolerance import SLACK, spread
@@ -245,7 +247,7 @@ def test_the_rate_is_data():
     assert Claims.from_json(claims.to_json()) == claims
 
 
-def answers_of(engine, dtype, count=6):
+def answers_of(engine, dtype, count=12):
     claims = replace(STEP_CLAIMS, hidden=("tanh",))
     found = [case for case in drawn_cases(cases(claims, dtype=dtype), 3, 3 * count) if spread(case).finite]
     return [(case, engine(case), spread(case)) for case in found[:count]]
@@ -339,6 +341,38 @@ def test_there_are_forty_styles_of_every_piece(mixtures):
     counts = mixtures.counts()
     assert {*ACTIVATIONS, *LOSSES, "matrix product", "sum", "containers"} == set(counts)
     assert min(counts.values()) >= 40
+
+
+def every_form(name, z, dtype):
+    """Each form of f, and of its derivative with each f before it: name, values, and which of the two."""
+    from styles import functions
+
+    forms, slopes = functions.FORMS[name]
+    more = tuple(option.default for option in ACTIVATIONS[name].options.values())
+    for f, form in forms.items():
+        y = form(z, *more)
+        yield f, 0, y
+        for df, slope in slopes.items():
+            yield f"{f}, then {df}", 1, np.broadcast_to(slope(z, y, *more), z.shape)
+
+
+@BOTH
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "softmax"])
+def test_no_form_loses_more_than_the_variant(mixtures, name, dtype):
+    """At every argument, the error of every form over the spread of the tolerance's own program there."""
+    rng, row = np.random.default_rng(0), ACTIVATIONS[name]
+    variant = (*row.variants, row)[0]
+    options = {key: option.default for key, option in row.options.items()}
+    z = np.concatenate([scale * rng.standard_normal(30) for scale in (1e-8, 1e-4, 0.01, 0.3, 1, 4, 20, 1000, 1e6)]).astype(dtype)
+    wide = z.astype(float)
+    stack = Perturbed(np.broadcast_to(wide, (64, *wide.shape)).copy(), Noise(dtype))
+    with np.errstate(all="ignore"):
+        y = row.f(wide, **options)
+        true = y, np.broadcast_to(row.df(wide, y, **options), z.shape)
+        runs = variant.f(stack, **options), stack * 0.0 + variant.df(stack, stack, **options)
+        s = [tolerance._deviation(run.raw, t, dtype) for run, t in zip(runs, true, strict=True)]
+        for form, which, got in every_form(name, z, dtype):
+            assert (np.abs(got.astype(float) - true[which]) < 6 * s[which]).all(), form
 
 
 @BOTH

@@ -13,7 +13,8 @@ List what there is.
   python -m backproof list activations
   python -m backproof list oracles
 """
-KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults")
+KINDS = ("layers", "activations", "losses", "oracles", "properties", "subjects", "faults",
+         "claims")
 
 
 def add(command: Any) -> None:
@@ -87,7 +88,24 @@ def _subjects() -> Iterator[str]:
 def _faults() -> Iterator[str]:
     from ..faults import FAULTS
 
-    return _columns([(name, fault.family, fault.symptom) for name, fault in FAULTS.items()])
+    return _columns([(name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()])
+
+
+def _symptom(fault: Any) -> str:
+    """What one sees, and which number the mistake has in it."""
+    return f"{fault.symptom}{f' (with one number: {fault.number.name})' if fault.number else ''}"
+
+
+def _claims() -> Iterator[str]:
+    from dataclasses import fields
+
+    from ..properties.claims import HEAD_SAYS, SAYS, Claims, Head
+
+    default = {f"{start}{f.name}": repr(f.default) for start, of in (("", Claims), ("head: ", Head))
+               for f in fields(of)}
+    default["heads"] = '[Head("identity", "squared_error")]'
+    says = SAYS | {f"head: {name}": text for name, text in HEAD_SAYS.items()}
+    return _columns([(name, default[name], text) for name, text in says.items()])
 
 
 def _there(row: Any) -> str:
@@ -97,5 +115,5 @@ def _there(row: Any) -> str:
 
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = dict(
-    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults),
-        strict=True))
+    zip(KINDS, (_layers, _activations, _losses, _oracles, _properties, _subjects, _faults,
+                _claims), strict=True))

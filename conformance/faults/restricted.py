@@ -112,7 +112,7 @@ def chosen(network: Network, feature: Feature) -> set[str]:
 def _with(network: Network, group: Sequence[str], function: str) -> list[str]:
     """Of a layer and the functions after it, the whole where the first of them is this one."""
     functions = [name for name in group if network.layer(name).function == function]
-    return list(group[:2]) if functions == list(group[1:2]) else functions
+    return list(group[:2]) if functions and functions == list(group[1:2]) else functions
 
 
 def _groups(network: Network) -> dict[str, list[str]]:

@@ -19,6 +19,8 @@ from ..properties.agreement import Disagreement, differing, disagreements, kind_
 from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
 from ..properties.identities import PROPERTIES, Question, Reply
+from ..properties.identity import bare
+from ..properties.membership import kept
 from ..properties.strategies import cases, in_dtype
 from ..properties.subtraction import carried
 from ..properties.tolerance import Spread, spread
@@ -60,6 +62,7 @@ class Judge:
         self.unmeasured = False
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
+        self.planned, self.ended = 0, ""
 
     @cached_property
     def others(self) -> list[Case]:
@@ -86,7 +89,7 @@ class Judge:
 
         None where there is none, or where the case is not valid: on a kink, or not finite.
         """
-        s = self.spread(case)
+        s = spread(case)
         if not valid(s):
             return None
         try:
@@ -94,13 +97,13 @@ class Judge:
         except Exception as error:
             self.refused(case, error)
             return None
-        return self.heard(case, answer, spread(case))
+        return self.heard(case, answer, s)
 
     def heard(self, case: Case, answer: Answer, s: Spread) -> Reply:
         """An answer that was given, with its tolerances, its values checked."""
         self.count("contract", "passed", case)
         self.count("answers", "passed", case)
-        reply = measured(case, answer, s)
+        reply = measured(case, answer, carried(case, s, self.claims.rate))
         self.check_values(reply, answer, s)
         return reply
 
@@ -270,7 +273,7 @@ class Judge:
             if not most or time.monotonic() > self.deadline:
                 return
             asked = PROPERTIES[name].question(first.case, self.claims, self.rng)
-            if asked is not None:
+            if asked is not None and all(kept(self.claims, case) for case in asked.cases):
                 self.identity(name, first, asked)
                 most -= 1
 
@@ -282,7 +285,7 @@ class Judge:
             reply = first if given is first.case and not replies else self.ask(given)
             if reply is None:
                 return
-            replies.append(reply)
+            replies.append(bare(reply))
         equations = list(asked.equations(replies))
         found = [d for d in (differing(*equation) for equation in equations) if d]
         if not equations:

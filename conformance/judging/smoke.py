@@ -15,12 +15,13 @@ import numpy as np
 from ..plug.contract import BrokenContract, Declined
 from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
-from ..properties.claims import Claims, Head, activation
+from ..properties.claims import Claims, Head
 from ..properties.measured import apart
-from ..properties.strategies import Style, build, chain, several
+from ..properties.strategies import Style, build, chain
 from ..properties.tolerance import SLACK, Spread, spread
 from ..record.notes import Note, NoteKind
-from ..reference import Answer, Case, LossSpec
+from ..reference import Answer, Case
+from . import hints
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
@@ -64,7 +65,7 @@ def smoke(subject: Subject) -> Smoke:
 
     Raises NotJudged where the adapter answers none.
     """
-    heads, notes, attempts = [], [], list[Attempt]()
+    heads, notes, attempts = [], constant(subject.claims), list[Attempt]()
     for head in subject.claims.heads:
         asked = [] if _hung(attempts) else _asked(subject, head)
         fitted, note = _fitted(head, asked)
@@ -73,9 +74,17 @@ def smoke(subject: Subject) -> Smoke:
         unfitted = note is not None and note.kind is NoteKind.UNFITTED
         notes += [note] if note and not (subject.claims.explored and unfitted) else []
     if not any(attempt.replied for attempt in attempts):
-        raise NotJudged(_why(attempts))
+        raise NotJudged(f"{_why(attempts)}{hints.of_depth(subject, smallest)}")
     claims = replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
     return Smoke(claims, notes, attempts)
+
+
+def constant(claims: Claims) -> list[Note]:
+    """A note for every head whose loss does not depend on the network: the softmax of one is 1."""
+    return [Note(f"the loss of {head.activation} + {head.loss} with one output is constant, since "
+                 "the softmax of one number is 1: all its gradients are 0, and say little",
+                 NoteKind.CONSTANT)
+            for head in claims.heads if head.softmax and head.outputs[1] == 1]
 
 
 def _hung(attempts: Sequence[Attempt]) -> bool:
@@ -119,16 +128,18 @@ def _attempt(subject: Subject, case: Case) -> Attempt:
 
 def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     """The smallest network of the claims: one input, one unit, where they allow it."""
-    head = several(head)
+    head = head.several
     depth, least = claims.depth[0], max(head.outputs[0], outputs)
     high = head.outputs[1]
     sizes = [1] * depth + [least if high is None else min(least, high)]
-    hidden = [activation(claims.hidden[0])] * (depth - 1) if depth > 1 else []
-    network = chain(sizes, [claims.bias != "never"] * depth, hidden, head)
+    hidden = [*claims.hidden_of(head)[:1]] * (depth - 1)
+    bias = "layer" if claims.bias == "layer" else claims.bias != "never"
+    network = chain(sizes, [bias] * depth, hidden, head, claims.loss_of(head))
     most = claims.batch[1]
     size = max(batch, claims.batch[0])
     batch = size if most is None else min(size, most)
-    return build(network, batch, head.target_kinds[0], Style(), 0, claims.dtypes[0])
+    targets, dtype = head.target_kinds[0], claims.dtypes[0]
+    return build(network, batch, targets, Style(), 0, dtype, largest=head.logits)
 
 
 def _fitted(head: Head, asked: Sequence[Attempt]) -> tuple[Head, Note | None]:
@@ -150,7 +161,7 @@ def _stated(attempt: Attempt, head: Head) -> Attempt:
     """The attempt with the reduction that is held from now on, which was not known before."""
     if head.reduction == "reported":
         return attempt
-    loss = LossSpec(head.loss, head.reduction, head.scale)
+    loss = replace(attempt.case.network.loss, reduction=head.reduction, scale=head.scale)
     if loss == attempt.case.network.loss:
         return attempt
     case = attempt.case.but(network=replace(attempt.case.network, loss=loss))
@@ -162,7 +173,8 @@ def _score(answers: Sequence[tuple[Case, Answer]], fit: tuple[str, float]
     """How well a reduction and scale fit: whether all losses do, how many gradients and losses."""
     losses, gradients = 0, 0
     for case, answer in answers:
-        network = replace(case.network, loss=LossSpec(case.network.loss.kind, *fit))
+        loss = replace(case.network.loss, reduction=fit[0], scale=fit[1])
+        network = replace(case.network, loss=loss)
         s = spread(case.but(network=network))
         losses += _near(float(answer.loss), s.truth.loss, s.loss)
         gradients += sum(_near(g, s.truth.gradients[k], s.gradients[k])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..properties.claims import Claims
+from ..record.notes import NoteKind
 from ..record.report import Report
 from .judge import Judge
 from .tally import Tally
@@ -44,6 +45,8 @@ def decide(report: Report, judge: Judge, interrupted: bool) -> None:
         report.reason = "explored: what it declines was not judged; claim what it does"
     else:
         report.verdict = "conforms"
+        if any(note.kind is NoteKind.INFERRED for note in report.notes):
+            report.reason = "to claims that were inferred: see the note"
 
 
 def _undecided(report: Report) -> str:

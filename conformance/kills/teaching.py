@@ -96,6 +96,9 @@ def _fault(name: str, fault: Fault) -> Iterator[str]:
     yield f"  symptom: {fault.symptom}"
     yield f"  wrong:   {fault.wrong}"
     yield f"  right:   {fault.right}"
+    if fault.number is not None:
+        yield (f"  number:  with one number: {fault.number.name}, which a run fits and tells; "
+               f"{fault.number.usual:g} in the example")
     yield from _example(fault)
     yield f"  seen in: {fault.seen}"
 

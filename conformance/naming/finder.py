@@ -72,7 +72,8 @@ class Finder:
               worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED,
-              on: Shown = UNCOUNTED) -> Finding:
+              on: Shown = UNCOUNTED, zero: Sequence[str] = (),
+              loses_digits: bool = False) -> Finding:
         """The finding: its data, and its words with the case at the end."""
         nan = float("nan")
         d = worst or Disagreement("", (), nan, nan, nan, nan)
@@ -84,7 +85,7 @@ class Finder:
                        self.store(case), text, outcome, self.also(name), tuple(faults),
                        lesson(faults), kinds, tuple(wrong), tuple(right), size.ratio, size.equals,
                        likeliest.numbers if likeliest else {}, on.networks, told,
-                       likeliest.place if likeliest else {})
+                       likeliest.place if likeliest else {}, tuple(zero), loses_digits)
 
     def shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
               failures: Sequence[Failure] = ()) -> Shown:
@@ -97,9 +98,9 @@ class Finder:
             return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
-            found = None if row.unsure else failed(row)
-            if found is not None:
-                rows[found].append(row.case)
+            bad = None if row.unsure else failed(row)
+            if bad is not None:
+                rows[bad].append(row.case)
         counts = len(rows[True]), len(rows[True]) + len(rows[False])
         known = {id(case) for case in rows[True]}
         more = [failure.case for failure in failures if id(failure.case) not in known]

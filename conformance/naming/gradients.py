@@ -219,22 +219,25 @@ def built(finder: Finder, draft: Draft) -> Finding:
     wrong = [d.parameter for d in draft.found]
     right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
     finder.loss_was_said |= looking.loss_wrong(case) is not None
-    lines = [headline(wrong, size), sides(wrong, right), numbers(worst),
+    lost, zero = looking.loses_digits(failures), looking.zero(case, wrong)
+    lines = [headline(wrong, size, lost), sides(wrong, right, zero), numbers(worst),
              *about_loss(looking.losses(case), finder.wrong_loss),
              draft.first.message if draft.first.loses_digits else "", *only_in(finder, failures),
              *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
     direct = draft.first.property in ("reference", "exact_integers")
     return finder.build(draft.first.property if direct else "reference", case, lines, worst,
                         draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size,
-                        on=draft.on)
+                        on=draft.on, zero=zero, loses_digits=lost)
 
 
 # --- the words ------------------------------------------------------------------------------------
 
 
-def headline(wrong: list[str], size: Size) -> str:
+def headline(wrong: list[str], size: Size, lost: bool = False) -> str:
     """The ratio with its name where there is one; else that the gradient is wrong."""
     whose = f"the gradient of {names(wrong)}"
+    if lost:
+        return f"{whose} loses digits: it is off by more than rounding need be, and by little"
     if not size.finite:
         return f"{whose} is not finite"
     if size.ratio is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +12,20 @@ from ..judging.tally import Failure
 from ..properties import own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, measured
 from ..properties.identities import Reply
-from ..properties.tolerance import Spread, spread
+from ..properties.measured import Measured, apart
+from ..properties.perturbed import UNIT
+from ..properties.tolerance import BOUNDS, Spread, bounds
 from ..reference import Answer, Case
 from .matching import variations
 from .ratios import gradient_ratio, named, tells_ratios
 from .symptoms import Symptom, symptoms
 from .witnessed import Witnessed
+
+# Of the largest gradient: above this a bound on rounding says nothing.
+LITTLE = 0.01
+# Of a gradient's largest entry: no formula that somebody wrote is as near as this.
+DIGITS = 1e-11
+FEW = 8
 
 
 class Size(NamedTuple):
@@ -48,6 +56,18 @@ class Losses(NamedTuple):
     both: float | None = None
 
 
+def _rounded(mine: Measured, true: Any, bound: Any, largest: float) -> bool:
+    """Whether an error is below what rounding may make, and that is little; or very small.
+
+    `largest`: the largest entry of all gradients of the network.
+    """
+    error, _ = apart(mine, true)
+    worst, may = float(np.max(error)), BOUNDS * float(np.max(bound))
+    tail = UNIT["float64"] ** 2 * largest
+    size = float(np.abs(true).max(initial=0.0))
+    return worst <= tail or worst <= DIGITS * size or worst <= may <= LITTLE * largest
+
+
 class Looking:
     """Asks a judge's subject about single cases."""
 
@@ -62,7 +82,7 @@ class Looking:
     def answered(self, case: Case) -> tuple[Answer, Spread] | None:
         """The subject's answer on a case and its spread; None where it gives none."""
         try:
-            return self.judge.question(case), spread(case)
+            return self.judge.question(case), self.judge.spread(case)
         except Exception:
             return None
 
@@ -73,13 +93,37 @@ class Looking:
 
     def wrongly(self, case: Case, answer: Answer) -> bool:
         """Whether an answer given before has a wrong gradient."""
-        s = spread(case)
+        s = self.judge.spread(case)
         return bool(disagreements(measured(case, answer, s), s.truth))
 
     def right(self, case: Case, wrong: Iterable[str]) -> list[str]:
-        """The gradients given that are not among the wrong ones."""
+        """The gradients given that are not among the wrong ones, nor 0 in truth."""
         got = self.reply(case)
-        return [name for name in got[0].gradients if name not in wrong] if got else []
+        return [name for name in got[0].gradients
+                if name not in wrong and np.any(got[1].gradients[name])] if got else []
+
+    def zero(self, case: Case, wrong: Iterable[str]) -> list[str]:
+        """The gradients given that are 0 in truth and not wrong: nearly any mistake leaves them."""
+        got = self.reply(case)
+        return [name for name in got[0].gradients
+                if name not in wrong and not np.any(got[1].gradients[name])] if got else []
+
+    def loses_digits(self, failures: Sequence[Failure]) -> bool:
+        """Whether on most failing networks the error is one that rounding may make, and is little.
+
+        The bound on rounding is that of any program of the textbook's shape, in a whole array.
+        """
+        few = [failure.case for failure in failures[:FEW]]
+        return 2 * sum(map(self._rounded, few)) > len(few)
+
+    def _rounded(self, case: Case) -> bool:
+        got, wrong = self.reply(case), self.wrong(case)
+        if got is None or not wrong:
+            return False
+        (reply, truth), bound = got, bounds(case).gradients
+        largest = max(np.abs(g).max(initial=0.0) for g in truth.gradients.values())
+        return all(_rounded(reply[name], truth.gradients[name], bound[name], largest)
+                   for name in (d.parameter for d in wrong))
 
     def loss_wrong(self, case: Case) -> Disagreement | None:
         """The loss, where it is checkable and differs from the declared one."""
@@ -91,7 +135,8 @@ class Looking:
     def symptoms(self, case: Case) -> list[Symptom]:
         """What can be said of a wrong gradient that no known mistake matches."""
         seen = [Witnessed(self.judge.question, each) for each in (case, *variations(case))]
-        return list(symptoms([one for one in seen if one.wrong])) if seen[0].wrong else []
+        wrong = [one for one in seen if one.wrong]
+        return list(symptoms(wrong)) if seen[0].wrong and len(wrong) > 1 else []
 
     # --- how far off ------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ..faults.core import Fault, Faults
 from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
-from .fitting import fitted
+from .fitting import fitted, refined
 from .restricting import narrowed
 from .witnessed import Witnessed
 
@@ -68,11 +68,13 @@ def diagnose(view: View, evidence: Evidence) -> Faults:
     near, faults = evidence.near, evidence.faults
     found = quiet(consistent(near, faults), evidence)
     if chosen := whole(found, evidence):
-        return told_apart(chosen, evidence.others)
-    found = quiet(consistent(near, with_numbers(near, faults)), evidence) | found
+        return specific(told_apart(chosen, evidence.others), evidence)
+    numbers = consistent(near, with_numbers(near, faults))
+    found = quiet({name: refined(fault, near, evidence.wrong)
+                   for name, fault in numbers.items()}, evidence) | found
     for how in (whole, in_one_place, with_another, most):
         if chosen := how(found, evidence):
-            return told_apart(chosen, evidence.others)
+            return specific(told_apart(chosen, evidence.others), evidence)
     name = precision.inside(view, evidence.failing, evidence.others)
     return {name: faults[name]} if name in faults else {}
 
@@ -81,6 +83,15 @@ def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faul
     """The mistakes that have a number in them, each with the one that the subject has."""
     return {name: fitted(fault, near) for name, fault in faults.items()
             if fault.number is not None and fault.value is None}
+
+
+def specific(found: Faults, evidence: Evidence) -> Faults:
+    """The candidates, those first that show on the fewest networks: they say most."""
+    if len(found) < 2:
+        return found
+    seen = [*evidence.wrong, *evidence.others]
+    shown = {name: sum(each.shows(fault) for each in seen) for name, fault in found.items()}
+    return dict(sorted(found.items(), key=lambda pair: shown[pair[0]]))
 
 
 def quiet(found: Faults, evidence: Evidence) -> Faults:
@@ -115,8 +126,8 @@ def most(found: Faults, evidence: Evidence) -> Faults:
 
 
 def rest(fault: Fault, wrong: Sequence[Witnessed]) -> list[Witnessed]:
-    """The wrong networks with an answer that a mistake does not account for, the smallest first."""
-    left = [seen for seen in wrong if seen.answered and not seen.agrees(fault)]
+    """The wrong networks that a mistake does not account for, the smallest first."""
+    left = [seen for seen in wrong if seen.telling and not seen.agrees(fault)]
     return sorted(left, key=lambda seen: sum(v.size for v in seen.case.parameters.values()))
 
 
@@ -131,7 +142,7 @@ def partner(fault: Fault, left: Sequence[Witnessed], evidence: Evidence) -> bool
 
 def accounts(two: tuple[Fault, Fault], evidence: Evidence) -> bool:
     """Whether two mistakes in one program do what the subject does on all networks."""
-    return (all(seen.agrees(*two) for seen in evidence.wrong if seen.answered)
+    return (all(seen.agrees(*two) for seen in evidence.wrong if seen.telling)
             and not any(seen.shows(*two) for seen in evidence.right))
 
 
@@ -144,13 +155,13 @@ def consistent(cases: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Fault
 def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
     """Whether the mistake gives some of the subject's wrong gradients where it shows.
 
-    At least every second time, of the networks with an answer: a second mistake may be in the
+    At least every second time, of the networks that can tell: a second mistake may be in the
     others, and may be all there is where this one does not show. But a mistake that shows there,
     and differently, only fits the smallest network. Whether the second mistake is there is looked
     at when all names are found.
     """
     telling = [other for other in others
-               if other.shows(fault) and (other.answered or other.agrees(fault))]
+               if other.shows(fault) and (other.telling or other.agrees(fault))]
     given = sum(other.agrees(fault) or bool(other.given_by(fault)) for other in telling)
     return 2 * given >= len(telling)
 
@@ -235,6 +246,6 @@ def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
     Where every gradient that it changes is the subject's, something else is wrong there as well.
     """
     plain = seen.beside(())
-    if not seen.answered or explained(seen, names) or not plain.shows(fault):
+    if not seen.telling or explained(seen, names) or not plain.shows(fault):
         return False
     return not plain.changed(fault) <= plain.given_by(fault) or not plain.changed(fault)

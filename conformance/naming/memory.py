@@ -16,12 +16,13 @@ import numpy as np
 
 from ..faults import FAULTS
 from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
-from ..faults.core import Fault
+from ..faults.core import Fault, Faults, with_value
 from ..plug.subject import Subject
 from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK, spread
 from ..reference import Answer, Case
+from .fitting import in_units, solved
 from .matching import variations
 
 WARM_UPS = (0, 1, 400)
@@ -29,29 +30,62 @@ WARM_SECONDS = 1.0
 
 
 def state_candidates(subject: Subject, case: Case,
-                     faults: Mapping[str, Fault] = FAULTS) -> list[str]:
+                     faults: Mapping[str, Fault] = FAULTS) -> Faults:
     """The faults of the state family whose answers to one sequence of questions are the subject's.
 
     The questions are the case a number of times, then the case with other numbers: a gradient of
-    zero hides what is multiplied into it.
+    zero hides what is multiplied into it. A fault with a number in it has the one that fits.
     """
     rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
     ask = subject.engine if subject.fresh is None else subject.fresh()
     each = (_remembering(ask, question, rows) for question in (case, *variations(case, 1)))
-    return next(filter(None, each), [])
+    return next(filter(None, each), {})
 
 
-def _remembering(ask: Ask, case: Case, rows: Mapping[str, Fault]) -> list[str]:
+def _remembering(ask: Ask, case: Case, rows: Mapping[str, Fault]) -> Faults:
     """The faults that remember as the subject does, after one of the warm-ups."""
-    other = other_numbers(case)
-    questions = [case, case, other, case, case]
+    questions = [case, case, other_numbers(case), case, case]
     for warm in WARM_UPS:
         seen = _sequence(ask, questions, warm)
-        found = [name for name, fault in rows.items()
-                 if _alike(seen, _sequence(asked(fault), questions, warm), questions)]
+        found = _found(rows, seen, questions, warm)
         if found:
             return found
-    return []
+    fitted = {name: _fitted(fault, seen, questions, warm) for name, fault in rows.items()
+              if fault.number is not None}
+    return _found({name: fault for name, fault in fitted.items() if fault is not None},
+                  seen, questions, warm)
+
+
+def _found(rows: Mapping[str, Fault], seen: list[Behaviour], questions: list[Case], warm: int
+           ) -> Faults:
+    """The faults whose answers to the questions are these."""
+    return {name: fault for name, fault in rows.items()
+            if _alike(seen, _sequence(asked(fault), questions, warm), questions)}
+
+
+def _fitted(fault: Fault, seen: list[Behaviour], questions: list[Case], warm: int) -> Fault | None:
+    """The fault with the number that makes its answers nearest to these; None without one."""
+    assert fault.number is not None
+
+    def residuals(value: float) -> Any:
+        theirs = _sequence(asked(with_value(fault, value)), questions, warm)
+        return _apart(seen, theirs, questions)
+
+    value = solved(residuals, fault.number)
+    return None if value is None else with_value(fault, value)
+
+
+def _apart(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case]) -> Any:
+    """The differences of two sequences of answers, in units of what may be; None without them."""
+    parts = []
+    for a, b, case in zip(mine, theirs, questions, strict=True):
+        if not isinstance(a, Answer) or not isinstance(b, Answer):
+            return None
+        s = spread(case).gradients
+        parts += [in_units(g, b.gradients[k], SLACK * s[k].max(initial=0.0), case.dtype)
+                  for k, g in a.gradients.items()
+                  if k in b.gradients and np.shape(g) == np.shape(b.gradients[k])]
+    return np.concatenate(parts)
 
 
 def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:

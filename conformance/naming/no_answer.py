@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..judging.asking import last_line
 from ..judging.tally import Failure
 from ..plug.contract import BrokenContract, Declined
+from ..plug.limits import TookTooLong
 from ..record.report import Finding
 from ..reference import Case
 from .finder import NONE, Finder, Groups, Shown, telling
@@ -22,18 +23,29 @@ def of_kind(finder: Finder, kind: str, failures: list[Failure]) -> Finding:
     case = finder.reduced(first.case, lambda c: trouble(finder, c)[0] == kind)
     message = trouble(finder, case)[1] or first.message
     raised = first.property == "answers" and kind != DECLINED
-    head = "raised an exception or hung" if raised else first.property.replace("_", " ")
+    head = said(kind, first.property.replace("_", " "), raised, message)
     cases = [case, *(failure.case for failure in failures)]
     faults = NONE if first.property == "answers" else finder.diagnosed(cases)
-    return finder.build(first.property, case, [f"{head}: {message}"], None, faults,
+    return finder.build(first.property, case, [head], None, faults,
                         "errored" if raised else "failed", kind, on=shown(finder, kind, failures))
 
 
+def said(kind: str, check: str, raised: bool, message: str) -> str:
+    """"raised ValueError: ...", "no answer within 10 s (...)", "contract: ..."."""
+    if not raised:
+        return f"{check}: {message}"
+    hung = kind == TookTooLong.__name__
+    return message.removeprefix(f"{kind}: ") if hung else f"raised {message}"
+
+
 def shown(finder: Finder, kind: str, failures: list[Failure]) -> Shown:
-    """On which networks there is this trouble."""
-    keys = {failure.key for failure in failures}
-    return finder.shown(lambda row: bool(keys & row.broken),
-                        lambda case: trouble(finder, case)[0] == kind, failures)
+    """On which networks there is this trouble; of a hang nothing more is asked."""
+    keys, hangs = {failure.key for failure in failures}, kind == TookTooLong.__name__
+
+    def fails(case: Case) -> bool | None:
+        return None if hangs else trouble(finder, case)[0] == kind
+
+    return finder.shown(lambda row: bool(keys & row.broken), fails, failures)
 
 
 def trouble(finder: Finder, case: Case) -> tuple[str, str]:

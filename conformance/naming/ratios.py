@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..properties.identities import Reply
+from ..record.written import written
 from ..reference import Answer, Case, infer
 
 
@@ -99,5 +100,6 @@ def named(pairs: Sequence[tuple[Case, float]]) -> str:
         if all(np.isfinite(k) and abs(k - row.of(case)) <= 1e-6 * abs(k) for case, k in pairs):
             return name
     middle = float(np.median([k for _, k in pairs]))
-    constant = all(abs(k - middle) <= 1e-4 * abs(middle) for _, k in pairs)
-    return f"{middle:.5g}" if constant else ""
+    room = min(1e-4 * abs(middle), 0.05 * (abs(abs(middle) - 1) or 1.0))
+    constant = all(abs(k - middle) <= room for _, k in pairs)
+    return written(middle) if constant else ""

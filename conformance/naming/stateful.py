@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..faults import FAULTS
 from ..properties.agreement import Disagreement, differing, measured
 from ..properties.identities import PROPERTIES
-from ..properties.tolerance import spread
 from ..record.report import Finding
 from ..reference import Case
 from .finder import Finder, Groups, Shown, most_telling
@@ -24,7 +22,7 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     found = changes(finder, first.property, first.case) or list(first.disagreements)
     case = finder.reduced(first.case, lambda c: bool(changes(finder, first.property, c)))
     found = changes(finder, first.property, case) or found
-    faults = {name: FAULTS[name] for name in state_candidates(finder.judge.subject, case)}
+    faults = state_candidates(finder.judge.subject, case)
     d, changed = found[0], [each.parameter for each in found]
     says = PROPERTIES[first.property].says
     lines = [f"state: {says}, but {names(changed)} did not keep to it",
@@ -41,7 +39,8 @@ def changes(finder: Finder, name: str, case: Case) -> list[Disagreement]:
     if asked is None:
         return []
     try:
-        replies = [measured(c, finder.judge.question(c), spread(c)) for c in asked.cases]
+        judge = finder.judge
+        replies = [measured(c, judge.question(c), judge.spread(c)) for c in asked.cases]
     except Exception:
         return []
     return [d for d in (differing(*equation) for equation in asked.equations(replies)) if d]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..record.written import written
 from ..reference import TABLES
 from ..reference.kinds import Step
 from .derivative import used
@@ -100,7 +101,7 @@ def ratios(seen: Witnessed) -> Symptom | None:
     found = {name: k for name in seen.wrong if (k := constant_ratio(seen, name))}
     if len(found) < len(seen.wrong):
         return None
-    rounded_to = tuple(float(f"{k:.6g}") for k in found.values())
+    rounded_to = tuple(float(written(k, 6)) for k in found.values())
     return Symptom(Kind.RATIOS, parameters=tuple(found), numbers=rounded_to)
 
 

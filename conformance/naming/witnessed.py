@@ -83,6 +83,14 @@ class Witnessed:
             for g in self.subject.gradients.values())
 
     @property
+    def telling(self) -> bool:
+        """Whether what the subject does can speak against a mistake: an answer, or a broken one.
+
+        That it raises something may be another trouble, and so may numbers that are not finite.
+        """
+        return self.answered or (isinstance(self.subject, tuple) and self.subject[0] != "raised")
+
+    @property
     def truth(self) -> dict[str, Any]:
         """The true gradients."""
         return dict(self.spread.truth.gradients)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ..properties.agreement import Disagreement
 from ..properties.structures import PLAIN, structures_of
+from ..record.written import written
 from ..reference import Case, LayerSpec
 from .ratios import RATIOS, Symbol
 from .symptoms import Kind, Symptom
@@ -24,9 +25,11 @@ def numbers(d: Disagreement) -> str:
             f"(error {d.error:.2g}, tolerance {d.tolerance:.2g})")
 
 
-def sides(wrong: Iterable[str], right: Iterable[str]) -> str:
-    """Which parameters are wrong and which right."""
-    return f"wrong: {names(wrong)}; right: {names(right) or 'none'}"
+def sides(wrong: Iterable[str], right: Iterable[str], zero: Iterable[str] = ()) -> str:
+    """Which parameters are wrong and which right; a true zero is neither."""
+    neither = names(zero)
+    return (f"wrong: {names(wrong)}; right: {names(right) or 'none'}"
+            + (f"; 0 in truth, so neither: {neither}" if neither else ""))
 
 
 def here(name: str, k: float) -> str:
@@ -45,7 +48,8 @@ def describe(case: Case) -> str:
     network = case.network
     _, loss = network.head
     shape = _chain(case) if structures_of(network) == [PLAIN] else _layers(case)
-    return (f"on a network {shape}, loss {loss} ({network.loss.reduction}); "
+    about = ", ".join([network.loss.reduction, *network.loss.beside])
+    return (f"on a network {shape}, loss {loss} ({about}); "
             f"batch {case.batch}, {case.dtype}")
 
 
@@ -78,7 +82,7 @@ def layer(spec: LayerSpec) -> str:
 
 
 def _ratios(s: Symptom) -> str:
-    each = ", ".join(f"{name} is {k:.6g} times"
+    each = ", ".join(f"{name} is {written(k, 6)} times"
                      for name, k in zip(s.parameters, s.numbers, strict=True))
     return f"on this network {each} what it should be"
 

@@ -13,6 +13,8 @@ from ..reference.checks import refuse_unknown
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
+BRACKETS = ('@implementation(hidden=["tanh"], '
+            'heads=[Head("identity", "squared_error")])')
 CLAIMS = tuple(f.name for f in fields(Claims) if f.name != "explored")
 PLAINEST = Claims()
 
@@ -21,7 +23,7 @@ _CLAIMED: dict[int, tuple[weakref.ref[Any], Claims]] = {}
 
 
 def implementation(
-    *,
+    *bare: Any,
     hidden: Sequence[str | Mapping[str, Any]] = PLAINEST.hidden,
     heads: Sequence[Head] = PLAINEST.heads,
     same_hidden: bool = PLAINEST.same_hidden,
@@ -31,25 +33,42 @@ def implementation(
     dtypes: Sequence[str] = PLAINEST.dtypes,
     max_parameters: int | None = PLAINEST.max_parameters,
     layers: Sequence[str] = PLAINEST.layers,
+    same_output: bool = PLAINEST.same_output,
+    same_widths: bool = PLAINEST.same_widths,
+    l2: float = PLAINEST.l2,
+    l2_on: str = PLAINEST.l2_on,
+    l2_reduction: str = PLAINEST.l2_reduction,
+    made_of: Sequence[str] = PLAINEST.made_of,
     rate: float | None = PLAINEST.rate,
     **unknown: Any,
 ) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
 
     hidden: the hidden activations ("tanh", or {"function": "leaky_relu", "slope": 0.1});
-    same_hidden: one of them for all hidden layers. heads: output activations with their losses.
-    bias: "always", "never" or "any". batch, depth: (least, most), None for no limit; depth counts
+    same_hidden: one of them for all hidden layers; same_output: it is the output's too;
+    same_widths: they have one number of units. heads: output activations with their losses. bias:
+    "always", "never", "any" (each layer as it comes), "all_or_none", or "layer" (one number for all
+    units of a layer, of shape (1,)). batch, depth: (least, most), None for no limit; depth counts
     layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
     layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
-    "sequence", ...), or "all". rate: the gradients are read off a training step: (old - new) over
-    this rate.
+    "sequence", ...), or "all". l2: l2 / 2 times the sum of squares is in the loss, and l2 W in the
+    gradients; l2_on: of "weights", or of "all"; l2_reduction: "sum", or "mean_over_batch" where it
+    is divided by the number of examples. made_of: the libraries it is built from ("torch", "jax"),
+    which then do not witness for it. rate: the gradients are read off a training step, (old - new)
+    over this rate.
 
-    Raises DescriptionError for an unknown claim, by name, and for a claim that cannot be.
+    Raises DescriptionError for an unknown claim, by name, for a claim that cannot be, and where the
+    brackets are missing.
     """
+    if bare:
+        raise DescriptionError("implementation: it wants brackets, with what is claimed in them by "
+                               f"name; write {BRACKETS} above the function")
     refuse_unknown("claims", unknown, CLAIMS)
     claimed = Claims(hidden=hidden, heads=heads, same_hidden=same_hidden,  # type: ignore[arg-type]
                      bias=bias, batch=batch, depth=depth, dtypes=dtypes,  # type: ignore[arg-type]
                      max_parameters=max_parameters, layers=layers,  # type: ignore[arg-type]
+                     same_output=same_output, same_widths=same_widths, l2=l2, l2_on=l2_on,
+                     l2_reduction=l2_reduction, made_of=made_of,  # type: ignore[arg-type]
                      rate=rate)
 
     def decorate(target: Target) -> Target:

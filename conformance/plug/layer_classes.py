@@ -23,9 +23,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..properties.claims import Head
-from ..reference import ACTIVATIONS, LOSSES, DescriptionError, LayerSpec, LossSpec, Network
+from ..reference import (
+    ACTIVATIONS,
+    LOSSES,
+    Case,
+    DescriptionError,
+    LayerSpec,
+    LossSpec,
+    Network,
+)
 from ..reference.checks import one_of
 from ..reference.losses import factor
+from ..reference.regularised import clipped, penalty, through_clip
 from .contract import BrokenContract, Declined, check_shape
 from .implementing import implementation
 
@@ -280,9 +289,10 @@ class Through:
 
 def reference_loss(spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
     """The loss and dL/dp of the reference's row, for layer classes that come without a loss."""
-    row = LOSSES[spec.kind]
+    row, inside = LOSSES[spec.kind], clipped(spec, p)
     scale = spec.scale * factor(spec.reduction, row.per, p.shape)
-    return row.L(p, t).sum() * scale, row.dL(p, t) * scale
+    dp = through_clip(spec, p, row.dL(inside, t))
+    return row.L(inside, t).sum() * scale, dp * (scale * spec.gradient_scale)
 
 
 def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
@@ -317,6 +327,8 @@ class Stack:
             placed.append(self._place(index, spec, parameters, x.shape))
             x = placed[-1].forward(x)
         loss, dy = self._loss(network.loss, x, targets)
+        if network.loss.l2:  # the gradients have it from the classes, the loss from nowhere else
+            loss = loss + penalty(Case(network, parameters, inputs, targets))
         gradients: Arrays = {}
         for each in reversed(placed):
             dy, more = each.backward(dy)

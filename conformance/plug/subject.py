@@ -55,7 +55,8 @@ def subject_of(
     name = name or getattr(called(target), "__qualname__", None) or type(target).__name__
     fresh = functools.partial(Wrapped, target) if stateless else None
     door = getattr(target, "__backproof_door__", "function")
-    return Subject(name, claims_of(target), Wrapped(target), frozenset(made_of), fresh,
+    claims = claims_of(target)
+    return Subject(name, claims, Wrapped(target), frozenset((*made_of, *claims.made_of)), fresh,
                    source_of(target), door)
 
 

@@ -238,6 +238,8 @@ def _is_range(value: Json) -> bool:
             and type(value[1]) in (int, type(None)))
 
 
+# Claims of biases -> those that hold all of them.
+WIDER = {"any": (), "always": ("any", "all_or_none"), "never": ("any", "all_or_none")}
 CLAIMS: dict[str, Callable[[Json, Json], str]] = {
     "hidden": _missing,
     "heads": _heads,
@@ -245,9 +247,14 @@ CLAIMS: dict[str, Callable[[Json, Json], str]] = {
     "batch": _range,
     "depth": _range,
     "max_parameters": lambda was, now: _range([0, was], [0, now]),
-    "bias": lambda was, now: "" if now in (was, "any") else str(was),
+    "bias": lambda was, now: "" if now in (was, *WIDER.get(str(was), ("any",))) else str(was),
     "same_hidden": lambda was, now: ("several hidden activations in one network"
                                      if now and not was else ""),
+    "same_output": lambda was, now: ("another output activation than the hidden ones"
+                                     if now and not was else ""),
+    "same_widths": lambda was, now: ("several hidden widths in one network"
+                                     if now and not was else ""),
+    "l2": lambda was, now: f"l2 {was}" if was != now else "",
     "explored": lambda was, now: "all that is declared" if now and not was else "",
     "rate": lambda was, now: "gradients that are no differences" if now and not was else "",
 }

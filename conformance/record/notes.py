@@ -8,12 +8,14 @@ from enum import Enum
 class NoteKind(Enum):
     """What a note is about; the value is what a record says."""
 
+    INFERRED = "inferred_claims"
     REDUCTION = "reduction"
     UNFITTED = "unfitted_reduction"
     DECLINED = "declined"
     INCONCLUSIVE = "inconclusive"
     CONVENTION = "convention"
     EXACTNESS = "exactness"
+    CONSTANT = "constant_loss"
     ANSWERS = "answers"
     CUT_SHORT = "cut_short"
     PAST_CASES = "past_cases"

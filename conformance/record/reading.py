@@ -29,7 +29,7 @@ DEEPEST = "nested too deeply"
 READS = (1, SCHEMA)
 # What a finding had not before, and stands for it in an older record.
 SINCE: Mapping[str, Json] = {"kinds": "", "wrong": [], "right": [], "ratio": None, "equals": "",
-                              "networks": [], "when": {}}
+                              "networks": [], "when": {}, "zero": [], "loses_digits": False}
 LESSONS = ("symptom", "wrong", "right", "seen")
 
 
@@ -229,6 +229,10 @@ class _Reader:
             return {name: self._number(each, name) for name in each}
         if kind == "names":
             return tuple(self._names(key, value))
+        if kind == "yes or no":
+            if not isinstance(value, bool):
+                raise self._error(f"{key} is {_short(value)}, wanted true or false")
+            return value
         if kind == "when":
             return self._when(self._get({key: value}, key, dict))
         if kind == "where":
@@ -259,6 +263,7 @@ class _Reader:
         if data.get("verdict") not in VERDICTS:
             raise self._error(f"verdict is {_short(data.get('verdict'))}, "
                               f"wanted one of {', '.join(VERDICTS)}")
+        data = {**LATER, **data}
         for key, kind in FOOTER.items():
             self._get(data, key, kind)
         notes = self._notes(data.get("notes"))
@@ -348,11 +353,16 @@ class _Reader:
 FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names",
           "faults": "names", "lesson": "texts", "wrong": "names", "right": "names",
           "ratio": "ratio", "numbers": "numbers", "only": "words", "got": "number",
-          "wanted": "number", "error": "number", "tolerance": "number"}
+          "wanted": "number", "error": "number", "tolerance": "number", "zero": "names",
+          "loses_digits": "yes or no"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
-    "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int}
-FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds")
+    "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,
+    "planned": int, "ended": str}
+# What a footer may lack, since those of before have it not.
+LATER: dict[str, Any] = {"planned": 0, "ended": ""}
+FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds",
+          *LATER)
 
 
 def _mended(value: Json) -> Json:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..oracles import ORACLES
 from .notes import Note
 from .shown import shown
+from .written import written
 
 SCHEMA = 2
 OUTCOMES = ("passed", "failed", "errored", "declined", "not_claimed", "inconclusive",
@@ -40,7 +42,9 @@ class Finding:
     ({"rate": 0.1}), where it has one. `networks`: on how many of the networks drawn it shows, and
     how many were judged; nothing where that is not known. `when`: the condition under which it
     shows, as data (`naming.when`), empty where none was found. `only`: where the likeliest mistake
-    is, if it is in one place only ({"activation": "tanh"}).
+    is, if it is in one place only ({"activation": "tanh"}). `zero` are the gradients given that are
+    0 in truth, so neither wrong nor right. `loses_digits`: the wrong ones are off by rounding, of
+    which right programs make less.
     """
 
     property: str
@@ -65,6 +69,8 @@ class Finding:
     networks: tuple[int, ...] = ()
     when: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, str] = field(default_factory=dict)
+    zero: tuple[str, ...] = ()
+    loses_digits: bool = False
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -100,13 +106,13 @@ class Finding:
     def _particulars(self) -> Iterator[str]:
         """The number of the likeliest mistake, and the one place where it is."""
         for name, value in self.numbers.items():
-            yield f" with {name} = {value:.4g}"
+            yield f" with {name} = {written(value, 4)}"
         for of, place in self.only.items():
             yield f" in {PLACES.get((of, place), f'{place} alone')}"
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name))
-                 for name in ("where", "also", "faults", "wrong", "right", "networks")}
+                 for name in ("where", "also", "faults", "wrong", "right", "networks", "zero")}
         numbers = {name: _finite(getattr(self, name))
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
@@ -138,7 +144,8 @@ class Report:
 
     counts: property -> outcome -> how many. resolution: dtype -> parameter kind -> digits of
     agreement, the smallest relative error the run would have seen, and how many comparisons were
-    that sharp.
+    that sharp. networks: how many were asked, of `planned`; `ended`: what ended the run before that
+    ("time limit"), "" where nothing did.
     """
 
     subject: str
@@ -153,6 +160,17 @@ class Report:
     first_failure: int | None = None
     seconds: float = 0.0
     reason: str = ""
+    planned: int = 0
+    ended: str = ""
+
+    @property
+    def says(self) -> str:
+        """The verdict in words; where fewer networks than planned conform, after how many."""
+        words = self.verdict.replace("_", " ")
+        if self.verdict != "conforms" or self.networks >= self.planned:
+            return words
+        why = f" ({self.ended})" if self.ended else ""
+        return f"{words}, after {self.networks} of {self.planned} networks{why}"
 
     @property
     def exit(self) -> int:
@@ -170,14 +188,24 @@ class Report:
 
     def text(self) -> str:
         """The verdict first, each finding, then what was checked and how sharply."""
-        return "\n".join([self._headline(), *self._findings(), *self._evidence()])
+        why = f" ({self.reason})" if self.reason else ""
+        return "\n".join([self.headline + why, *self.missing, *self._findings(), *self._evidence()])
 
     def __repr__(self) -> str:
         return self.text()
 
-    def _headline(self) -> str:
-        why = f" ({self.reason})" if self.reason else ""
-        return f"{self.subject}: {self.verdict.upper().replace('_', ' ')}{why}"
+    @property
+    def missing(self) -> list[str]:
+        """A line for each oracle that was not there and can be had: how to get it."""
+        absent = [name for name, by in self.counts.items() if by.get("not_available")]
+        return [f"  {name} was not there: {row.install}" for name in absent
+                if (row := ORACLES.get(name)) is not None and row.install]
+
+    @property
+    def headline(self) -> str:
+        """The subject and the verdict in capitals, less its reason."""
+        word = self.verdict.replace("_", " ")
+        return f"{self.subject}: {word.upper()}{self.says.removeprefix(word)}"
 
     def _findings(self) -> list[str]:
         lines = []

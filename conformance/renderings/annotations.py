@@ -20,7 +20,7 @@ def render(run: Run) -> str:
              for finding in report.findings[:MOST]]
     left = len(report.findings) - len(lines)
     if not lines or left or report.verdict != "does_not_conform":
-        verdict = report.verdict.replace("_", " ")
+        verdict = report.says
         more = f"and {left} findings more" if left else ""
         said = "; ".join(filter(None, [verdict, report.reason, more]))
         lines.append(command(LEVELS[report.verdict], run, f"{report.subject}: {verdict}", said))

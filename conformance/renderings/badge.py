@@ -18,6 +18,6 @@ def render(run: Run) -> str:
     """
     verdict = run.report.verdict
     judged = verdict in ("conforms", "does_not_conform")
-    message = verdict.replace("_", " ") + (f", {share(run)}% of features" if judged else "")
+    message = run.report.says + (f", {share(run)}% of features" if judged else "")
     badge = {"schemaVersion": 1, "label": "backproof", "message": message, "color": COLORS[verdict]}
     return json.dumps(badge) + "\n"

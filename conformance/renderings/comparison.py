@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 
-from ..record.comparison import KINDS, Change, Compared, words
+from ..record.comparison import KINDS, Change, Compared
 from ..record.reading import Run
 
 
@@ -61,7 +61,7 @@ def _both(compared: Compared) -> Iterator[tuple[str, Run]]:
 
 def _about(run: Run) -> str:
     report = run.report
-    return (f"{words(report.verdict)}, {report.networks} networks, seed {report.seed}, "
+    return (f"{report.says}, {report.networks} networks, seed {report.seed}, "
             f"{run.header.get('started') or 'no date'}")
 
 

@@ -46,9 +46,11 @@ def case(run: Run, name: str) -> Xml.Element:
 def verdict(run: Run) -> Xml.Element:
     """Passed only where the verdict is "conforms"; incomplete and not judged are errors."""
     made, report = case(run, "verdict"), run.report
-    said = report.verdict.replace("_", " ") + (f": {report.reason}" if report.reason else "")
+    said = report.says + (f": {report.reason}" if report.reason else "")
     if report.verdict != "conforms":
         told(made, "failure" if report.verdict == "does_not_conform" else "error", said, said)
+    else:
+        Xml.SubElement(made, "system-out").text = clean(said)
     return made
 
 

@@ -36,7 +36,7 @@ def cut(parts: Iterable[str]) -> str:
 
 def sections(run: Run) -> Iterator[str]:
     report = run.report
-    yield f"## {text(report.subject)}: {report.verdict.upper().replace('_', ' ')}\n"
+    yield f"## {text(report.headline)}\n"
     if report.reason:
         yield f"> {text(report.reason)}\n"
     if not run.complete:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from pprint import pformat
@@ -97,7 +98,8 @@ def _network(network: Network) -> dict[str, str]:
     plain = {name: repr(getattr(network, name))
              for name in ("input_shape", "input_kind", "real", "head")}
     return {**plain, "layers": layers.replace("\n", "\n" + 9 * " "), "chain": _chain(network),
-            "loss_of": ", ".join(f"{key}={value!r}" for key, value in given["loss"].items())}
+            "loss_of": f",\n{25 * ' '}".join(f"{key}={value!r}"
+                                             for key, value in asdict(network.loss).items())}
 
 
 def _chain(network: Network) -> str:

@@ -162,13 +162,14 @@ def _claims(subject: Subject, case: Case) -> Claims:
     network, loss = case.network, case.network.loss
     heads = [replace(head, reduction=loss.reduction, scale=loss.scale)
              for head in subject.claims.heads if (head.activation, head.loss) == network.head]
+    heads = [head for head in heads if subject.claims.loss_of(head) == loss]
     structures = (PLAIN, *structures_of(network))
     claims = subject.claims
     if claims.explored:
         claims = replace(claims, layers=tuple(dict.fromkeys(structures)))
     claimed = {str(activation(each).function) for each in claims.hidden} | {"identity"}
     hidden = {str(spec.function) for spec in hidden_activations(network)}
-    lacking = [" + ".join(network.head)] if not heads else []
+    lacking = [" + ".join([*network.head, *loss.beside])] if not heads else []
     lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*claims.dtypes}),
                 *sorted({*structures} - {*claims.layers, PLAIN})]
     if lacking:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain as chained
 from itertools import islice
-from typing import Any
 
 from .. import oracles
 from ..judging.asking import Numbered
+from ..judging.inferring import inferred
 from ..judging.judge import Judge
 from ..judging.plan import Plan, different, drawn
 from ..judging.smoke import NotJudged, smoke
@@ -48,9 +48,11 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     try:
         names = _oracles(plan)
         absent = _absent(names)
+        guessed = inferred(subject)
+        subject = replace(subject, claims=guessed.claims)
         smoked = smoke(subject)
         claims = smoked.claims
-        report.notes += smoked.notes
+        report.notes += [*guessed.notes, *smoked.notes]
     except NotJudged as error:
         report.reason = f"smoke: {error}"
         return _closed(report, started)
@@ -59,6 +61,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         return _closed(report, started)
     judge = Judge(subject, claims, [n for n in names if n not in absent], recorder.result,
                   plan.seed, plan.entrywise)
+    if guessed.refused:
+        judge.tally.counts["answers"]["declined"] += guessed.refused
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
@@ -113,13 +117,14 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
               started: float, interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     announced, total = False, len(plan.first) + plan.examples
+    judge.planned = total
     judge.deadline = started + plan.seconds
     try:
         exact = _exact(judge.claims, plan)
         for i, case in enumerate(drawn_cases(judge.claims, plan)):
             interrupts.check()
             if time.monotonic() - started > plan.seconds:
-                _cut_short(judge, f"time limit: {i} of {total} networks in {plan.seconds:g} s")
+                _cut_short(judge, "time limit", f"{i} of {total} networks in {plan.seconds:g} s")
                 break
             judge.network(case)
             if i < len(plan.first) and past.is_exact(judge.claims, case):
@@ -127,7 +132,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
             if i % 4 == 0:
                 judge.exact(next(exact))
             if i < STRUCTURES and _by_structure(judge):
-                judge.structure([case, *_revalued(case, judge.rng)])
+                judge.structure([case, *_revalued(case, judge)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, total, found, time.monotonic() - started)
             if found and announce and not announced:
@@ -136,15 +141,16 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 for finding in findings(judge, lambda case: case.id, hasty)[:1]:
                     announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
-                _cut_short(judge, f"stopped after {plan.stop_after} failing networks, "
-                                  f"{i + 1} of {total} asked")
+                _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
+                           f"{i + 1} of {total} asked")
                 break
     except KeyboardInterrupt:
         interrupts.seen = True
 
 
-def _cut_short(judge: Judge, why: str) -> None:
-    judge.tally.notes[Note(why, NoteKind.CUT_SHORT)] = None
+def _cut_short(judge: Judge, why: str, where: str) -> None:
+    judge.ended = why
+    judge.tally.notes[Note(f"{why}: {where}", NoteKind.CUT_SHORT)] = None
 
 
 def _by_structure(judge: Judge) -> bool:
@@ -165,12 +171,14 @@ def _exact(claims: Claims, plan: Plan) -> Iterator[Case | None]:
                      lambda case: None if case is None else case.network)
 
 
-def _revalued(case: Case, rng: Any) -> list[Case]:
+def _revalued(case: Case, judge: Judge) -> list[Case]:
     """The same structure with other values."""
+    rng, head = judge.rng, judge.claims.head_of(case.network)
+
     def other() -> Case:
         scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype)
                   for n, v in case.parameters.items()}
-        return mended(case.but(parameters=scaled), rng)
+        return mended(case.but(parameters=scaled), rng, head.logits if head else None)
     return [other() for _ in range(DRAWS - 1)]
 
 
@@ -180,6 +188,7 @@ def _revalued(case: Case, rng: Any) -> list[Case]:
 def _summarise(report: Report, judge: Judge) -> None:
     tally = judge.tally
     report.networks, report.first_failure = tally.networks, tally.first
+    report.planned, report.ended = judge.planned, judge.ended
     report.counts = {name: dict(by) for name, by in tally.counts.items()}
     report.resolution = resolution(tally)
     report.notes += list(tally.notes)

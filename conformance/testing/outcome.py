@@ -57,7 +57,7 @@ def summary(asked: Asked, outcome: Outcome) -> str:
     why = f" ({report.reason})" if report.reason else ""
     where = f"; report in {outcome.record}" if outcome.record else ""
     failed = report.total("failed") + report.total("errored")
-    return (f"{asked.name or report.subject}: {report.verdict.replace('_', ' ')}{why}; "
+    return (f"{asked.name or report.subject}: {report.says}{why}; "
             f"{report.networks} networks, {report.total('passed')} checks passed, {failed} failed, "
             f"{report.seconds:.1f} s{where}")
 

@@ -66,7 +66,7 @@ def program(network: Network) -> Callable[..., tuple[Array, dict[str, Array]]]:
     def loss(differentiated: Values, fixed: Values, targets: Array) -> Array:
         values = {**differentiated, **fixed}
         outputs = forward(LAYERS, network.layers, "", values, values["inputs"])
-        return loss_of(network.loss, outputs, targets)
+        return loss_of(network.loss, outputs, targets, values)
 
     return jax.jit(jax.value_and_grad(loss), compiler_options=compiler_options())
 
@@ -92,7 +92,8 @@ def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer
 
 def _answer(case: Case, dtype: str) -> Answer:
     loss, gradients = jax.device_get(program(case.network)(*_arguments(case, dtype)))
-    return Answer(loss, {name: np.array(g) for name, g in gradients.items()})
+    scale = np.asarray(case.network.loss.gradient_scale, dtype)
+    return Answer(loss, {name: np.array(g) * scale for name, g in gradients.items()})
 
 
 def _arguments(case: Case, dtype: str) -> tuple[Values, Values, Array]:

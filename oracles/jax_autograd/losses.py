@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -39,11 +39,19 @@ REDUCTIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def loss_of(spec: LossSpec, p: Array, t: Array) -> Array:
-    """The reduced, scaled loss of outputs p (batch, ..., units).
+def loss_of(spec: LossSpec, p: Array, t: Array, parameters: Mapping[str, Array]) -> Array:
+    """The reduced, scaled loss of outputs p (batch, ..., units), and the penalty of the parameters.
 
     t is values of that shape, or class indices (batch, ...).
     """
+    p = jnp.clip(p, spec.clip, 1.0 - spec.clip) if spec.clip else p
     t = t if t.ndim < p.ndim else t.astype(p.dtype)
     reduced = row("jax", "reduction", spec.reduction, REDUCTIONS)
-    return spec.scale * reduced(row("jax", "loss", spec.kind, LOSSES)(p, t))
+    loss = spec.scale * reduced(row("jax", "loss", spec.kind, LOSSES)(p, t))
+    return loss + _penalty(spec, parameters, p.shape[0]) if spec.l2 else loss
+
+
+def _penalty(spec: LossSpec, parameters: Mapping[str, Array], examples: int) -> Array | float:
+    """Half of l2 times the inner products with themselves, or that over the examples."""
+    factor = spec.l2 / (2 * (examples if spec.l2_reduction == "mean_over_batch" else 1))
+    return factor * sum(jnp.vdot(w, w) for name, w in parameters.items() if spec.penalises(name))

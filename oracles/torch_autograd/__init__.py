@@ -44,8 +44,9 @@ def _answer(case: Case, dtype: str) -> Answer:
     for leaf in wanted.values():
         leaf.requires_grad_()
     outputs = forward(LAYERS, case.network.layers, "", {**leaves, **constants}, inputs)
-    loss = loss_of(case.network.loss, outputs, targets)
-    return Answer(loss.detach().numpy()[()], _gradients(loss, wanted))
+    loss = loss_of(case.network.loss, outputs, targets, leaves)
+    differentiated = loss * case.network.loss.gradient_scale
+    return Answer(loss.detach().numpy()[()], _gradients(differentiated, wanted))
 
 
 def _gradients(loss: Tensor, leaves: Values) -> dict[str, np.ndarray]:

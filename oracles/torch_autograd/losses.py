@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -51,12 +51,21 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def loss_of(spec: LossSpec, p: Tensor, t: Tensor) -> Tensor:
-    """The reduced, scaled loss of outputs p (batch, ..., units).
+def loss_of(spec: LossSpec, p: Tensor, t: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+    """The reduced, scaled loss of outputs p (batch, ..., units), and the penalty of the parameters.
 
     t is values of that shape, or class indices (batch, ...).
     """
+    p = p.clamp(spec.clip, 1.0 - spec.clip) if spec.clip else p
     t = t if t.ndim < p.ndim else t.to(p.dtype)
     reduction = "mean" if spec.reduction == "mean" else "sum"
     loss = row("torch", "loss", spec.kind, LOSSES)(p, t, reduction)
-    return spec.scale * (loss / p.shape[0] if spec.reduction == "mean_over_batch" else loss)
+    loss = spec.scale * (loss / p.shape[0] if spec.reduction == "mean_over_batch" else loss)
+    return loss + _penalty(spec, parameters, p.shape[0]) if spec.l2 else loss
+
+
+def _penalty(spec: LossSpec, parameters: Mapping[str, Tensor], examples: int) -> Tensor | float:
+    """Half of l2 times the squares; over the examples where the description says so."""
+    squares = [w.square().sum() for name, w in parameters.items() if spec.penalises(name)]
+    whole = 0.5 * spec.l2 * sum(squares)
+    return whole / examples if spec.l2_reduction == "mean_over_batch" else whole

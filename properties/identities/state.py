@@ -46,10 +46,17 @@ def judge_last(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 def judge_between(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
     """The same answer again, and in between not the first one once more, where that is wrong."""
     yield from judge_last(r, places)
-    between = r[-2]
-    true = spread(between.case).truth.gradients
-    if all(np.array_equal(kept.value, first.value) for _, kept, first in every(between, r[0])):
+    between, true = r[-2], spread(r[-2].case).truth.gradients
+    if right(r[0]) and all(np.array_equal(kept.value, first.value)
+                           for _, kept, first in every(between, r[0])):
         yield from ((name, kept, true[name]) for name, kept in between.gradients.items())
+
+
+def right(reply: Reply) -> bool:
+    """Whether the answer is the true one: only such an answer can be told to have been kept."""
+    true = spread(reply.case).truth.gradients
+    return all(bool((np.abs(g.value - true[name]) <= g.tolerance).all())
+               for name, g in reply.gradients.items())
 
 
 PROPERTIES = {

@@ -25,7 +25,7 @@ from ..claims import EVERYTHING, Claims, Head
 from ..exact import exact_case
 from ..structure import Choose
 from ..structures import PLAIN
-from .chains import batches, chain, count, head_of, several, within
+from .chains import batches, chain, count, head_of, within
 from .draft import Draft
 from .grown import network_inside
 from .mending import in_dtype, mended
@@ -77,7 +77,8 @@ def drafts(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = 
     batch = choose(within(batches(chosen), claims.batch))
     targets = choose((*kinds, "real", "real") if "real" in kinds else kinds)
     style, seed = draw(STYLES), draw(SEEDS)
-    return Draft(chosen, batch, targets, style, tuple(seed), dtype or choose(claims.dtypes))
+    dtype = dtype or choose(claims.dtypes)
+    return Draft(chosen, batch, targets, style, tuple(seed), dtype, head.logits)
 
 
 def cases(claims: Claims = EVERYTHING, *, network: Network | None = None,
@@ -88,14 +89,21 @@ def cases(claims: Claims = EVERYTHING, *, network: Network | None = None,
 
 def exactable(claims: Claims) -> Claims | None:
     """The part of the claims whose arithmetic can be exact: None where there is none."""
-    heads = tuple(head for head in claims.heads if head.activation in EXACT_HIDDEN
-                  and head.loss in EXACT_LOSSES and math.frexp(head.scale)[0] == 0.5)
     hidden = tuple(name for name in claims.hidden if name in EXACT_HIDDEN)
-    if not heads or (claims.depth[0] > 1 and not hidden):
+    heads = tuple(head for head in claims.heads if exact_head(head)
+                  and (not claims.same_output or head.activation in hidden))
+    if not heads or claims.l2 or (claims.depth[0] > 1 and not hidden):
         return None
     most = 4 if claims.depth[1] is None else min(4, claims.depth[1])
     depth = (claims.depth[0], max(most, claims.depth[0]))
     return replace(claims, heads=heads, hidden=hidden, depth=depth)
+
+
+def exact_head(head: Head) -> bool:
+    """Whether the loss and gradient of the head can be exact; large logits are what it may have."""
+    powers = all(abs(math.frexp(by)[0]) == 0.5 for by in (head.scale, head.gradient_scale))
+    return (head.activation in EXACT_HIDDEN and head.loss in EXACT_LOSSES and powers
+            and head.logits is None)
 
 
 @st.composite
@@ -117,4 +125,4 @@ def exact_cases(draw: Any, claims: Claims = EVERYTHING) -> Case | None:
 
 
 __all__ = ["PLAIN", "STYLES", "TARGETS", "Draft", "Style", "build", "cases", "chain", "count",
-           "drafts", "exact_cases", "exactable", "in_dtype", "mended", "networks", "several"]
+           "drafts", "exact_cases", "exactable", "in_dtype", "mended", "networks"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...reference import LayerSpec, LossSpec, Network, infer
-from ..claims import Claims, Head, Range, activation
-from ..structure import Choose
+from ..claims import Claims, Head, Range, activation, loss_of
+from ..structure import Bias, Choose
 from ..structures import chain as chain_of
 
 WIDEST = 8
@@ -40,30 +40,28 @@ def parameters(network: Network) -> int:
     return sum(math.prod(shape) for shape in infer(network).parameters.values())
 
 
-def count(sizes: Sequence[int], biases: Sequence[bool]) -> int:
+def count(sizes: Sequence[int], biases: Sequence[Bias]) -> int:
     """The parameters of a chain of these sizes."""
-    return sum(m * (n + b) for n, m, b in zip(sizes, sizes[1:], biases, strict=False))
+    return sum(m * n + (1 if bias == "layer" else m * bool(bias))
+               for n, m, bias in zip(sizes, sizes[1:], biases, strict=False))
 
 
-def chain(sizes: Sequence[int], biases: Sequence[bool], hidden: Sequence[LayerSpec],
-          head: Head) -> Network:
-    """A chain as a Network, with the head's output activation and loss."""
-    reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
-    loss = LossSpec(head.loss, reduction, head.scale)
-    return chain_of(sizes, biases, [*hidden, activation(head.activation)], loss)
-
-
-def several(head: Head) -> Head:
-    """The head with two outputs or more where one would be constant: the softmax of one is 1."""
-    low, high = head.outputs
-    softmax = head.activation == "softmax" or head.loss == "softmax_cross_entropy"
-    return replace(head, outputs=(2, high)) if softmax and low == 1 and high != 1 else head
+def chain(sizes: Sequence[int], biases: Sequence[Bias], hidden: Sequence[LayerSpec],
+          head: Head, loss: LossSpec | None = None) -> Network:
+    """A chain as a Network, with the head's output activation and loss, or another loss."""
+    after = [*hidden, activation(head.activation)]
+    return chain_of(sizes, biases, after, loss or loss_of(head))
 
 
 def head_of(choose: Choose, claims: Claims) -> Head:
-    """A loss first, then a head that has it: each loss gets its share."""
+    """A loss first, then a head that has it: each loss gets its share.
+
+    Outputs that are as they come, which most programs have, are three times as likely as others.
+    """
     loss = choose(list(dict.fromkeys(head.loss for head in claims.heads)))
-    found: Head = choose([head for head in claims.heads if head.loss == loss])
+    having = [head for head in claims.heads if head.loss == loss]
+    plain = [head for head in having if head.activation == "identity"]
+    found: Head = choose([*having, *plain, *plain])
     return found
 
 
@@ -84,8 +82,11 @@ def allowed(size: int, limits: Range) -> bool:
     return limits[0] <= size and (limits[1] is None or size <= limits[1])
 
 
-def sizes_of(choose: Choose, layers: int, outputs: Range) -> list[int]:
-    """Units per level, the inputs first, the last inside the claimed outputs."""
+def sizes_of(choose: Choose, layers: int, outputs: Range, alike: bool = False) -> list[int]:
+    """Units per level, the inputs first, the last inside the claimed outputs.
+
+    alike: the levels between have one number of units.
+    """
     pattern = choose(SIZES)
     sizes = _pattern(choose, pattern, layers + 1)
     if pattern != "square" or not allowed(sizes[-1], outputs):
@@ -93,6 +94,8 @@ def sizes_of(choose: Choose, layers: int, outputs: Range) -> list[int]:
         sizes[-1] = choose(range(low, max(low, min(WIDEST, high or WIDEST)) + 1))
     for level in _wide_levels(choose, pattern, layers, outputs):
         sizes[level] = choose(within(WIDE, outputs) if level == layers else WIDE)
+    if alike:
+        sizes[1:-1] = [max(sizes[1:-1], default=1)] * (layers - 1)
     return sizes
 
 
@@ -109,16 +112,22 @@ def _wide_levels(choose: Choose, pattern: str, layers: int, outputs: Range) -> S
     return []
 
 
-def narrowed(sizes: Sequence[int], biases: Sequence[bool], outputs: Range,
-             limit: int | None) -> list[int]:
-    """The sizes, the largest made smaller until the chain has at most `limit` parameters."""
+def narrowed(sizes: Sequence[int], biases: Sequence[Bias], outputs: Range,
+             limit: int | None, alike: bool = False) -> list[int]:
+    """The sizes, the largest made smaller until the chain has at most `limit` parameters.
+
+    alike: the levels between are made smaller together.
+    """
     sizes = list(sizes)
     while limit is not None and count(sizes, biases) > limit:
         least = [1] * (len(sizes) - 1) + [outputs[0]]
         spare = [(size - low, i) for i, (size, low) in enumerate(zip(sizes, least, strict=True))]
-        if max(spare)[0] == 0:
+        largest, at = max(spare)
+        if largest == 0:
             break
-        sizes[max(spare)[1]] -= 1
+        together = range(1, len(sizes) - 1) if alike and 0 < at < len(sizes) - 1 else (at,)
+        for i in together:
+            sizes[i] -= 1
     return sizes
 
 
@@ -130,7 +139,7 @@ class Parts:
     """A chain on its way: units per level, a bias or none per level, the hidden activations."""
 
     sizes: list[int]
-    biases: list[bool]
+    biases: list[Bias]
     hidden: list[LayerSpec]
 
     def shorter(self) -> Parts:
@@ -140,21 +149,28 @@ class Parts:
 
 def chain_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A chain inside the claims, with this head."""
-    head = several(head)
+    head = head.several
     depth = choose(within(DEPTHS, claims.depth if claims.hidden else (1, 1)))
     parts = Parts([], _biases(choose, claims, depth), _hidden(choose, claims, depth))
-    limit = claims.max_parameters
-    sizes = sizes_of(choose, depth, head.outputs)
-    parts.sizes = narrowed(sizes, parts.biases, head.outputs, limit)
+    limit, alike = claims.max_parameters, claims.same_widths
+    sizes = sizes_of(choose, depth, head.outputs, alike)
+    parts.sizes = narrowed(sizes, parts.biases, head.outputs, limit, alike)
     while (limit is not None and count(parts.sizes, parts.biases) > limit
            and len(parts.biases) > max(1, claims.depth[0])):
         parts = parts.shorter()
-    return chain(parts.sizes, parts.biases, parts.hidden, head)
+    spared = claims.bias in ("any", "all_or_none")
+    if limit is not None and spared and count(parts.sizes, parts.biases) > limit:
+        parts.biases = [False] * len(parts.biases)
+    return chain(parts.sizes, parts.biases, parts.hidden, head, claims.loss_of(head))
 
 
-def _biases(choose: Choose, claims: Claims, depth: int) -> list[bool]:
+def _biases(choose: Choose, claims: Claims, depth: int) -> list[Bias]:
+    if claims.bias == "layer":
+        return ["layer"] * depth
     if claims.bias == "any":
         return [choose((True, True, False)) for _ in range(depth)]
+    if claims.bias == "all_or_none":
+        return [choose((True, True, False))] * depth
     return [claims.bias == "always"] * depth
 
 

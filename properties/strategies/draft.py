@@ -11,7 +11,7 @@ from .values import Style, build
 
 @dataclass(frozen=True)
 class Draft:
-    """A network, how it is asked, and the style and the seed of its numbers."""
+    """A network, how it is asked, the style and the seed of its numbers, its largest logits."""
 
     network: Network
     batch: int
@@ -19,8 +19,10 @@ class Draft:
     style: Style
     seed: tuple[int, ...]
     dtype: str
+    largest: float | None = None
 
     @cached_property
     def case(self) -> Case:
         """The case of these choices, the same one every time."""
-        return build(self.network, self.batch, self.targets, self.style, self.seed, self.dtype)
+        return build(self.network, self.batch, self.targets, self.style, self.seed, self.dtype,
+                     self.largest)

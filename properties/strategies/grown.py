@@ -15,6 +15,7 @@ DEEPER = 4
 
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A network inside the claims, with this head: plain as often as all structures together."""
+    claims = claims.with_head(head)
     network = _network(choose, claims, head)
     for levels in _depths(claims.depth):  # a chain may be too short or deep for what is claimed
         if structured(network, claims.layers):

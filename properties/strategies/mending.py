@@ -24,31 +24,31 @@ def in_dtype(case: Case, dtype: str) -> Case:
     return case.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, dtype)
 
 
-def mended(case: Case, rng: Any) -> Case:
-    """The case made valid: finite, and no unit within rounding of a kink.
+def mended(case: Case, rng: Any, largest: float | None = None) -> Case:
+    """The case made valid: finite, logits below `largest`, no unit within rounding of a kink.
 
     Where nothing helps (a relu network without biases whose units are all off sits on its kink
     exactly), weights and inputs become positive.
     """
-    case = _tamed(case)
+    case = _tamed(case, largest)
     for attempt in range(TRIES):
         unclear = spread(case).unclear
         if not unclear:
             return case
         moved = _positive(case, rng) if 2 * attempt >= TRIES else _nudged(case, unclear, rng)
-        case = _tamed(in_dtype(moved, case.dtype))
+        case = _tamed(in_dtype(moved, case.dtype), largest)
     return case
 
 
 # --- too large ------------------------------------------------------------------------------------
 
 
-def _tamed(case: Case) -> Case:
+def _tamed(case: Case, largest: float | None) -> Case:
     """The case with finite answers, and outputs that are not rounded onto a pole or a kink."""
     last = wired(case.network).last
     for _ in range(60):
         finite = _finite(case)
-        if finite and not _saturated(case):
+        if finite and not _saturated(case) and not _too_large(case, largest):
             return case
         shrunk = last.parameters if finite and last is not None else case.parameters
         case = case.but(parameters={name: case.parameters[name] / 2 for name in shrunk})
@@ -67,6 +67,18 @@ def _saturated(case: Case) -> bool:
     if case.network.layers[-1].function is None or not (loss.domain[1] == 1.0 or loss.kinks):
         return False
     return bool(np.abs(forward(case).arguments[-1]).max() > LOGITS[case.dtype])
+
+
+def logits(case: Case) -> float:
+    """The largest size of what the output activation is taken of, or of the outputs without one."""
+    trace = forward(case)
+    last = case.network.layers[-1].function if case.network.layers else None
+    return float(np.abs(trace.outputs if last is None else trace.arguments[-1]).max())
+
+
+def _too_large(case: Case, largest: float | None) -> bool:
+    """Whether logits exceed 3/4 of what is claimed: the rest is for the steps of differences."""
+    return largest is not None and logits(case) > 0.75 * largest
 
 
 # --- on a kink ------------------------------------------------------------------------------------

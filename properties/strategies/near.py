@@ -16,7 +16,7 @@ CLEAR = {"float64": 2.0**-33, "float32": 2.0**-14}  # of a kink, by a unit of or
 def near_the_outputs(case: Case, kind: str, rng: Any) -> Case:
     """The case with targets close to its outputs; as it is where outputs are no such targets."""
     outputs = np.asarray(forward(case.astype("float64")).outputs)
-    if kind == "real" and np.abs(outputs).max() < 1.0 / CLOSE:
+    if kind == "real" and np.abs(outputs).max() * np.finfo(case.dtype).eps < CLOSE * 2.0**-10:
         return case.but(targets=outputs + CLOSE * rng.standard_normal(outputs.shape))
     if kind == "soft" and _distributions(outputs):
         return case.but(targets=(1.0 - CLOSE) * outputs + CLOSE * case.targets)

@@ -106,23 +106,26 @@ def all_equal(targets: Any, kind: str) -> Any:
 
 
 def build(network: Network, batch: int, targets: str, style: Style, seed: int | Sequence[int],
-          dtype: str = "float64") -> Case:
-    """The case of these choices, the same one every time: finite in its dtype, clear of kinks."""
+          dtype: str = "float64", largest: float | None = None) -> Case:
+    """The case of these choices, the same one every time: finite in its dtype, clear of kinks.
+
+    largest: of the logits, where they may not be of any size.
+    """
     rng, shapes = np.random.default_rng(seed), infer(network)
     parameters = {**_parameters(network, shapes, style, rng), **_states(shapes, batch, rng)}
     inputs = _inputs(network, batch, style, rng)
     wanted = TARGETS[targets](rng, batch, *shapes.output)
     wanted = all_equal(wanted, targets) if style.targets == "equal" else wanted
     case = Case(network, parameters, inputs, wanted, "float64", _constants(shapes, batch, rng))
-    return _nearer(mended(in_dtype(case, dtype), rng), targets, style, rng)
+    case = mended(in_dtype(case, dtype), rng, largest)
+    near = _nearer(case, targets, style, rng)
+    return case if near is case else mended(in_dtype(near, dtype), rng, largest)
 
 
 def _nearer(case: Case, targets: str, style: Style, rng: Any) -> Case:
     """The case with a unit near a kink, and targets near the outputs, where the style says so."""
     near = near_a_kink(case, style.kink, rng) if style.kink else case
-    if style.targets == "near":
-        near = near_the_outputs(near, targets, rng)
-    return case if near is case else mended(in_dtype(near, case.dtype), rng)
+    return near_the_outputs(near, targets, rng) if style.targets == "near" else near
 
 
 def _parameters(network: Network, shapes: Shapes, style: Style, rng: Any) -> dict[str, Any]:

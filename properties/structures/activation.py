@@ -39,5 +39,5 @@ def two_in_a_row(layers: tuple[LayerSpec, ...]) -> bool:
 STRUCTURES = {
     "activation_first": Structure("an activation before the first layer", first, has_first),
     "activations_in_a_row": Structure("two activations in a row", in_a_row,
-                                      lambda network: two_in_a_row(network.layers)),
+                                      lambda network: two_in_a_row(network.layers), least=2),
 }

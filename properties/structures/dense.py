@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...reference import LayerSpec, LossSpec, Network
-from ..structure import Choose, Limits, Structure
+from ..structure import Bias, Choose, Limits, Structure
 
 
-def chain(sizes: Sequence[int], biases: Sequence[bool], after: Sequence[LayerSpec],
+def chain(sizes: Sequence[int], biases: Sequence[Bias], after: Sequence[LayerSpec],
           loss: LossSpec) -> Network:
     """The network of these units per level, the inputs first; a last identity is left out."""
     layers: list[LayerSpec] = []

@@ -44,7 +44,7 @@ def shares(network: Network, transpose: bool) -> bool:
 
 STRUCTURES = {
     "shared": Structure("a layer that uses another's parameters", again,
-                        lambda network: shares(network, False)),
+                        lambda network: shares(network, False), least=3),
     "transposed": Structure("a layer that uses another's matrix transposed", transposed,
-                            lambda network: shares(network, True)),
+                            lambda network: shares(network, True), even=False, least=3),
 }

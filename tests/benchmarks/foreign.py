@@ -34,10 +34,10 @@ from backproof.judging import plan  # noqa: E402
 from backproof.properties import tolerance  # noqa: E402
 from backproof.running import run as run_module  # noqa: E402
 from foreign_mistakes import KNOWN, Mistake, Part, all_of, planting  # noqa: E402
-from foreign_names import borne_out, is_true, separable, showing  # noqa: E402
+from foreign_names import Told, borne_out, is_true, separable, showing, told  # noqa: E402
 from foreign_programs import STYLES, program  # noqa: E402
 
-EXAMPLES, AT_ONCE = 300, 20
+EXAMPLES, AT_ONCE = 300, 12
 # the networks of a group are asked again and again
 tolerance._RECENT.most = 2000
 
@@ -80,10 +80,11 @@ def run(job: tuple[Mistake, str, int, int]) -> Seen:
                     traceback.format_exc())
     seconds = time.perf_counter() - start
     names = tuple(finding.faults for finding in report.findings)
-    false = tuple(f.faults[0] for f in report.findings
-                  if f.faults and not is_true(f.faults[0], made, style, getattr(f, "numbers", None)))
+    first = [name for name in map(told, report.findings) if name]
+    false = tuple(str(name) for name in first if not is_true(name, made, style))
+    # of what is also consistent no number is told: those with one cannot be looked at
     besides = tuple(name for of in names for name in of[1:]
-                    if not getattr(FAULTS[name], "number", None) and not is_true(name, made, style))
+                    if FAULTS[name].number is None and not is_true(Told(name), made, style))
     silent = report.verdict != "does_not_conform"
     return Seen(made, style, seed, report.verdict, names, tuple(f.headline for f in report.findings), false, besides,
                 showing(made, style) if silent else -1, report.networks, seconds)
@@ -246,7 +247,7 @@ def as_planted(seen: Seen) -> bool:
     left = [names[0] for names in seen.names]
     for part in seen.made.parts:
         fit = [name for name in left if name in part.known] or [
-            name for name in left if borne_out(name, (part,), seen.style).true]
+            name for name in left if borne_out(Told(name), (part,), seen.style).true]
         if not fit:
             return False
         left.remove(fit[0])

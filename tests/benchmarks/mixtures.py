@@ -42,7 +42,7 @@ from styles import containers, functions, losses, products, sums  # noqa: E402
 
 DTYPES = ("float64", "float32")
 ALL = replace(EVERYTHING, layers=tuple(STRUCTURES))
-PART = 400
+PART = 200
 DRAWS = 4  # of values for one structure
 FULL_EVERY = 48
 NEAR = 8.0  # errors over s that are worth a look, though 16 are allowed

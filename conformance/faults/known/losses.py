@@ -103,11 +103,11 @@ def epsilon_in_loss(epsilon: float) -> Make:
 
 def floor_in_loss(floor: float) -> Make:
     """log(max(p, floor)) for log(p), in the loss alone."""
-    return loss(logarithms(lambda p: np.log(np.maximum(p, np.asarray(floor, p.dtype)))))
+    return loss(logarithms(lambda p: np.log(np.maximum(p, floor))))
 
 
 def between(p: Any, floor: float) -> Any:
-    return np.clip(p, np.asarray(floor, p.dtype), np.asarray(1.0 - floor, p.dtype))
+    return np.minimum(np.maximum(p, floor), 1.0 - floor)
 
 
 def clipped_probabilities(floor: float) -> Make:
@@ -167,7 +167,7 @@ def smoothed(smoothing: float) -> Make:
 
     def change(right: Loss) -> Loss:
         def soft(p: Any, t: Any) -> Any:
-            t = values(p, t)
+            t = values(p, t) * np.ones_like(p)
             classes = 2 if right.per == "element" else p.shape[-1]
             return (1.0 - smoothing) * t + smoothing / classes
 

@@ -84,7 +84,7 @@ def _columns(network: Network) -> list[Column]:
 
 def _loss(loss: LossSpec) -> Column:
     scale = [] if loss.scale == 1 else [f"{TIMES} {loss.scale:g}"]
-    return Column("loss", lines=[loss.kind, loss.reduction, *scale])
+    return Column("loss", lines=[loss.kind, loss.reduction, *scale, *loss.beside])
 
 
 def _inputs(network: Network) -> Column:
