@@ -136,6 +136,8 @@ def said(got: Row) -> str:
 
 def outcome(row: Row, got: Row) -> str:
     how = judged(row, got)
+    if got["verdict"] in ("incomplete", "not_judged"):
+        return got["verdict"].replace("_", " ")
     if not how["verdict"]:
         return "**wrong verdict**"
     if how["false"]:
@@ -158,10 +160,13 @@ def counted(results: dict[str, Row]) -> str:
     there = [row for row in rows() if row["name"] in results]
     how = [(row, judged(row, results[row["name"]])) for row in there]
     bugs = [(row, each) for row, each in how if row["truth"] != "right"]
+    unfinished = [row for row, _ in how
+                  if results[row["name"]]["verdict"] in ("incomplete", "not_judged")]
+    missed = [row for row, each in how if not each["verdict"] and row not in unfinished]
     named = sum(each["named"] and not each["false"] for _, each in bugs)
     return (f"{len({row['library'] for row in there})} libraries, {len(there)} implementations: "
             f"{len(there) - len(bugs)} right, {len(bugs)} wrong. "
-            f"Wrong verdicts: {sum(not each['verdict'] for _, each in how)}. "
+            f"Wrong verdicts: {len(missed)}; not finished: {len(unfinished)}. "
             f"Bugs named: {named} of {len(bugs)}. "
             f"False names: {sum(bool(each['false']) for _, each in how)}.")
 
