@@ -339,6 +339,7 @@ SAYS = {
     "l2_on": 'of "weights", or of "all": biases too',
     "l2_reduction": '"sum", or "mean_over_batch": divided by the number of examples',
     "made_of": 'libraries it is built from, which cannot witness for it: "torch", "jax"',
+    "rate": "the gradients are read off a training step: (old - new) over this rate",
 }
 HEAD_SAYS = {
     "reduction": '"sum", "mean_over_batch", "mean", or "reported": read off the loss',

@@ -27,5 +27,6 @@ for _name in ("foreign_programs", "foreign_mistakes", "foreign_names"):
     _lazily(_name)
 _lazily("drawn_features")
 _lazily("function_examples")
+_lazily("perceptrons")
 _lazily("small_records")
 _lazily("wrong_engines")

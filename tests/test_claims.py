@@ -60,7 +60,7 @@ def half_squares(network, parameters, inputs, targets):
     return 0.5 * ((p - targets) ** 2).sum(), backward(network, parameters, inputs, p - targets)
 
 
-def verdict(function, claims, examples=32):
+def verdict(function, claims, examples=12):
     """The verdict on a function with these claims, attached by the decorator as a user does; at its first mistake."""
     def target(network, parameters, inputs, targets):
         return function(network, parameters, inputs, targets)
@@ -281,8 +281,8 @@ def decaying(**claims):
 
 
 def test_layer_classes_may_decay_their_weights():
-    assert verify(decaying(l2=0.02), examples=32, oracles="torch").verdict == "conforms"
-    assert verify(decaying(), examples=32, oracles="torch", stop_after=1).verdict == "does_not_conform"
+    assert verify(decaying(l2=0.02), examples=16, oracles="torch").verdict == "conforms"
+    assert verify(decaying(), examples=16, oracles="torch", stop_after=1).verdict == "does_not_conform"
 
 
 def test_a_clip_reaches_the_loss_that_feeds_layer_classes():
@@ -296,7 +296,7 @@ def test_a_clip_reaches_the_loss_that_feeds_layer_classes():
 
     head = Head("sigmoid", "binary_cross_entropy", targets="binary", clip=1e-3, gradient_scale=2.0)
     made = decaying(l2=0.01, sigmoid=Layer(Sigmoid), heads=[head], depth=(1, 1))
-    assert verify(made, examples=32, oracles="torch").verdict == "conforms"
+    assert verify(made, examples=16, oracles="torch").verdict == "conforms"
 
 
 def test_a_case_is_asked_again_of_its_own_claims_only():
@@ -477,14 +477,14 @@ def test_the_decorator_is_inferred(program):
 
 
 def test_what_is_inferred_is_what_it_is_held_to():
-    report = verify(only_sigmoid, examples=32, oracles="torch")
+    report = verify(only_sigmoid, examples=16, oracles="torch")
     assert (report.verdict, report.reason) == ("conforms", "to claims that were inferred: see the note")
-    wrong = verify(averaging, examples=32, oracles="torch", stop_after=5)
+    wrong = verify(averaging, examples=16, oracles="torch", stop_after=5)
     assert [finding.wrong for finding in wrong.findings] == [("0.bias",)]
 
 
 def test_what_was_refused_is_never_green():
-    report = verify(by_name, examples=32, oracles="torch")
+    report = verify(by_name, examples=16, oracles="torch")
     assert (report.verdict, report.total("failed"), report.total("errored")) == ("incomplete", 0, 0)
     assert report.reason.startswith("explored: what it declines was not judged")
 
@@ -513,7 +513,7 @@ def test_a_fixed_depth_is_told_the_claim_to_write():
     assert report.reason.endswith("it was asked a network of depth 1, and answers one of depth 2: "
                                   "claim depth=(2, 2) if it has no other")
     fixed = implementation(hidden=["tanh"], heads=[head], depth=(2, 2))(lambda *given: two_layers(*given))
-    assert verify(fixed, examples=32, oracles="torch").verdict == "conforms"
+    assert verify(fixed, examples=16, oracles="torch").verdict == "conforms"
 
 
 def two_layers_too(*given):

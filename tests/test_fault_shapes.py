@@ -110,6 +110,15 @@ def large_outputs(case):
     return case.but(parameters={last: case.parameters[last] + np.array([1000.0, 0.0, -1000.0])})
 
 
+def apart(case):
+    last = list(case.parameters)[-1]
+    return case.but(parameters={last: case.parameters[last] + np.array([20.0, 0.0, -20.0])})
+
+
+def beyond_exponentials(case):
+    return case.but(inputs=3000 * case.inputs)
+
+
 def as_it_is(case):
     return case
 
@@ -131,6 +140,10 @@ VARIANTS = [
     ("sigmoid", "tanh", "squared_error", as_it_is, 3, saturated, False),
     ("identity", "", "softmax_cross_entropy", soft, 4, large_outputs, False),
     ("identity", "", "squared_error", as_it_is, 4, equal_biases, False),
+    ("identity", "", "sigmoid_cross_entropy", binary, 4, large_outputs, False),
+    ("identity", "softmax", "cross_entropy", soft, 4, apart, False),
+    ("sigmoid", "", "squared_error", as_it_is, 4, beyond_exponentials, False),
+    ("tanh", "", "squared_error", as_it_is, 4, beyond_exponentials, False),
 ]
 
 

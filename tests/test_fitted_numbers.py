@@ -18,7 +18,7 @@ from backproof.faults.showing import shows
 from backproof.faults.ways import at_sites
 from backproof.judging.plan import drawn
 from backproof.kills.teaching import teach
-from backproof.naming.fitting import fitted, solved
+from backproof.naming.fitting import fitted, refined, solved
 from backproof.naming.memory import state_candidates
 from backproof.naming.witnessed import Witnessed
 from backproof.plug.subject import subject_of
@@ -62,6 +62,25 @@ def test_the_number_is_found_and_the_row_with_it_is_the_programs(mistake, number
     assert found.value == pytest.approx(number, rel=5e-4)
     assert all(case.agrees(found) for case in seen)
     assert list(found.numbers.values()) == [found.value]
+
+
+def test_a_number_that_one_network_hardly_tells_is_refined_on_others():
+    """Far from 0 an epsilon of 1e-8 changes eight digits less than where a probability is small."""
+    fault, number = FAULTS["log-with-epsilon"], 6.99338e-8
+    seen = sorted(witnessed("epsilon", number, fault, 40), key=sensitivity)
+    first = with_value(fault, number * (1 + 1e-9))
+    assert seen[0].agrees(first)
+    assert not seen[-1].agrees(first)
+    found = refined(first, seen[:1], seen[1:])
+    assert found.value == pytest.approx(number, rel=1e-12)
+    assert all(case.agrees(found) for case in seen)
+    assert refined(first, seen[:1], []) is first
+    assert refined(FAULTS["bias-negated"], seen[:1], seen[1:]) is FAULTS["bias-negated"]
+
+
+def sensitivity(case):
+    """How far the mistake moves the loss, in units of what right programs may differ by."""
+    return abs(float(case.answer.loss) - float(case.spread.truth.loss)) / float(case.spread.loss)
 
 
 @pytest.mark.parametrize("number", [0.003, 1 / 3, 2.0**-23, 0.25, 1e-12])

@@ -16,6 +16,7 @@ import numpy as np
 from ..properties.strategies import mended
 from ..properties.tolerance import spread
 from ..reference import ACTIVATIONS, TABLES, Case, evaluate, forward
+from ..reference.backprop import unwarned
 from ..reference.kinds import Step, steps
 from ..reference.wiring import Place, wired
 from .witnessed import Witnessed
@@ -83,6 +84,7 @@ FORMS: dict[str, Form] = {
 }
 
 
+@unwarned
 def used(seen: Witnessed) -> Used | None:
     """The derivative used for the last function that is wrong; None where there is no saying."""
     for layer, place in reversed(list(functions(seen.case))):
@@ -135,7 +137,7 @@ def points_of(case: Case, layer: str, z: Any, found: Any) -> Points:
     def f(x: Any) -> Any:
         return row.f(x, **options)
 
-    return Points(z, f(z), f, slope(z, f(z), **options), found)
+    return Points(z, f(z), f, np.broadcast_to(slope(z, f(z), **options), z.shape), found)
 
 
 def ones(case: Case, count: int) -> Iterator[Case]:

@@ -21,6 +21,7 @@ from ..faults.together import together
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK
 from ..reference import TABLES, Answer, DescriptionError
+from ..reference.backprop import unwarned
 from .witnessed import Witnessed
 
 Residuals = Callable[[float], Any]
@@ -29,8 +30,11 @@ STARTS = 3
 STEPS = 30
 ROUNDS_MORE = 1e4
 UNLIKE = 1e20
+LEFT = 1e-2
+BESIDE = 1e-3
 
 
+@unwarned
 def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     """The mistake with the number that the subject has in it, going by these cases.
 
@@ -39,8 +43,45 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     answered = [case for case in seen if isinstance(case.subject, Answer)]
     if fault.number is None or fault.value is not None or not answered:
         return fault
-    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
+    with np.errstate(all="ignore"):  # a step may go far
+        value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
+
+
+@unwarned
+def refined(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed]) -> Fault:
+    """The mistake with its number known better, by other networks on which it has a larger effect.
+
+    Only by networks where the mistake accounts for nearly all: something else may be wrong in the
+    others.
+    """
+    more = [case for case in failing if isinstance(case.subject, Answer) and nearly(fault, case)]
+    if fault.number is None or fault.value is None or not more:
+        return fault
+
+    def residuals(value: float) -> Any:
+        return _residuals(with_value(fault, value), [*near, *more])
+
+    here, beside = ((value, residuals(value))
+                    for value in (fault.value, fault.value * (1.0 + BESIDE)))
+    if here[1] is None or beside[1] is None:
+        return fault
+    best = descended(residuals, here, beside, PLAIN)
+    return with_value(fault, plain(residuals, *best))
+
+
+def nearly(fault: Fault, case: Witnessed) -> bool:
+    """Whether what is left beside the mistake is small against what it changes."""
+    theirs, base = case.of(fault), case.base
+    if not isinstance(theirs, Answer) or not isinstance(base, Answer):
+        return False
+    left, whole = in_one(apart(case, theirs)), in_one(apart(case, base))
+    return bool(left is not None and whole is not None and left <= LEFT * whole)
+
+
+def in_one(parts: list[Any] | None) -> float | None:
+    """The largest of the residuals."""
+    return None if parts is None else max(float(np.abs(part).max(initial=0.0)) for part in parts)
 
 
 # --- how far the subject and the mistake are apart ------------------------------------------------

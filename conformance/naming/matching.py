@@ -23,7 +23,7 @@ from ..faults.core import Fault, Faults
 from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
-from .fitting import fitted
+from .fitting import fitted, refined
 from .restricting import narrowed
 from .witnessed import Witnessed
 
@@ -69,7 +69,9 @@ def diagnose(view: View, evidence: Evidence) -> Faults:
     found = quiet(consistent(near, faults), evidence)
     if chosen := whole(found, evidence):
         return specific(told_apart(chosen, evidence.others), evidence)
-    found = quiet(consistent(near, with_numbers(near, faults)), evidence) | found
+    numbers = consistent(near, with_numbers(near, faults))
+    found = quiet({name: refined(fault, near, evidence.wrong)
+                   for name, fault in numbers.items()}, evidence) | found
     for how in (whole, in_one_place, with_another, most):
         if chosen := how(found, evidence):
             return specific(told_apart(chosen, evidence.others), evidence)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ..faults.core import Fault, Faults, Feature
 from ..faults.restricted import LAYERS, restricted
 from ..reference import Case
-from .fitting import fitted
+from .fitting import fitted, refined
 from .witnessed import Witnessed
 
 PARAMETERS = Feature("gradients", "parameters")
@@ -53,18 +53,18 @@ def narrowed(near: Sequence[Witnessed], failing: Sequence[Witnessed], right: Seq
     features = shared([seen.case for seen in (near[0], *failing)])
     found: Faults = {}
     for name, fault in faults.items():
-        for one in candidates(near, fault, features):
+        for one in candidates(near, failing, fault, features):
             if name not in found and borne_out(one, near, failing, right):
                 found[name] = one
     return found
 
 
-def candidates(near: Sequence[Witnessed], fault: Fault, features: Sequence[Feature]
-               ) -> Iterator[Fault]:
+def candidates(near: Sequence[Witnessed], failing: Sequence[Witnessed], fault: Fault,
+               features: Sequence[Feature]) -> Iterator[Fault]:
     """The restricted mistakes that change what the subject has wrong, their numbers put in."""
     for one in variants_of(fault, features):
         if near[0].shows(one) and near[0].changed(one) == set(near[0].wrong):
-            yield fitted(one, near) if one.number is not None else one
+            yield refined(fitted(one, near), near, failing)
 
 
 def borne_out(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed],

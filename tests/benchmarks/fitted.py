@@ -209,7 +209,7 @@ def run(job):
     report = verify(planted(mistake, number), seed=seed, examples=300, oracles=("torch",), stop_after=stop_after)
     seconds = time.perf_counter() - start
     if not report.findings:
-        return Seen(number, False, False, False, seconds, report.verdict)
+        return Seen(number, False, False, False, seconds, f"{report.verdict}: {report.reason}")
     finding = report.findings[0]
     named = finding.faults[:1] == (row.fault,)
     told = named and all(abs(value - number) <= 5e-4 * number for value in finding.numbers.values())

@@ -3,6 +3,9 @@
     python tests/real/run.py                      all of them, about an hour on two free cores
     python tests/real/run.py --only synaptic      the rows whose name begins so
     python tests/real/run.py --table              print the last results again, verify nothing
+    python tests/real/run.py --docs               and write the table into docs/bugs-found.md
+
+Other options go to `verify`: --profile quick, --seconds 120.
 
 What is missing is installed into a folder outside the repository (BACKPROOF_REAL, by default
 ~/.cache/backproof-real), in the version of libraries.toml. The truth of each row stands in
@@ -32,6 +35,8 @@ from shelf import SHELF, folder  # noqa: E402
 
 Row = dict[str, Any]
 LIBRARIES: dict[str, Row] = tomllib.loads((HERE / "libraries.toml").read_text())
+PAGE = HERE.parents[1] / "docs" / "bugs-found.md"
+MARKED = re.compile(r"(<!-- table of tests/real/run.py -->\n).*?(<!-- end of the table -->)", re.S)
 TITLES = ("library", "what", "truth", "verdict", "said", "right?", "seconds")
 
 
@@ -161,11 +166,20 @@ def counted(results: dict[str, Row]) -> str:
             f"False names: {sum(bool(each['false']) for _, each in how)}.")
 
 
+def table(chosen: list[Row], results: dict[str, Row]) -> str:
+    """The rows, and the figures under them."""
+    there = {row["name"]: results[row["name"]] for row in chosen if row["name"] in results}
+    return "\n".join(["| " + " | ".join(TITLES) + " |", "|" + " --- |" * len(TITLES),
+                      *(line(row, results.get(row["name"])) for row in chosen),
+                      "", counted(there)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="the rows whose name begins so")
     parser.add_argument("--table", action="store_true", help="print the last results again")
+    parser.add_argument("--docs", action="store_true", help="write it into docs/bugs-found.md")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
     parser.add_argument("--missing", action="store_true", help="only rows without a result")
     args, options = parser.parse_known_args()
@@ -187,11 +201,11 @@ def main() -> None:
             installed(library)
         with ThreadPoolExecutor(args.jobs) as pool:
             list(pool.map(do, chosen))
-    print("| " + " | ".join(TITLES) + " |\n|" + " --- |" * len(TITLES))
-    for row in chosen:
-        print(line(row, results.get(row["name"])))
-    print("\n" + counted({row["name"]: results[row["name"]] for row in chosen
-                          if row["name"] in results}))
+    text = table(chosen, results)
+    print(text)
+    if args.docs:
+        PAGE.write_text(MARKED.sub(lambda found: found[1] + text + "\n" + found[2],
+                                   PAGE.read_text()))
 
 
 if __name__ == "__main__":

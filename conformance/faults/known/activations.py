@@ -159,7 +159,7 @@ FAULTS: Faults = {
         "the slope of the leaky relu is another one in the derivative than in the function",
         "dz = np.where(z > 0, da, other * da)", "dz = np.where(z > 0, da, slope * da)",
         "programs that write the slope down twice",
-        Number("other", 0.1, slope_in_derivative, 1e-5, 1.0)),
+        Number("other", 0.2, slope_in_derivative, 1e-5, 1.0)),
     "sigmoid-derivative-of-error": wrong_lines(
         "the sigmoid's derivative is taken of the error that comes down, in place of the output",
         "dz = da * (1 - da)", "dz = da * a * (1 - a)", f"{QUESTION}: `dh2 * (1 - dh2)`",
