@@ -101,11 +101,11 @@ class _Pass:
         spec = self.network.loss
         forms, slopes = losses.FORMS[spec.kind]
         count = self.count(p)
-        loss = self.reduced(self.mix.form("loss", "", forms)(p, targets), spec, count)
-        fused = self.mix.form("fused", "", losses.FUSED.get(self.network.head, {"chain": None}))
+        loss = self.reduced(self.mix.form("loss", spec.kind, forms)(p, targets), spec, count)
+        fused = self.mix.form("fused", " + ".join(self.network.head), losses.FUSED.get(self.network.head, {"chain": None}))
         if fused is not None:
             tape.pop()
-        d = (fused or self.mix.form("loss'", "", slopes))(p, targets)
+        d = (fused or self.mix.form("loss'", spec.kind, slopes))(p, targets)
         d, left = self.mix.form("factor", "", losses.FACTORS)(d, spec.scale, count)
         for back in reversed(tape):
             d = back(d)
