@@ -37,7 +37,8 @@ from foreign_mistakes import KNOWN, Mistake, Part, all_of, planting  # noqa: E40
 from foreign_names import Told, borne_out, is_true, separable, showing, told  # noqa: E402
 from foreign_programs import STYLES, program  # noqa: E402
 
-EXAMPLES, AT_ONCE = 300, 12
+# no time limit that counts on a busy machine
+EXAMPLES, SECONDS, AT_ONCE = 300, 900, 12
 # the networks of a group are asked again and again
 tolerance._RECENT.most = 2000
 
@@ -73,7 +74,7 @@ def run(job: tuple[Mistake, str, int, int]) -> Seen:
     made, style, seed, stop_after = job
     start = time.perf_counter()
     try:
-        report = verify(program(style, planting(made)), seed=seed, examples=EXAMPLES, oracles=("torch",),
+        report = verify(program(style, planting(made)), seed=seed, examples=EXAMPLES, seconds=SECONDS, oracles=("torch",),
                         stop_after=stop_after)
     except Exception:
         return Seen(made, style, seed, "crashed", (), (), (), (), 0, 0, time.perf_counter() - start,
@@ -162,18 +163,24 @@ def first_separable(asked: tuple[Mistake, int, list[str]]) -> str | None:
     return next((style for style in styles if separable(made.parts, style)), None)
 
 
-def all_runs(groups: list, workers: int) -> list[Seen]:
+def all_runs(groups: list, options: argparse.Namespace) -> list[Seen]:
+    """Every group, in an order of no meaning, until the minutes are over: what was done by then counts."""
     done: list[Seen] = []
     total, start = sum(map(len, groups)), time.perf_counter()
-    with ProcessPoolExecutor(workers) as pool:
-        for future in as_completed([pool.submit(of_group, group) for group in groups]):
+    mixed = [groups[i] for i in np.random.default_rng(0).permutation(len(groups))]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        waiting = [pool.submit(of_group, group) for group in mixed]
+        for future in as_completed(waiting):
+            if future.cancelled():
+                continue
             done += future.result()
-            false = sum(bool(seen.false) for seen in done)
-            print(f"{len(done)} of {total} runs, {time.perf_counter() - start:.0f} s; false names in {false}",
-                  file=sys.stderr, flush=True)
-            for seen in future.result():
-                for line in complaints(seen):
-                    print("  " + line, file=sys.stderr, flush=True)
+            seconds = time.perf_counter() - start
+            print(f"{len(done)} of {total} runs, {seconds:.0f} s; false names in {sum(bool(seen.false) for seen in done)}",
+                  *(f"  {line}" for seen in future.result() for line in complaints(seen)),
+                  sep="\n", file=sys.stderr, flush=True)
+            if seconds > 60 * options.minutes:
+                for other in waiting:
+                    other.cancel()
     return done
 
 
@@ -212,7 +219,7 @@ def table(done: list[Seen]) -> None:
 def foreign(options: argparse.Namespace, seeds: range) -> None:
     every = filter(fitting, all_of(2 * options.count, options.generation))
     mistakes = [made for made in list(every)[:options.count] if wanted(made, options.only)]
-    done = all_runs(jobs_of(mistakes, seeds, options), options.jobs)
+    done = all_runs(jobs_of(mistakes, seeds, options), options)
     table(done)
     for kind in ("CRASH", "FALSE", "SILENT", "shows nowhere", "false besides"):
         lines = sorted(line for seen in done for line in complaints(seen) if line.startswith(kind))
@@ -256,7 +263,7 @@ def as_planted(seen: Seen) -> bool:
 
 def mixtures(options: argparse.Namespace, seeds: range) -> None:
     mistakes = [made for made in several(options.count, options.generation) if wanted(made, options.only)]
-    done = all_runs(jobs_of(mistakes, seeds, options), options.jobs)
+    done = all_runs(jobs_of(mistakes, seeds, options), options)
     right = Counter(seen.made.category for seen in done if as_planted(seen))
     for seen in done:
         if not as_planted(seen):
@@ -285,6 +292,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="those whose description has this in it")
     parser.add_argument("--stop-after", type=int, help="failing networks until a run stops (default 4; 16)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so many")
     options = parser.parse_args()
     options.count = options.count or (150 if options.mixtures else 300)
     options.stop_after = options.stop_after or (16 if options.mixtures else 4)
