@@ -264,3 +264,26 @@ def test_a_changed_argument_is_one_finding_though_all_numbers_are_wrong(change):
 def test_the_derivative_used_is_told_where_it_has_no_name(used, words):
     findings = found(program(["tanh"], derivative={"tanh": used}))
     assert words in findings[0].explanation
+
+
+# --- the forward before the gradient ------------------------------------------------------------------------------
+
+def exchanged(y, t):
+    """Outputs and targets exchanged in a squared error of logarithms: another loss, with its own gradient."""
+    return np.log(np.cosh(y - t)).sum() / len(y), np.tanh(y - t) / len(y)
+
+
+def test_another_loss_leads_where_the_gradient_is_its_own():
+    finding, *_ = found(program(["tanh"], loss=exchanged))
+    assert finding.headline.startswith("the loss is another one: ")
+    assert "the gradient is that of the loss reported" in finding.headline
+
+
+def quarter(y, t):
+    return 2 * ((y - t)**2).sum(), y - t
+
+
+def test_a_gradient_that_does_not_belong_to_its_loss_has_no_state():
+    """On zero inputs the right answers to two questions are equal, and the same wrong one to both says nothing."""
+    findings = found(program(["sigmoid", "relu"], loss=quarter))
+    assert [finding.property for finding in findings] == ["reference"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from .witnessed import Counts, Witnessed
 from .words import describe
 
 REDUCE_SECONDS = 5.0
+SEARCH_SECONDS = 30.0
 OTHERS = 8
 ORDER = ("contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity")
 CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
@@ -61,12 +63,19 @@ class Finder:
         self.looking = Looking(judge)
         self.loss_was_said = False
         self.known: Faults = {}
+        self.deadline = time.monotonic() + SEARCH_SECONDS
         self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
         valid = exact.certified if exact_only else None
-        return reduce(case, fails, self.judge.claims, REDUCE_SECONDS, valid)
+        left = max(0.5, self.deadline - time.monotonic())
+        return reduce(case, fails, self.judge.claims, min(REDUCE_SECONDS, left), valid)
+
+    @property
+    def late(self) -> bool:
+        """Whether the search has taken so long that no other way is tried; subjects may be slow."""
+        return time.monotonic() > self.deadline
 
     def build(self, name: str, case: Case, lines: Sequence[str],
               worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,

@@ -63,7 +63,7 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     every = sorted((failure for failures in groups.values() for failure in failures),
                    key=lambda failure: (-len(failure.kind.split(",")), telling(failure)))
     left, drafts = every, list[Draft]()
-    while left and len(drafts) < MOST:
+    while left and len(drafts) < MOST and not (drafts and finder.late):
         new = likeliest(finder, left, known_in(drafts))
         drafts += new
         left = unexplained(finder, left, new, known_in(drafts))
@@ -106,11 +106,13 @@ def likeliest(finder: Finder, failures: list[Failure], known: Faults) -> list[Dr
     if first.named:
         return [first]
     for kind in sorted(kinds[1:], key=lambda kind: len(kind.split(",")))[:GROUPS]:
+        if finder.late:
+            return [first]
         other = drafted(finder, [f for f in failures if f.kind == kind], known)
         if other.named:
             return [other]
-    less = drafted(finder, failures, known, whatever=True)
-    return [less] if less.named else in_two(finder, first, known)
+    less = first if finder.late else drafted(finder, failures, known, whatever=True)
+    return [less] if less.named or finder.late else in_two(finder, first, known)
 
 
 def drafted(finder: Finder, failures: list[Failure], known: Faults,
@@ -237,8 +239,10 @@ def built(finder: Finder, draft: Draft) -> Finding:
     right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
     finder.loss_was_said |= looking.loss_wrong(case) is not None
     lost, zero = looking.loses_digits(failures), looking.zero(case, wrong)
-    lines = [headline(wrong, size, lost), sides(wrong, right, zero), numbers(worst),
-             *about_loss(looking.losses(case), finder.wrong_loss),
+    losses = looking.losses(case)
+    another = "" if draft.named or lost else another_loss(finder, case, losses, failures)
+    lines = [another, headline(wrong, size, lost), sides(wrong, right, zero), numbers(worst),
+             *([] if another else about_loss(losses, finder.wrong_loss)),
              draft.first.message if draft.first.loses_digits else "", *only_in(finder, failures),
              *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
     direct = draft.first.property in ("reference", "exact_integers")
@@ -270,6 +274,19 @@ def headline(wrong: list[str], size: Size, lost: bool = False) -> str:
     return f"{whose} is {size.equals} times {what}{here(size.equals, size.ratio)}"
 
 
+def another_loss(finder: Finder, case: Case, losses: Losses | None,
+                 failures: list[Failure]) -> str:
+    """Said first where the loss is wrong wherever the gradient is: the forward is another one."""
+    if losses is None or losses.wrong is None or losses.both is not None:
+        return ""
+    if not all(finder.looking.loss_wrong(failure.case) for failure in failures):
+        return ""
+    own = finder.looking.own_ratio(case)
+    kept = own is not None and abs(own - 1) <= 1e-6
+    return (f"the loss is another one: {losses.wrong.got:.9g}, where the declared one is "
+            f"{losses.wrong.wanted:.9g}{'; the gradient is that of the loss reported' * kept}")
+
+
 def about_loss(losses: Losses | None, elsewhere: bool) -> list[str]:
     """The row of the table of two losses in words; elsewhere: the loss is wrong on some network."""
     if losses is None:
@@ -294,6 +311,6 @@ def only_in(finder: Finder, failures: list[Failure]) -> list[str]:
 
 
 def besides(symptoms: list[Symptom], size: Size) -> list[Symptom]:
-    """The symptoms, less a ratio that the headline has told."""
-    told = bool(size.equals)
+    """The symptoms, less a ratio that the headline has told, or that is 1 but for some digits."""
+    told = bool(size.equals) or (size.ratio is not None and abs(size.ratio - 1) < 1e-6)
     return [symptom for symptom in symptoms if not (told and symptom.kind is Kind.RATIOS)]

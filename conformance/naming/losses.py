@@ -32,9 +32,10 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     name = named(pairs) if pairs else ""
     name = name if worst.wanted and (name in RATIOS or len(pairs) > 1) else ""
     k = worst.got / worst.wanted if worst.wanted else None
+    told = bool(name and k) and abs((k or 0.0) - 1) > 1e-6
     lines = [
-        f"the loss reported is {name} times the declared one{here(name, k)}" if name and k else "",
-        f"the loss reported is {worst.got:.9g}, the declared one {worst.wanted:.9g}",
+        f"the loss reported is {name} times the declared one{here(name, k or 0.0)}" if told else "",
+        f"the loss reported is {worst.got:.12g}, the declared one {worst.wanted:.12g}",
         "the gradient is right" if right and not finder.known else
         "the gradient is right but for what is said of it" if right else
         "the gradient is not right here either",

@@ -44,12 +44,17 @@ def judge_last(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 
 
 def judge_between(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
-    """The same answer again, and in between not the first one once more, where that is wrong."""
+    """The same answer again, and in between not the first one once more, where that is wrong.
+
+    Where both questions have one true answer, the same answer twice says nothing.
+    """
     yield from judge_last(r, places)
-    between, true = r[-2], spread(r[-2].case).truth.gradients
-    if right(r[0]) and all(np.array_equal(kept.value, first.value)
-                           for _, kept, first in every(between, r[0])):
-        yield from ((name, kept, true[name]) for name, kept in between.gradients.items())
+    between, first = r[-2], r[0]
+    true, before = (spread(each.case).truth.gradients for each in (between, first))
+    if right(first) and all(np.array_equal(kept.value, other.value)
+                            for _, kept, other in every(between, first)):
+        yield from ((name, kept, true[name]) for name, kept in between.gradients.items()
+                    if (np.abs(true[name] - before[name]) > kept.tolerance).any())
 
 
 def right(reply: Reply) -> bool:
