@@ -58,6 +58,11 @@ def binary_cross_entropy(p: Array, t: Array) -> Array:
     return -(t * np.log(p) + (1.0 - t) * np.log(1.0 - p))
 
 
+def _binary_gradient_by_square(p: Array, t: Array) -> Array:
+    """(p - t) / (p - p²) in two parts: a square near 1 takes the digits of 1 - p with it."""
+    return (1.0 - t) * p / (p - p * p) - t * (1.0 - p) / (p - p * p)
+
+
 def sigmoid_cross_entropy(z: Array, t: Array) -> Array:
     """The same of p = sigmoid(z), from the logits: softplus(z) - t z."""
     return softplus(z) - t * z
@@ -86,7 +91,9 @@ LOSSES: dict[str, Loss] = {
         softmax_cross_entropy, softmax_cross_entropy_gradient, "example", CLASSES,
         variants=(Loss(_cross_entropy_by_lse, _gradient_by_lse, "example", CLASSES),)),
     "binary_cross_entropy": Loss(binary_cross_entropy, lambda p, t: (1.0 - t) / (1.0 - p) - t / p,
-                                 "element", BINARY, UNIT),
+                                 "element", BINARY, UNIT,
+                                 variants=(Loss(binary_cross_entropy, _binary_gradient_by_square,
+                                                "element", BINARY, UNIT),)),
     "sigmoid_cross_entropy": Loss(
         sigmoid_cross_entropy, lambda z, t: sigmoid(z) - t, "element", BINARY,
         variants=(Loss(_sigmoid_cross_entropy_by_parts, lambda z, t: sigmoid_by_tanh(z) - t,

@@ -165,6 +165,21 @@ def test_a_softmax_by_lse_and_its_jacobian_as_differences(dtype):
 
 
 @BOTH
+def test_a_binary_loss_by_p_less_its_square(dtype):
+    """(p - t) / (p - p²) of a softmax: near 1 a square takes the digits of 1 - p, which -1 / p never had."""
+    network = Network((1,), (LayerSpec("dense", {"units": 2, "bias": True}),
+                             LayerSpec("activation", {"function": "softmax"})), LossSpec("binary_cross_entropy", "sum", 1.0))
+    for z in (7.3, 8.1, 9.2):
+        w, b, x, t = (np.array(a, dtype) for a in ([[z, 0.0]], [0.0, 0.0], [[1.0]], [[1.0, 0.0]]))
+        case = Case(network, {"0.weight": w, "0.bias": b}, x, t, dtype)
+        y = np.exp(w - w.max()) / np.exp(w - w.max()).sum()
+        dy = (y - t) / (y - y * y)
+        dz = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+        answer = Answer(evaluate(case).loss, {"0.weight": dz, "0.bias": dz[0]})
+        assert judged(case, answer) == ({"passed": 1}, {"passed": 1})
+
+
+@BOTH
 @pytest.mark.parametrize("z", [50.0, 700.0, 1e4])
 def test_the_slope_of_softplus_from_its_value(z, dtype):
     """exp(z - softplus(z)), where softplus is right to a few roundings of a large z."""
