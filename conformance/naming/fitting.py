@@ -55,8 +55,10 @@ def refined(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed
     Only by networks where the mistake accounts for nearly all: something else may be wrong in the
     others.
     """
+    if fault.number is None or fault.value is None:
+        return fault
     more = [case for case in failing if isinstance(case.subject, Answer) and nearly(fault, case)]
-    if fault.number is None or fault.value is None or not more:
+    if not more:
         return fault
 
     def residuals(value: float) -> Any:

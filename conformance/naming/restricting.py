@@ -64,7 +64,9 @@ def candidates(near: Sequence[Witnessed], failing: Sequence[Witnessed], fault: F
     """The restricted mistakes that change what the subject has wrong, their numbers put in."""
     for one in variants_of(fault, features):
         if near[0].shows(one) and near[0].changed(one) == set(near[0].wrong):
-            yield refined(fitted(one, near), near, failing)
+            told = fitted(one, near)
+            if all(seen.agrees(told) for seen in near):
+                yield refined(told, near, failing)
 
 
 def borne_out(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed],
