@@ -126,7 +126,9 @@ def _by_slopes(case: Case, answer: Answer, solved: ByPlace,
                  for k, g in answer.gradients.items())
         return Exactness("failed", "", tuple(d for d in found if d), solved)
     for kind, (value, *_) in solved.by_kind.items():
-        slopes[kind] = slopes.get(kind, {value}) & {value}
+        known = slopes.get(kind, set(SLOPES[kind]))
+        undecided = len(known) > 1  # no network yet told the slope
+        slopes[kind] = {value} if undecided else known & {value}
     return Exactness("passed")
 
 

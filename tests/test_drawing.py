@@ -350,7 +350,9 @@ def test_a_network_that_is_not_valid_is_not_counted_as_judged(monkeypatch):
 
     def with_one_too_large(claims, plan):
         for i, case in enumerate(ordinary(claims, plan)):
-            yield case.but(inputs=case.inputs * 1e200) if i == 3 else case
+            ones = {name: np.ones_like(value) for name, value in case.parameters.items()}
+            large = case.but(inputs=np.full_like(case.inputs, 1e200), parameters=ones)
+            yield large if i == 3 else case
 
     monkeypatch.setattr(loop, "drawn_cases", with_one_too_large)
     claims = replace(RELU, heads=(SUM,), dtypes=("float64",))
