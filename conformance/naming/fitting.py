@@ -43,9 +43,21 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
     answered = [case for case in seen if isinstance(case.subject, Answer)]
     if fault.number is None or fault.value is not None or not answered:
         return fault
+    if not reaches(fault, fault.number, answered[-1]):
+        return fault
     with np.errstate(all="ignore"):  # a step may go far
         value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
+
+
+def reaches(fault: Fault, number: Number, seen: Witnessed) -> bool:
+    """Whether the mistake changes every gradient that is wrong here, with one number or another.
+
+    Where it does not, no number makes it the subject's, and none need be looked for.
+    """
+    values = (number.usual, number.least, number.most)
+    changed = set[str]().union(*(seen.changed(with_value(fault, value)) for value in values))
+    return seen.off <= changed
 
 
 @unwarned

@@ -203,6 +203,15 @@ class Witnessed:
         return {name for name, g in wrong.gradients.items()
                 if name in base.gradients and not self.alike(name, g, base.gradients[name])}
 
+    @property
+    def off(self) -> set[str]:
+        """The subject's gradients that are not those of the base, none without an answer."""
+        base = self.base
+        if not isinstance(base, Answer) or not self.answered:
+            return set()
+        return {name for name, g in self.answer.gradients.items()
+                if name in base.gradients and not self.alike(name, g, base.gradients[name])}
+
     def alike(self, name: str, one: Any, other: Any) -> bool:
         """Whether two gradients of one name are the same here."""
         tail = TAIL * largest(self.truth.values())
