@@ -488,6 +488,13 @@ def derivative_constant(net, right, layer, z, y):
 
 
 @wrong("slope")
+def derivative_of_clipped_output(net, right, layer, z, y):
+    """FANN's ends."""
+    ends = {"sigmoid": (0.01, 0.99), "tanh": (-0.98, 0.98)}
+    return right(layer, z, y.clip(*ends[layer.function]) if layer.function in ends else y)
+
+
+@wrong("slope")
 def derivative_of_sigmoid_for_tanh(net, right, layer, z, y):
     return y * (1 - y) if layer.function == "tanh" else right(layer, z, y)
 
@@ -708,6 +715,17 @@ def log_of_sigmoid(net, right, p, t):
     return np.where(t > 0, -t * np.log(q), 0 * t) + np.where(t < 1, (t - 1) * np.log(1 - q), 0 * t)
 
 
+@wrong("example_error")
+def output_derivative_twice(net, right, p, t):
+    if net.kind in ("cross_entropy", "binary_cross_entropy"):
+        return p - t
+    if net.kind == "softmax_cross_entropy":
+        return net.jacobian(net.softmax(p)) @ right(p, t)
+    if net.kind == "sigmoid_cross_entropy":
+        return (1 - sigmoid(p)) * sigmoid(p) * right(p, t)
+    return right(p, t)
+
+
 @wrong("read_targets")
 def label_smoothing(net, right, targets):
     right(targets)
@@ -755,6 +773,22 @@ def another_loss(net, right, question, others):
         return other
 
     net.example_loss, net.example_error = of(type(net).example_loss), of(type(net).example_error)
+    return right(*question)
+
+
+@wrong("backprop")
+def outputs_and_targets_exchanged(net, right, *question):
+    loss, error = type(net).example_loss, type(net).example_error
+
+    def logs(t):
+        return np.log(1e-8 + t), np.log(1e-8 + (1 - t))
+
+    def cost(p, t):
+        return -(p * logs(t)[0] + (1 - p) * logs(t)[1])
+
+    net.example_loss = lambda p, t: cost(p, t) if net.kind == "binary_cross_entropy" else loss(net, p, t)
+    net.example_error = lambda p, t: (logs(t)[1] - logs(t)[0] if net.kind == "binary_cross_entropy"
+                                      else error(net, p, t))
     return right(*question)
 
 
@@ -864,6 +898,19 @@ def delta_clipped(net, right, layer, n):
     return right(layer, n).clip(-1, 1)
 
 
+def shortened(g, most):
+    norm = np.linalg.norm(g)
+    return g if norm <= most else g / norm * g.dtype.type(most)
+
+
+@wrong("delta")
+def delta_clipped_by_norm(net, right, layer, n):
+    """The errors of the whole batch: those of the outputs, and then those of the sums."""
+    if n == 0:
+        layer.error[:] = shortened(layer.error, 0.7)
+    return column(shortened(np.hstack([right(layer, m) for m in range(net.batch)]), 0.7), n)
+
+
 @wrong("answer")
 def gradient_clipped(net, right):
     return {name: gradient.clip(-1, 1) for name, gradient in right().items()}
@@ -871,11 +918,7 @@ def gradient_clipped(net, right):
 
 @wrong("answer")
 def gradient_clipped_by_norm(net, right):
-    def short(g):
-        norm = np.linalg.norm(g)
-        return g if norm <= 0.8 else g / norm * g.dtype.type(0.8)
-
-    return {name: short(gradient) for name, gradient in right().items()}
+    return {name: shortened(gradient, 0.8) for name, gradient in right().items()}
 
 
 @wrong("answer")

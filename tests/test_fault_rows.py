@@ -117,8 +117,10 @@ def test_the_printed_bias_lines(name):
 
 
 # the printed line is the sigmoid's, or gelu's: these are in its comment
-OTHER_LINES = {("tanh", "derivative-of-preactivation"),
+OTHER_LINES = {("tanh", "derivative-of-preactivation"), ("tanh", "derivative-of-clipped-output"),
                ("gelu_tanh", "gelu-derivative-of-other-form")}
+# it shows where units saturate
+LARGER = {"derivative-of-clipped-output": 4.0}
 
 
 def cases_of(name):
@@ -132,7 +134,8 @@ def cases_of(name):
         head = Head(function if last else "identity", "inner_product")
         network = chain(sizes, [True] * (len(sizes) - 1), [activation(function)] * (not last), head)
         if len(network.layers) > 1:
-            yield function, row, build(network, 4, "real", Style(), 7)
+            case = build(network, 4, "real", Style(), 7)
+            yield function, row, case.but(inputs=LARGER.get(name, 1.0) * case.inputs)
 
 
 @pytest.mark.parametrize("name", ACTIVATION_FAULTS)

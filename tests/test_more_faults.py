@@ -38,7 +38,8 @@ NEW = ("bias-max-over-batch", "bias-times-factor", "derivative-is-the-function",
        "loss-reported-is-squared-error", "loss-reported-is-absolute-error", "gradient-times-factor",
        "gradient-clipped-by-norm", "gradient-clipped-by-global-norm", "sigmoid-sign-lost", "sigmoid-overflow",
        "tanh-overflow", "softplus-overflow", "sigmoid-from-table", "activation-of-straight-lines",
-       "leaky-slope-of-another")
+       "leaky-slope-of-another", "derivative-of-clipped-output", "output-derivative-twice",
+       "outputs-and-targets-exchanged", "delta-clipped-by-norm")
 
 
 @cache

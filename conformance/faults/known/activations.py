@@ -85,6 +85,20 @@ def slope_in_derivative(other: float) -> Make:
     return derivative({"leaky_relu": sloped(lambda slope: other)})
 
 
+def of_clipped_output(clip: float) -> Make:
+    """sigmoid' and tanh' of an output that is kept off both ends of its range.
+
+    By a share of that range: a sigmoid is in [clip, 1 - clip], tanh in [2 clip - 1, 1 - 2 clip].
+    """
+    return derivative({"sigmoid": at_least("sigmoid", clip * (1.0 - clip)),
+                       "tanh": at_least("tanh", 4.0 * clip * (1.0 - clip))})
+
+
+def at_least(name: str, least: float) -> Backward:
+    df: Any = ACTIVATIONS[name].df
+    return lambda x, y, dy: dy * np.maximum(df(x, y), least)
+
+
 def constant(value: float) -> Make:
     """The same derivative everywhere."""
     return derivative(dict.fromkeys(CURVED, lambda x, y, dy, **options: value * dy))
@@ -194,6 +208,13 @@ FAULTS: Faults = {
         "the error is handed down through softmax as it comes, as if the loss were folded in",
         "dz = da", JACOBIAN, "libnd4j#440, neuroph#37",
         {"softmax": handed_down}),
+    "derivative-of-clipped-output": core.numbered(
+        "activation",
+        "the derivative is taken of an output that is kept off the ends of its range, so that "
+        "saturated units hand down more than they should",
+        "a = a.clip(clip, 1 - clip); dz = da * a * (1 - a)  # tanh: a.clip(2 * clip - 1, 1 - 2 * "
+        "clip)", "dz = da * a * (1 - a)", "FANN",
+        Number("clip", 0.01, of_clipped_output, 1e-12, 0.3)),
     "derivative-constant": core.numbered(
         "activation",
         "the derivative of the activation is a constant, whatever the unit's value",

@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 
 from ...reference import Answer, Case, Pass, Tables
-from ...reference.kinds import Array, Step, rows
+from ...reference.kinds import Array, Rule, Step, rows
 from .. import core
 from ..core import Fault, Faults, Make, Number
 from ..ways import (
     Line,
+    Wrong,
     answered,
     at_sites,
     at_some,
@@ -51,6 +52,16 @@ def clipped(g: Array, threshold: float) -> Array:
 def clipping_errors(threshold: float) -> Make:
     """No error exceeds the threshold at any site."""
     return passing(lambda case, s: s._replace(delta=clipped(s.delta, threshold)), "dW", "db", "dx")
+
+
+def clipping_error_norms(threshold: float) -> Make:
+    """No error has a larger norm than the threshold where it comes to a layer, over the batch."""
+    def rule(right: Rule) -> Rule:
+        return right._replace(backward=lambda p, saved, dy: right.backward(
+            p, saved, dy * scaled_down(dy, threshold)))
+
+    return Wrong(lambda tables: tables._replace(
+        layers={kind: rule(right) for kind, right in tables.layers.items()}))
 
 
 def clipping_gradients(threshold: float) -> Make:
@@ -204,6 +215,11 @@ FAULTS: Faults = {
         "a layer where one exceeds the threshold",
         "delta = delta.clip(-threshold, threshold)", "delta stays as it is", "FANN",
         clip(clipping_errors)),
+    "delta-clipped-by-norm": numbered(
+        "the gradients are right while the errors are small, and too small in the whole network "
+        "below a layer where the error of the batch has a norm above the threshold",
+        "delta *= min(1, threshold / np.linalg.norm(delta))", "delta stays as it is",
+        "neuralnetlib", clip(clipping_error_norms)),
     "gradient-clipped": numbered(
         "no entry of any gradient exceeds a threshold, so that the direction of the gradient "
         "changes silently",
