@@ -31,7 +31,7 @@ from ..reference import Case
 from ..reference.checks import one_of
 from ..reference.network import REDUCTIONS
 
-NETWORKS, SEEDS, LONGEST, SHARE = 40, 10, 300, 300
+NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 
 
 def claims() -> Claims:
