@@ -70,7 +70,7 @@ def test_an_old_record_is_not_taken_for_this_run(tmp_path):
 
 @posix
 def test_expected_failures_leave_the_verdict_as_it_is(tmp_path):
-    (tmp_path / "known.txt").write_text("reference:bias:unknown  on purpose  https://example.org/1\n")
+    (tmp_path / "known.txt").write_text("reference:bias:bias-times-factor  on purpose  https://example.org/1\n")
     done = verified(tmp_path, "2", "--examples 40 --oracles torch --expected known.txt")
     assert (done.returncode, (tmp_path / "output").read_text()) == (0, "verdict=does_not_conform\n")
 

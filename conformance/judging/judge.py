@@ -20,7 +20,7 @@ from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
 from ..properties.identities import PROPERTIES, Question, Reply
 from ..properties.identity import bare
-from ..properties.membership import kept
+from ..properties.membership import covers, kept
 from ..properties.strategies import cases, in_dtype
 from ..properties.subtraction import carried
 from ..properties.tolerance import Spread, spread
@@ -108,8 +108,13 @@ class Judge:
         return reply
 
     def smoked(self, attempts: Iterable[Attempt]) -> None:
-        """Judge what was asked in the smoke like all else; a wrong answer is asked for again."""
+        """Judge what was asked in the smoke like all else; a wrong answer is asked for again.
+
+        But for networks that are smaller than any that is claimed.
+        """
         for case, s, answer, error in attempts:
+            if not covers(self.claims, case):
+                continue
             if error is not None:
                 self.refused(case, error)
             elif answer is not None and valid(s):

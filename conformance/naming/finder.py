@@ -73,6 +73,11 @@ class Finder:
         return reduce(case, fails, self.judge.claims, min(REDUCE_SECONDS, left), valid)
 
     @property
+    def others(self) -> list[Case]:
+        """Further networks of the claims, drawn for no reason."""
+        return self.judge.others
+
+    @property
     def late(self) -> bool:
         """Whether the search has taken so long that no other way is tried; subjects may be slow."""
         return time.monotonic() > self.deadline
@@ -163,7 +168,7 @@ class Finder:
         rows = {name: fault for name, fault in faults.items() if name not in known}
         for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
             view = partial(self.witnessed, known=known.values(), counts=counts)
-            others = [case for case in self.judge.others if case.dtype == asked[0].dtype
+            others = [case for case in self.others if case.dtype == asked[0].dtype
                       and (where is None or where.holds(Traits(case)))]
             near = [case for case in variations(asked[0])
                     if where is None or where.holds(Traits(case))]

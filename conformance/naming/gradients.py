@@ -167,7 +167,7 @@ def something_else(finder: Finder, failures: list[Failure],
 
 def borne_out(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draft]:
     """The drafts, each name that a network speaks against taken back."""
-    cases = [failure.case for failure in every] + finder.judge.others
+    cases = [failure.case for failure in every] + finder.others
     while known := known_in(drafts):
         dtypes = {draft.case.dtype for draft in drafts}
         seen = [finder.witnessed(case, known.values()) for case in cases if case.dtype in dtypes]

@@ -57,6 +57,10 @@ RATIOS: dict[str, Ratio] = {
 }
 
 
+# How near a ratio is that was told apart from its neighbours (`tells_ratios`).
+NEAR = {"float64": 1e-6, "float32": 1e-3}
+
+
 def factor(got: Any, true: Any) -> float | None:
     """The k for which k times the truth is nearest, in least squares; None where there is none."""
     size = np.abs(true).max(initial=0.0)
@@ -97,7 +101,8 @@ def tells_ratios(reply: Reply, truth: Answer, name: str) -> bool:
 def named(pairs: Sequence[tuple[Case, float]]) -> str:
     """What a ratio seen on these cases equals: "n_outputs", or the number; else ""."""
     for name, row in RATIOS.items():
-        if all(np.isfinite(k) and abs(k - row.of(case)) <= 1e-6 * abs(k) for case, k in pairs):
+        if all(np.isfinite(k) and abs(k - row.of(case)) <= NEAR[case.dtype] * abs(k)
+               for case, k in pairs):
             return name
     middle = float(np.median([k for _, k in pairs]))
     room = min(1e-4 * abs(middle), 0.05 * (abs(abs(middle) - 1) or 1.0))

@@ -132,6 +132,11 @@ class Asked(Finder):
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         return case
 
+    @property
+    def others(self) -> list[Case]:
+        """None of a subject that claims nothing: it may do what this case is, and no more."""
+        return [] if self.judge.subject.claims.explored else self.judge.others
+
 
 def replay(case: Case, subject: Subject) -> Replay:
     """Ask one subject one case, several times and with another between.
