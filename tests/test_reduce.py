@@ -85,17 +85,17 @@ def everywhere(case, g):
 
 def reduced(case, fails, claims=SMOOTH, **options):
     """The reduced case, checked for everything that must hold of any."""
-    accepted = []
+    accepted, asked = [], []
 
     def noted(candidate):
+        asked.append(candidate)
         if not fails(candidate):
             return False
         accepted.append(size(candidate))
         return True
 
-    start = time.process_time()
     result = reduce(case, noted, claims, **options)
-    assert time.process_time() - start < 2.5
+    assert len(asked) < 1500
     assert all(later < earlier for earlier, later in pairwise(accepted)), "each accepted case is smaller"
     assert fails(result)
     assert size(result) == accepted[-1]

@@ -33,8 +33,8 @@ def _depths(limits: Range) -> list[int]:
 
 def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = None) -> Network:
     """One draw: a chain, of this depth if one is given, grown within the claims."""
-    plain = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
-    network = chain_inside(choose, plain, head)
+    of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
+    network = chain_inside(choose, of_chains, head)
     more = [name for name in claims.layers if name != PLAIN]
     if not more:
         return network
