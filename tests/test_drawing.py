@@ -203,7 +203,7 @@ class OnCall:
         return times(evaluate(case), self.calls == self.number, 2.0)
 
 
-@pytest.mark.parametrize("number", (1, 3, 4, 7))
+@pytest.mark.parametrize("number", [1, 3, 4, 7])
 def test_a_lie_on_one_call_alone_is_caught(number):
     claims = Claims(hidden=("tanh",), heads=(Head("identity", "squared_error"),))
     report = run(Subject("lies once", claims, OnCall(number)), Plan(examples=20, oracles=()), Recorder())
