@@ -350,7 +350,7 @@ def test_claims_are_listed(capsys):
     ("hidden=['logistic']", "'logistic' is called 'sigmoid' here"),
 ])
 def test_what_cannot_be_is_one_line_by_name(claims, said, tmp_path, capsys):
-    file = tmp_path / "mine.py"
+    file = tmp_path / "claiming.py"
     file.write_text("from backproof import Head, implementation\n\n"
                     f"@implementation({claims})\ndef backprop(*_):\n    pass\n")
     assert cli.main(["verify", f"{file}:backprop"]) == 2
