@@ -10,6 +10,7 @@ from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK, Spread, spread
 from ..reference import TABLES, Answer, Case, Engine
+from .behaviour import largest
 from .core import Fault
 
 # Right programs differ in how they underflow: beside the largest gradient, 1e-290 is 0.
@@ -61,7 +62,7 @@ def differs(answer: Answer, s: Spread) -> bool:
     truth = s.truth.gradients
     if answer.gradients.keys() - truth.keys():
         return True
-    tail = TAIL * max((np.abs(g).max(initial=0.0) for g in truth.values()), default=0.0)
+    tail = TAIL * largest(truth.values())
     return beyond(answer.loss, s.truth.loss, SLACK * s.loss) or any(
         beyond(g, truth[name], np.maximum(SLACK * s.gradients[name], tail))
         for name, g in answer.gradients.items())

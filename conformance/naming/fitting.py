@@ -45,8 +45,7 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
         return fault
     if not reaches(fault, fault.number, answered[-1]):
         return fault
-    with np.errstate(all="ignore"):  # a step may go far
-        value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
+    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..faults.behaviour import largest
 from ..judging.judge import Judge
 from ..judging.tally import Failure
 from ..properties import own_loss
@@ -56,16 +57,16 @@ class Losses(NamedTuple):
     both: float | None = None
 
 
-def _rounded(mine: Measured, true: Any, bound: Any, largest: float) -> bool:
+def _rounded(mine: Measured, true: Any, bound: Any, whole: float) -> bool:
     """Whether an error is below what rounding may make, and that is little; or very small.
 
-    `largest`: the largest entry of all gradients of the network.
+    `whole`: the largest entry of all gradients of the network.
     """
     error, _ = apart(mine, true)
     worst, may = float(np.max(error)), BOUNDS * float(np.max(bound))
-    tail = UNIT["float64"] ** 2 * largest
+    tail = UNIT["float64"] ** 2 * whole
     size = float(np.abs(true).max(initial=0.0))
-    return worst <= tail or worst <= DIGITS * size or worst <= may <= LITTLE * largest
+    return worst <= tail or worst <= DIGITS * size or worst <= may <= LITTLE * whole
 
 
 class Looking:
@@ -121,8 +122,8 @@ class Looking:
         if got is None or not wrong:
             return False
         (reply, truth), bound = got, bounds(case).gradients
-        largest = max(np.abs(g).max(initial=0.0) for g in truth.gradients.values())
-        return all(_rounded(reply[name], truth.gradients[name], bound[name], largest)
+        size = largest(truth.gradients.values())
+        return all(_rounded(reply[name], truth.gradients[name], bound[name], size)
                    for name in (d.parameter for d in wrong))
 
     def loss_wrong(self, case: Case) -> Disagreement | None:

@@ -169,8 +169,8 @@ def borne_out(fault: Fault, others: Sequence[Witnessed]) -> bool:
 def best(found: Faults, wrong: Sequence[Witnessed]) -> Faults:
     """Those that do what the subject does on the most networks."""
     score = {name: sum(seen.agrees(fault) for seen in wrong) for name, fault in found.items()}
-    most = max(score.values(), default=0)
-    return {name: fault for name, fault in found.items() if score[name] == most}
+    highest = max(score.values(), default=0)
+    return {name: fault for name, fault in found.items() if score[name] == highest}
 
 
 def told_apart(found: Faults, others: Iterable[Witnessed]) -> Faults:
@@ -211,7 +211,6 @@ def pair(view: View, evidence: Evidence) -> Faults:
     One of them alone gives a wrong gradient of the reduced network: the one that nothing else
     touches. Together they must give all of it, there and on every other network.
     """
-    near = evidence.near
     near, faults = evidence.near, evidence.faults
     parts = {name: fault for name, fault in faults.items()
              if all(seen.given_by(fault) for seen in near)}
@@ -248,4 +247,5 @@ def contradicts(seen: Witnessed, fault: Fault, names: Iterable[str]) -> bool:
     plain = seen.beside(())
     if not seen.telling or explained(seen, names) or not plain.shows(fault):
         return False
-    return not plain.changed(fault) <= plain.given_by(fault) or not plain.changed(fault)
+    changed = plain.changed(fault)
+    return not changed or not changed <= plain.given_by(fault)

@@ -13,8 +13,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from ..faults.behaviour import largest
 from ..properties.membership import hidden_activations, output_activation
 from ..properties.structures import structures_of
 from ..reference import Case, Trace, forward
@@ -79,10 +78,6 @@ class Trait(NamedTuple):
 
     kind: Kind
     of: Callable[[Seen], Any]
-
-
-def largest(arrays: list[Any]) -> float:
-    return max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
 
 
 def repeated(rows: Any) -> bool:
