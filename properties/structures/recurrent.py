@@ -215,8 +215,8 @@ def remembering(case: Case, name: str, spec: LayerSpec, rng: Any) -> Case:
 def orthogonal(case: Case, name: str, rng: Any) -> Case:
     if name not in case.parameters:
         return case
-    Q, _ = np.linalg.qr(rng.standard_normal(case.parameters[name].shape))
-    return case.but(parameters={name: Q})
+    turned, _ = np.linalg.qr(rng.standard_normal(case.parameters[name].shape))
+    return case.but(parameters={name: turned})
 
 
 SAYS = {"rnn": "simple recurrent layers (Elman)", "lstm": "long short-term memory",
