@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..properties.claims import Claims, activation
-from ..properties.structures import STRUCTURES, structures_of
+from ..properties.structures import STRUCTURES, allowed, structures_of
 from ..reference import ACTIVATIONS, LOSSES, Case
 from ..reference.arrays import DTYPES
 

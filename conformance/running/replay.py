@@ -32,7 +32,7 @@ from ..properties.catalogue import state_probes
 from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
 from ..properties.membership import hidden_activations
-from ..properties.structures import PLAIN, structures_of
+from ..properties.structures import PLAIN, allowed, structures_of
 from ..properties.tolerance import spread
 from ..record.notes import NoteKind
 from ..record.reading import NAME, no_constant, regular
