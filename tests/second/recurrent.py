@@ -335,8 +335,9 @@ PLANTED = {
     ("lstm-output-peephole-of-old-cell", "lstm"): (LSTM, "(C if gate == \"o\" else C_prev)", "C_prev"),
     ("lstm-peepholes-not-handed-down", "lstm"): (LSTM, "P = {k: m.get(\"p\" + k, 0)", "P = {k: 0"),
     ("lstm-gates-exchanged", "lstm"): (
-        LSTM, "        hx, dhx =", "        if 'i' in dz:\n            dz['i'], dz['f'] = dz['f'], dz['i']\n"
-        "        hx, dhx ="),
+        LSTM, ("        for gate in dz:\n            grads[\"W", "        for gate in dz:\n            if \"p"),
+        ("        own, dz = dz, {**dz, 'i': dz['f'], 'f': dz['i']} if 'i' in dz else dz\n"
+         "        for gate in dz:\n            grads[\"W", "        dz = own\n        for gate in dz:\n            if \"p")),
     ("lstm-bias-of-another-gate", "lstm"): (
         LSTM, "] += dz[gate]\n", "] += dz['i' if gate == 'f' and 'i' in dz else gate]\n"),
     ("lstm-coupled-gate-by-one-path", "lstm"): (LSTM, "df = df - di", "pass"),
@@ -356,7 +357,7 @@ PLANTED = {
 def edited(method, right, wrong):
     """The method with another text in it."""
     text = textwrap.dedent(inspect.getsource(getattr(Net, method)))
-    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong))):
+    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong)), strict=True):
         body = textwrap.indent(text, "    ")
         assert old in body, (method, old)
         text = textwrap.dedent(body.replace(old, new))
