@@ -162,14 +162,14 @@ class Scope:
         return self.tables.layers[self.spec.kind]
 
     def owner(self, local: str) -> tuple[str, bool]:
-        """The global name of a parameter, and whether this layer sees it transposed."""
-        shared = f"{self.spec.share}.{local}"
-        if self.spec.share is not None and shared in self.values:
-            if not self.spec.transpose:
-                return shared, False
-            if self.values[shared].ndim == 2:
-                return shared, True
-        return f"{self.name}.{local}", False
+        """The global name of a parameter, and whether this layer sees it transposed.
+
+        What a layer has of its own, it does not share: a mask, a state.
+        """
+        own, shared = f"{self.name}.{local}", f"{self.spec.share}.{local}"
+        if self.spec.share is None or own in self.values or shared not in self.values:
+            return own, False
+        return shared, self.spec.transpose
 
     def __getitem__(self, local: str) -> Any:
         name, transposed = self.owner(local)
