@@ -104,7 +104,8 @@ class Head:
     @property
     def softmax(self) -> bool:
         """Whether the outputs go through a softmax, before the loss or in it."""
-        return self.activation == "softmax" or self.loss == "softmax_cross_entropy"
+        return (self.activation in ("softmax", "log_softmax")
+                or self.loss == "softmax_cross_entropy")
 
     @staticmethod
     def from_json(data: Any) -> Head:
@@ -309,7 +310,7 @@ class Claims:
 
 
 EVERYTHING = Claims(
-    hidden=tuple(name for name in ACTIVATIONS if name != "softmax"),
+    hidden=tuple(name for name, row in ACTIVATIONS.items() if row.df is not None),
     heads=tuple(
         Head(name, loss)
         for loss, row in LOSSES.items()

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from .activations import UNIT, sigmoid, sigmoid_by_tanh, softmax, softplus, softplus_by_log
+from .activations import (
+    UNIT,
+    log_softmax,
+    log_sum_exp,
+    sigmoid,
+    sigmoid_by_tanh,
+    softmax,
+    softplus,
+    softplus_by_log,
+)
 from .kinds import Array, Loss
 
 
 def values(p: Array, t: Array) -> Array:
     """Targets as values: class indices become one-hot rows."""
     return np.eye(p.shape[-1], dtype=np.float32)[t] if t.ndim < p.ndim else t
-
-
-def log_softmax(z: Array) -> Array:
-    shifted = z - z.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def cross_entropy(p: Array, t: Array) -> Array:
@@ -37,20 +41,15 @@ def softmax_cross_entropy_gradient(z: Array, t: Array) -> Array:
     return softmax(z) * t.sum(axis=-1, keepdims=True) - t
 
 
-def _log_sum_exp(z: Array) -> Array:
-    m = z.max(axis=-1, keepdims=True)
-    return m + np.log(np.exp(z - m).sum(axis=-1, keepdims=True))
-
-
 def _cross_entropy_by_lse(z: Array, t: Array) -> Array:
     """Σ t (lse(z) - z): a large lse takes digits of z with it."""
-    return -(values(z, t) * (z - _log_sum_exp(z))).sum(axis=-1)
+    return -(values(z, t) * (z - log_sum_exp(z))).sum(axis=-1)
 
 
 def _gradient_by_lse(z: Array, t: Array) -> Array:
     """exp(z - lse(z)) Σt - t."""
     t = values(z, t)
-    return np.exp(z - _log_sum_exp(z)) * t.sum(axis=-1, keepdims=True) - t
+    return np.exp(z - log_sum_exp(z)) * t.sum(axis=-1, keepdims=True) - t
 
 
 def binary_cross_entropy(p: Array, t: Array) -> Array:

@@ -372,7 +372,8 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     if "dense" not in rows or "weight" not in rows["dense"].parameters:
         raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, "
                                "gradients={...})")
-    hidden_rows = [name for name in rows if name in ACTIVATIONS and name != "softmax"]
+    hidden_rows = [name for name in rows
+                   if name in ACTIVATIONS and ACTIVATIONS[name].df is not None]
     claims = {"hidden": hidden_rows, "heads": _heads(rows), **given}
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)

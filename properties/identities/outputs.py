@@ -35,7 +35,7 @@ def behind(place: Place) -> tuple[str, ...]:
 def gives_logits(case: Case, place: Place) -> bool:
     """Whether nothing but one softmax follows the site, outside the loss or inside it."""
     inside = case.network.loss.kind == "softmax_cross_entropy"
-    return behind(place) == (() if inside else ("softmax",))
+    return behind(place) in ([()] if inside else [("softmax",), ("log_softmax",)])
 
 
 def kinds_of_targets(case: Case, claims: Claims) -> set[str]:
