@@ -68,18 +68,20 @@ class Loss(NamedTuple):
     """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient.
 
     p: outputs (batch, ..., units); t: targets, values of that shape or class indices (batch, ...).
+    Both take the numbers of `options` too, which are fields of a `LossSpec`: L(p, t, delta=1.0).
     `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is
     defined for, `kinks` the values of p - t where it has no derivative, `variants` other forms that
     a tolerance must cover.
     """
 
-    L: Callable[[Array, Array], Array]
-    dL: Callable[[Array, Array], Array]
+    L: Callable[..., Array]
+    dL: Callable[..., Array]
     per: str
     targets: tuple[str, ...]
     domain: tuple[float, float] = (-INFINITY, INFINITY)
     kinks: tuple[float, ...] = ()
     variants: tuple[Loss, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 # --- affine sites --------------------------------------------------------------------------------

@@ -34,7 +34,8 @@ from ..reference import (
 )
 from ..reference.checks import one_of
 from ..reference.losses import factor
-from ..reference.regularised import clipped, penalty, through_clip
+from ..reference.network import WEIGHTED
+from ..reference.regularised import gradient, penalty, unreduced
 from .contract import BrokenContract, Declined, check_shape
 from .implementing import implementation
 
@@ -289,10 +290,10 @@ class Through:
 
 def reference_loss(spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
     """The loss and dL/dp of the reference's row, for layer classes that come without a loss."""
-    row, inside = LOSSES[spec.kind], clipped(spec, p)
+    row = LOSSES[spec.kind]
     scale = spec.scale * factor(spec.reduction, row.per, p.shape)
-    dp = through_clip(spec, p, row.dL(inside, t))
-    return row.L(inside, t).sum() * scale, dp * (scale * spec.gradient_scale)
+    loss, dp = unreduced(spec, row, p, t).sum() * scale, gradient(spec, row, p, t)
+    return loss, dp * (scale * spec.gradient_scale)
 
 
 def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
@@ -387,6 +388,9 @@ def _heads(rows: Mapping[str, Layer]) -> list[Head]:
 
 def _check_claims(rows: Mapping[str, Layer], stack: Any) -> None:
     claims = stack.__backproof__
+    if any(head.reduction == WEIGHTED for head in claims.heads):
+        raise DescriptionError("layers: reduction \"weighted\" is for functions; the losses of "
+                               "layer classes are reduced")
     hidden = [each if isinstance(each, str) else each["function"] for each in claims.hidden]
     for name in (*hidden, *(head.activation for head in claims.heads)):
         if name != "identity" and name not in rows:
