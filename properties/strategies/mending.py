@@ -71,9 +71,8 @@ def _saturated(case: Case) -> bool:
         return False
     trace = forward(case)
     last = str(len(case.network.layers) - 1)
-    ends = [max(kink.points) for kink in trace.kinks if kink.layer == last]
-    most = min(LOGITS[case.dtype], *(0.9 * end for end in ends if end > 0)) if ends else (
-        LOGITS[case.dtype])
+    ends = [0.9 * max(kink.points) for kink in trace.kinks if kink.layer == last]
+    most = min([LOGITS[case.dtype], *(end for end in ends if end > 0)])
     return bool(np.abs(trace.arguments[-1]).max() > most)
 
 
