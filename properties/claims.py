@@ -10,14 +10,7 @@ from ..oracles import ORACLES
 from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec, parse
 from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
-from ..reference.network import (
-    PENALISED,
-    PENALTIES,
-    REDUCTIONS,
-    WEIGHTED,
-    LossSpec,
-    Network,
-)
+from ..reference.network import PENALISED, PENALTIES, STATED, LossSpec, Network
 from ..reference.parse import clip_of, delta_of, not_zero, smoothing_of
 from .structures import PLAIN, STRUCTURES, structures_of
 
@@ -70,7 +63,7 @@ class Head:
     def __post_init__(self) -> None:
         named("activation", self.activation, ACTIVATIONS)
         row = LOSSES[named("loss", self.loss, LOSSES)]
-        one_of("head: reduction", self.reduction, ("reported", *REDUCTIONS, WEIGHTED))
+        one_of("head: reduction", self.reduction, ("reported", *STATED))
         one_of("head: targets", self.targets, TARGETS)
         if self.targets not in ("any", *row.targets):
             raise DescriptionError(f"head: {self.loss} takes targets {', '.join(row.targets)}; "

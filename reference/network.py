@@ -28,6 +28,7 @@ REDUCTIONS = ("sum", "mean_over_batch", "mean")
 # The unreduced loss times given numbers, summed: what a gradient of an unreduced loss is tested by.
 WEIGHTED = "weighted"
 COTANGENT = "loss.cotangent"  # the constant that holds these numbers
+STATED = (*REDUCTIONS, WEIGHTED)  # what a description may say
 # What an L2 penalty is taken of: by name, the endings of the names of those parameters.
 PENALISED = {"weights": ("weight",), "all": ("weight", "bias")}
 PENALTIES = ("sum", "mean_over_batch")

@@ -27,7 +27,7 @@ from .checks import (
     this_format,
 )
 from .kinds import Shape, Shapes, Tables
-from .network import PENALISED, PENALTIES, REDUCTIONS, WEIGHTED, LayerSpec, LossSpec, Network
+from .network import PENALISED, PENALTIES, STATED, LayerSpec, LossSpec, Network
 from .shapes import infer
 from .tables import TABLES
 
@@ -74,8 +74,7 @@ def loss(data: Json, tables: Tables) -> LossSpec:
     data = mapping("loss", data)
     refuse_unknown("loss", data, tuple(f.name for f in fields(LossSpec)))
     kind = one_of("loss kind", data.get("kind"), tables.losses)
-    reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"),
-                       (*REDUCTIONS, WEIGHTED))
+    reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"), STATED)
     return LossSpec(
         kind, reduction, number("loss scale", data.get("scale", 1.0)),
         clip_of("loss clip", data.get("clip", 0.0), kind, tables),
