@@ -17,6 +17,7 @@ import numpy as np
 
 from ..reference import ACTIVATIONS, LOSSES, TABLES, Answer, Case, Network, Tables, evaluate, infer
 from ..reference.losses import factor
+from ..reference.network import COTANGENT
 from .agreement import Disagreement, differing
 from .conventions import CONVENTIONS
 from .measured import Measured
@@ -45,6 +46,11 @@ def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[
         constants = {name: integers(*shape) for name, shape in shapes.constants.items()}
         constants |= {name: integers(batch, *shape) % 2 for name, shape in shapes.masks.items()}
         case = Case(network, values, inputs, integers(batch, *shapes.output), dtype, constants)
+        if COTANGENT in constants:
+            constants[COTANGENT] = integers(*constants[COTANGENT].shape)
+            case = case.but(constants=constants)
+        if targets == "sign":
+            case = case.but(targets=np.where(case.targets > 0, 1, -1).astype(dtype))
         if targets in ("one_hot", "binary"):
             units = shapes.output[-1]
             ones = np.eye(units)[rng.integers(0, units, (batch, *shapes.output[:-1]))]

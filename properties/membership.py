@@ -147,5 +147,6 @@ KINDS: dict[str, Callable[[Any, int], bool]] = {
     "one_hot": lambda t, units: zeros_and_ones(t) and bool((t.sum(axis=-1) == 1).all()),
     "soft": lambda t, units: distributions(t),
     "binary": lambda t, units: zeros_and_ones(t),
+    "sign": lambda t, units: values(t) and bool(np.isin(t, (-1, 1)).all()),
     "index": lambda t, units: not values(t) and bool(((t >= 0) & (t < units)).all()),
 }

@@ -43,35 +43,45 @@ class Activation(NamedTuple):
     """f(x, **options) and its backward(x, y, dy, **options) = dyᵀ df/dx; x and y have one shape.
 
     `df(x, y, **options)` is the elementwise derivative, None where f mixes the units of an example
-    (softmax). `kinks` are the points where f has no derivative, `range` the closed interval of its
-    values, `variants` other right forms that a tolerance must cover.
+    (softmax). `kinks` are the points where f has no derivative, or a function of its options that
+    gives them; `range` is the closed interval of its values, `variants` other right forms that a
+    tolerance must cover.
     """
 
     f: Callable[..., Array]
     df: Callable[..., Array] | None
     backward: Callable[..., Array]
-    kinks: tuple[float, ...] = ()
+    kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = ()
     range: tuple[float, float] = (-INFINITY, INFINITY)
     options: Mapping[str, Option] = {}
     variants: tuple[Activation, ...] = ()
+
+    def points(self, options: Mapping[str, Any] | None = None) -> tuple[float, ...]:
+        """The points where f has no derivative, with these options or the default ones."""
+        if not callable(self.kinks):
+            return self.kinks
+        usual = {name: option.default for name, option in self.options.items()}
+        return self.kinks(**(usual if options is None else options))
 
 
 class Loss(NamedTuple):
     """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient.
 
     p: outputs (batch, ..., units); t: targets, values of that shape or class indices (batch, ...).
+    Both take the numbers of `options` too, which are fields of a `LossSpec`: L(p, t, delta=1.0).
     `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is
     defined for, `kinks` the values of p - t where it has no derivative, `variants` other forms that
     a tolerance must cover.
     """
 
-    L: Callable[[Array, Array], Array]
-    dL: Callable[[Array, Array], Array]
+    L: Callable[..., Array]
+    dL: Callable[..., Array]
     per: str
     targets: tuple[str, ...]
     domain: tuple[float, float] = (-INFINITY, INFINITY)
     kinks: tuple[float, ...] = ()
     variants: tuple[Loss, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 # --- affine sites --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from .chain import shapes
 from .checks import DescriptionError
 from .kinds import INFINITY, Shape, Shapes, Tables
-from .network import LayerSpec, Network, walk
+from .network import COTANGENT, WEIGHTED, LayerSpec, Network, walk
 from .tables import TABLES
 
 
@@ -26,7 +26,10 @@ def infer(network: Network, tables: Tables = TABLES) -> Shapes:
             f"loss {network.loss.kind}: wants outputs in {loss.domain}, "
             f"but the last layer gives values in {(low, high)}"
         )
-    return result._replace(parameters=unshared(network.layers, result.parameters))
+    masks = dict(result.masks)
+    if network.loss.reduction == WEIGHTED:
+        masks[COTANGENT] = result.output if loss.per == "element" else result.output[:-1]
+    return result._replace(parameters=unshared(network.layers, result.parameters), masks=masks)
 
 
 def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None:

@@ -29,7 +29,7 @@ from ..properties.structures import STRUCTURES
 from ..properties.tolerance import Spread, spread
 from ..reference import Case
 from ..reference.checks import one_of
-from ..reference.network import REDUCTIONS
+from ..reference.network import STATED
 
 NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 
@@ -41,7 +41,7 @@ def claims(family: str = "") -> Claims:
     family: of a fault; where that is a structure, every network has it, for a fault of a structure
     shows nowhere else.
     """
-    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
+    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in STATED)
     layers = (family,) if family in STRUCTURES else tuple(STRUCTURES)
     return replace(EVERYTHING, heads=heads, layers=layers, explored=False)
 

@@ -37,7 +37,8 @@ from ..reference import (
 from ..reference.checks import one_of
 from ..reference.kinds import REQUIRED, Scope
 from ..reference.losses import factor
-from ..reference.regularised import clipped, penalty, through_clip
+from ..reference.network import WEIGHTED
+from ..reference.regularised import gradient, penalty, unreduced
 from .contract import BrokenContract, Declined
 from .implementing import implementation
 from .layouts import Layout, Say
@@ -233,10 +234,10 @@ class Through:
 
 def reference_loss(spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
     """The loss and dL/dp of the reference's row, for layer classes that come without a loss."""
-    row, inside = LOSSES[spec.kind], clipped(spec, p)
+    row = LOSSES[spec.kind]
     scale = spec.scale * factor(spec.reduction, row.per, p.shape)
-    dp = through_clip(spec, p, row.dL(inside, t))
-    return row.L(inside, t).sum() * scale, dp * (scale * spec.gradient_scale)
+    loss, dp = unreduced(spec, row, p, t).sum() * scale, gradient(spec, row, p, t)
+    return loss, dp * (scale * spec.gradient_scale)
 
 
 def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
@@ -321,7 +322,8 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     kinds = [name for name in rows if name in STRUCTURES and name != PLAIN]
     if kinds:
         given["layers"] = _layers(kinds, given.get("layers", [PLAIN]))
-    hidden_rows = [name for name in rows if name in ACTIVATIONS and name != "softmax"]
+    hidden_rows = [name for name in rows
+                   if name in ACTIVATIONS and ACTIVATIONS[name].df is not None]
     claims = {"hidden": hidden_rows, "heads": _heads(rows), **given}
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)
@@ -350,6 +352,9 @@ def _heads(rows: Mapping[str, Layer]) -> list[Head]:
 
 def _check_claims(rows: Mapping[str, Layer], stack: Any) -> None:
     claims = stack.__backproof__
+    if any(head.reduction == WEIGHTED for head in claims.heads):
+        raise DescriptionError("layers: reduction \"weighted\" is for functions; the losses of "
+                               "layer classes are reduced")
     hidden = [each if isinstance(each, str) else each["function"] for each in claims.hidden]
     for name in (*hidden, *(head.activation for head in claims.heads)):
         if name != "identity" and name not in rows:
