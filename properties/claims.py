@@ -12,7 +12,7 @@ from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
 from ..reference.network import PENALISED, PENALTIES, REDUCTIONS, LossSpec, Network
 from ..reference.parse import clip_of, not_zero
-from .structures import PLAIN, STRUCTURES
+from .structures import PLAIN, STRUCTURES, structures_of
 
 BIAS = ("always", "never", "any", "all_or_none", "layer")
 MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
@@ -163,7 +163,10 @@ class Claims:
     hidden: the activations between layers. heads: the output activations with their losses. bias,
     batch, depth (layers with units) and dtypes: which of each. layers: what networks may be made of
     and look like, by the names of `properties.structures` ("dense" for plain chains, "parallel",
-    "shared", "sequence", ...), or "all". same_hidden: one activation for all hidden layers;
+    "shared", "sequence", "lstm", ...), or "all"; a mapping such as {"kind": "lstm", "peephole":
+    False, "returns": ["last"]} says which options that kind may have. networks: these networks and
+    no other, as descriptions; heads, hidden, bias, depth and layers are then what they have.
+    same_hidden: one activation for all hidden layers;
     same_output: the output activation is theirs too; same_widths: they have one number of units.
     max_parameters: the largest network to send. l2: l2 / 2 times the sum of squares is in the loss
     and in the gradients; of "weights", or of "all" with biases too (l2_on); as a "sum", or divided
@@ -181,7 +184,7 @@ class Claims:
     depth: Range = (1, None)
     dtypes: tuple[str, ...] = ("float64",)
     max_parameters: int | None = None
-    layers: tuple[str, ...] = (PLAIN,)
+    layers: tuple[str | Mapping[str, Any], ...] = (PLAIN,)
     same_output: bool = False
     same_widths: bool = False
     l2: float = 0.0
@@ -190,8 +193,12 @@ class Claims:
     made_of: tuple[str, ...] = ()
     explored: bool = field(default=False)
     rate: float | None = None
+    networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.networks:
+            self._read_networks()
+        object.__setattr__(self, "networks", tuple(self.networks))
         layers: Any = self.layers  # what a caller gives may be the word
         if layers == "all":
             object.__setattr__(self, "layers", tuple(STRUCTURES))
@@ -206,8 +213,8 @@ class Claims:
             raise DescriptionError("claims: heads wants at least one Head(activation, loss)")
         for dtype in self.dtypes:
             one_of("claims: dtype", dtype, DTYPES)
-        for name in self.layers:
-            one_of("claims: layers", name, STRUCTURES)
+        for each in self.layers:
+            _check_kind(each)
         if not self.layers:
             raise DescriptionError(f"claims: layers is empty; allowed: {', '.join(STRUCTURES)}")
         if not self.dtypes:
@@ -227,6 +234,44 @@ class Claims:
             raise DescriptionError(f"claims: rate is {self.rate!r}, wanted a number above 0")
         self._check_together()
 
+    def _read_networks(self) -> None:
+        """Networks from their descriptions, and the claims that follow from them."""
+        if not isinstance(self.networks, tuple | list):
+            raise DescriptionError(f"claims: networks is {self.networks!r}, wanted a list of "
+                                   "descriptions")
+        found = tuple(each if isinstance(each, Network) else parse.network(each)
+                      for each in self.networks)
+        functions = [spec for each in found for _, spec in each.walk() if spec.function is not None]
+        hidden = tuple({"function": spec.function, **spec.options} for spec in functions)
+        structures = tuple(dict.fromkeys(n for each in found for n in structures_of(each)))
+        depths = [each.depth for each in found]
+        follows = {
+            "networks": found, "heads": tuple(dict.fromkeys(map(_head_of, found))),
+            "hidden": tuple({"function": "identity"} if not hidden else each for each in hidden),
+            "bias": "any", "layers": structures or (PLAIN,),
+            "depth": (max(1, min(depths)), max(1, *depths))}
+        for name, value in follows.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """The names of what networks may be made of and look like."""
+        return tuple(each if isinstance(each, str) else str(each["kind"]) for each in self.layers)
+
+    @property
+    def options(self) -> dict[str, dict[str, tuple[Any, ...]]]:
+        """By layer kind and option, the only values that are claimed."""
+        return {each["kind"]: {name: tuple(value) if isinstance(value, list | tuple) else (value,)
+                               for name, value in each.items() if name != "kind"}
+                for each in self.layers if not isinstance(each, str)}
+
+    def allow(self, network: Network) -> bool:
+        """Whether every option of its layers is among the values claimed for the layer's kind."""
+        claimed = self.options
+        return all(spec.options[name] in allowed
+                   for _, spec in network.walk() if spec.kind in claimed
+                   for name, allowed in claimed[spec.kind].items())
+
     def _check_together(self) -> None:
         """Raise DescriptionError, by name, for claims that no network can meet together."""
         if self.depth[0] > 1 and not self.hidden:
@@ -243,11 +288,11 @@ class Claims:
 
     def _check_layers(self) -> None:
         """Whether networks can be what is claimed of their layers, within the depth claimed."""
-        deep = [STRUCTURES[name].least for name in self.layers]
-        if self.depth[1] is not None and self.depth[1] < min(deep):
-            raise DescriptionError(f"claims: layers {', '.join(self.layers)} need a depth of "
+        deep = [STRUCTURES[name].least for name in self.structures]
+        if self.depth[1] is not None and self.depth[1] < min(deep) and not self.networks:
+            raise DescriptionError(f"claims: layers {', '.join(self.structures)} need a depth of "
                                    f"{min(deep)} at least; depth is {self.depth}")
-        uneven = [name for name in self.layers if not STRUCTURES[name].even]
+        uneven = [name for name in self.structures if not STRUCTURES[name].even]
         if self.same_widths and uneven:
             raise DescriptionError(f"claims: same_widths contradicts layers {', '.join(uneven)}, "
                                    "which change the number of units")
@@ -287,6 +332,8 @@ class Claims:
 
     def loss_of(self, head: Head) -> LossSpec:
         """The loss of a network with this head, penalty and all."""
+        if self.networks:
+            return next(each.loss for each in self.networks if _head_of(each) == head)
         return loss_of(head, self.l2, self.l2_on, self.l2_reduction)
 
     def head_of(self, network: Network) -> Head | None:
@@ -296,8 +343,10 @@ class Claims:
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""
-        data = asdict(self)
-        return {**data, "hidden": [dict(h) if isinstance(h, Mapping) else h for h in self.hidden]}
+        data = asdict(replace(self, networks=()))
+        made = {"networks": [each.to_json() for each in self.networks]}
+        return {**data, **made,
+                "hidden": [dict(h) if isinstance(h, Mapping) else h for h in self.hidden]}
 
     @staticmethod
     def from_json(data: Any) -> Claims:
@@ -306,6 +355,30 @@ class Claims:
         if "heads" in data:
             data["heads"] = tuple(Head.from_json(head) for head in data["heads"])
         return Claims(**data)
+
+
+def _check_kind(each: Any) -> None:
+    """Raise DescriptionError, by name, for what is no structure, or no option of a layer kind."""
+    if isinstance(each, str):
+        one_of("claims: layers", each, STRUCTURES)
+        return
+    data = dict(mapping("claims: layers", each))
+    kind = one_of("claims: layers: kind", data.pop("kind", None), STRUCTURES)
+    rule = TABLES.layers.get(kind)
+    known = dict(rule.options) if rule is not None else {}
+    refuse_unknown(f"claims: layers: {kind}", data, tuple(known))
+    for name, value in data.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if not known[name].check(one):
+                raise DescriptionError(f"claims: layers: {kind}: {name} is {one!r}, "
+                                       f"wanted {known[name].wanted}")
+
+
+def _head_of(network: Network) -> Head:
+    """The head that a network has."""
+    loss = network.loss
+    return Head(*network.head, reduction=loss.reduction, scale=loss.scale, clip=loss.clip,
+                gradient_scale=loss.gradient_scale)
 
 
 EVERYTHING = Claims(
@@ -339,6 +412,7 @@ SAYS = {
     "l2_on": 'of "weights", or of "all": biases too',
     "l2_reduction": '"sum", or "mean_over_batch": divided by the number of examples',
     "made_of": 'libraries it is built from, which cannot witness for it: "torch", "jax"',
+    "networks": "these networks and no other, as descriptions; any batch and any numbers",
     "rate": "the gradients are read off a training step: (old - new) over this rate",
 }
 HEAD_SAYS = {

@@ -17,11 +17,15 @@ from .structures import structured
 def covers(claims: Claims, case: Case) -> bool:
     """Whether the case is a question inside the claims, with finite numbers."""
     network = case.network
+    if claims.networks:
+        return (network in claims.networks and case.dtype in claims.dtypes and finite(case)
+                and within(case.batch, claims.batch)
+                and any(headed(claims, head, case) for head in claims.heads))
     return (
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
         and within(network.depth, claims.depth)
         and within(parameters(network), (0, claims.max_parameters))
-        and structured(network, claims.layers)
+        and structured(network, claims.structures) and claims.allow(network)
         and biased(claims, network) and activated(claims, network)
         and (even(network) or not claims.same_widths)
         and any(headed(claims, head, case) for head in claims.heads)
@@ -38,7 +42,8 @@ def finite(case: Case) -> bool:
 
 
 def biased(claims: Claims, network: Network) -> bool:
-    options = [spec.options["bias"] for _, spec in network.walk() if "bias" in spec.options]
+    options = [spec.options["bias"] not in (False, "none") and spec.options["bias"]
+               for _, spec in network.walk() if "bias" in spec.options]
     if "layer" in options or claims.bias == "layer":
         return claims.bias == "layer" and set(options) == {"layer"}
     given = list(map(bool, options))
@@ -52,6 +57,8 @@ def kept(claims: Claims, case: Case) -> bool:
     It keeps to everything else wherever it can be asked.
     """
     head = claims.head_of(case.network)
+    if claims.networks and case.network not in claims.networks:
+        return False
     return ((not claims.same_widths or even(case.network))
             and (head is None or tame(head, case)))
 

@@ -7,11 +7,11 @@ or any other source of choices can make it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from ..reference import TABLES, LayerSpec, LossSpec, Network
+from ..reference import TABLES, Case, LayerSpec, LossSpec, Network
 
 Layers = tuple[LayerSpec, ...]
 Bias = bool | str
@@ -24,11 +24,29 @@ class Choose(Protocol):
     def __call__(self, options: Sequence[Any], /) -> Any: ...
 
 
+Options = Mapping[str, Mapping[str, tuple[Any, ...]]]
+NO_OPTIONS: Options = {}
+
+
 class Limits(NamedTuple):
-    """What a structure may use: the activations claimed, and how many levels may be added."""
+    """What a structure may use.
+
+    hidden: the activations claimed. levels: how many levels may be added, None for any number.
+    bias: whether layers that may have biases have them: one of these. claimed: by layer kind and
+    option, the only values that are claimed.
+    """
 
     hidden: tuple[LayerSpec, ...]
     levels: int | None = None
+    bias: tuple[bool, ...] = (True, False)
+    claimed: Options = NO_OPTIONS
+
+    def options(self, kind: str, option: str, values: Sequence[Any]) -> list[Any]:
+        """The values, less those that are not claimed; what is claimed where that leaves none."""
+        allowed = self.claimed.get(kind, {}).get(option)
+        if allowed is None:
+            return list(values)
+        return [value for value in values if value in allowed] or list(allowed)
 
     def room(self, levels: int) -> bool:
         """Whether so many levels may be added."""
@@ -44,6 +62,12 @@ class Structure(NamedTuple):
     One structure is what all others grow from: it alone has `plain`, which makes a chain of the
     units per level (the inputs first), whether each level has a bias ("layer": one number), the
     function after each level, and the loss.
+
+    exact: integer networks that have it can be exact; False where it divides or takes exponentials
+    or roots. values(case, rng) -> the case with numbers with which mistakes in this structure show
+    (None: as they come), asked of every network that has it, before kinks are moved away from.
+    branches: it is had by any layer with branches that is no other structure's own; owns(spec):
+    whether a layer with branches is this structure's own.
     """
 
     says: str
@@ -52,6 +76,10 @@ class Structure(NamedTuple):
     plain: Chain | None = None
     even: bool = True
     least: int = 1
+    exact: bool = True
+    values: Callable[[Case, Any], Case] | None = None
+    branches: bool = False
+    owns: Callable[[LayerSpec], bool] = lambda spec: False
 
 
 # --- layers replaced ------------------------------------------------------------------------------

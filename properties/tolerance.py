@@ -33,7 +33,8 @@ def textbook(tables: Tables = TABLES) -> Tables:
     activations = {name: row.variants[0] if row.variants else row
                    for name, row in tables.activations.items()}
     losses = {name: row.variants[0] if row.variants else row for name, row in tables.losses.items()}
-    return tables._replace(activations=activations, losses=losses)
+    layers = {name: row.variants[0] if row.variants else row for name, row in tables.layers.items()}
+    return tables._replace(layers=layers, activations=activations, losses=losses)
 
 
 TEXTBOOK = textbook()

@@ -175,16 +175,23 @@ class Scope:
         name, transposed = self.owner(local)
         return self.values[name].T if transposed else self.values[name]
 
-    def affine(self, site: Site, x: Array) -> Array:
-        """y = x W + b at one site; x: (batch, ..., n)."""
+    def affine(self, site: Site, x: Array, W: Array | None = None) -> Array:
+        """y = x W + b at one site; x: (batch, ..., n).
+
+        W: the matrix (n, m), where the layer keeps its parameter in another shape.
+        """
         b = self[site.bias] if site.bias else None
-        y = self.tables.affine.y(rows(x), self[site.weight], b)
+        y = self.tables.affine.y(rows(x), self[site.weight] if W is None else W, b)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[-1])
 
-    def affine_backward(self, site: Site, x: Array, dy: Array) -> tuple[Array, dict[str, Array]]:
-        """dx of x's shape, and the gradients of W and b by local name, from dy = dL/dy."""
-        b = self[site.bias] if site.bias else None
-        here = Pass(self.name, site.weight, site.bias, rows(x), self[site.weight], b, rows(dy))
+    def affine_backward(self, site: Site, x: Array, dy: Array,
+                        W: Array | None = None) -> tuple[Array, dict[str, Array]]:
+        """dx of x's shape, and the gradients of W and b by local name, from dy = dL/dy.
+
+        The gradient of W has the shape (n, m) of the matrix that `affine` was given.
+        """
+        b, W = self[site.bias] if site.bias else None, self[site.weight] if W is None else W
+        here = Pass(self.name, site.weight, site.bias, rows(x), W, b, rows(dy))
         gradients = {site.weight: self.tables.affine.dW(here)}
         if b is not None:
             gradients[site.bias] = self.tables.affine.db(here)
@@ -228,7 +235,9 @@ class Rule(NamedTuple):
     a step moves them says how far it may go. `inside(saved)`: the tapes of the layers inside it.
     `mixes`: whether an example's output depends on other examples of the batch; `mixes_steps`:
     whether that of a time step depends on other steps. `finish(where, options, parse)`: the
-    options, once checked, made ready; parse(where, data) reads a layer inside.
+    options, once checked, made ready; parse(where, data) reads a layer inside. `axes`: how many
+    axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
+    images. `variants`: other right forms of the layer that a tolerance must cover.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -246,6 +255,8 @@ class Rule(NamedTuple):
         lambda where, data, tables: {})
     finish: Callable[[str, dict[str, Any], Parse], dict[str, Any]] = (
         lambda where, options, parse: options)
+    axes: int = 1
+    variants: tuple[Rule, ...] = ()
 
     def parse(self, where: str, data: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         """Check every option and fill in the defaults.

@@ -58,7 +58,7 @@ class LayerSpec:
     @property
     def function(self) -> str | None:
         """The function of a layer that is nothing but a function of its input."""
-        return self.options.get("function") if self.units is None else None
+        return self.options.get("function") if self.kind == "activation" else None
 
     def but(self, **options: Json) -> LayerSpec:
         """The layer with some options replaced."""

@@ -35,7 +35,9 @@ def held_to_contract(engine: Engine) -> Ask:
     """A fault behind the contract of a subject: its wrong shapes and changed arguments break it."""
     def answers(case: Case) -> Answer:
         def backprop(network: Any, parameters: Any, inputs: Any, targets: Any) -> Any:
-            answer = engine(Case(network, parameters, inputs, targets, case.dtype, case.constants))
+            mine = {name: parameters[name] for name in case.parameters}
+            fixed = {name: parameters[name] for name in case.constants}
+            answer = engine(Case(network, mine, inputs, targets, case.dtype, fixed))
             return answer.loss, answer.gradients
         return Wrapped(backprop)(case)
     return answers

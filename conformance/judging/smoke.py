@@ -17,7 +17,7 @@ from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
 from ..properties.claims import Claims, Head
 from ..properties.measured import apart
-from ..properties.strategies import Style, build, chain
+from ..properties.strategies import Style, build, chain, least
 from ..properties.tolerance import SLACK, Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case
@@ -129,12 +129,13 @@ def _attempt(subject: Subject, case: Case) -> Attempt:
 def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     """The smallest network of the claims: one input, one unit, where they allow it."""
     head = head.several
-    depth, least = claims.depth[0], max(head.outputs[0], outputs)
+    depth, units = claims.depth[0], max(head.outputs[0], outputs)
     high = head.outputs[1]
-    sizes = [1] * depth + [least if high is None else min(least, high)]
+    sizes = [1] * depth + [units if high is None else min(units, high)]
     hidden = [*claims.hidden_of(head)[:1]] * (depth - 1)
     bias = "layer" if claims.bias == "layer" else claims.bias != "never"
     network = chain(sizes, [bias] * depth, hidden, head, claims.loss_of(head))
+    network = least(network, claims, head)
     most = claims.batch[1]
     size = max(batch, claims.batch[0])
     batch = size if most is None else min(size, most)

@@ -41,13 +41,13 @@ class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, no
 
 def check_untouched(asked: Case, given: Case, parameters: Mapping[str, Array]) -> None:
     """Raise BrokenContract("mutated") where the arrays or the dictionary given have changed."""
-    for name in (*asked.parameters, *parameters):
+    for name in (*asked.values, *parameters):
         where = f"parameters[{name!r}]"
-        if name not in asked.parameters or name not in parameters:
+        if name not in asked.values or name not in parameters:
             raise _mutated(where, "was added" if name in parameters else "was removed", name)
-        if parameters[name] is not given.parameters[name]:
+        if parameters[name] is not given.values[name]:
             raise _mutated(where, "was replaced", name)
-        _check_same(where, asked.parameters[name], parameters[name], name)
+        _check_same(where, asked.values[name], parameters[name], name)
     _check_same("inputs", asked.inputs, given.inputs, "inputs")
     _check_same("targets", asked.targets, given.targets, "targets")
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from ..properties.claims import EVERYTHING, Claims, Head
-from ..reference import DescriptionError
+from ..reference import DescriptionError, Network
 from ..reference.checks import refuse_unknown
 
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -32,7 +32,7 @@ def implementation(
     depth: int | Sequence[int | None] = PLAINEST.depth,
     dtypes: Sequence[str] = PLAINEST.dtypes,
     max_parameters: int | None = PLAINEST.max_parameters,
-    layers: Sequence[str] = PLAINEST.layers,
+    layers: Sequence[str | Mapping[str, Any]] = PLAINEST.layers,
     same_output: bool = PLAINEST.same_output,
     same_widths: bool = PLAINEST.same_widths,
     l2: float = PLAINEST.l2,
@@ -40,6 +40,7 @@ def implementation(
     l2_reduction: str = PLAINEST.l2_reduction,
     made_of: Sequence[str] = PLAINEST.made_of,
     rate: float | None = PLAINEST.rate,
+    networks: Sequence[Network | Mapping[str, Any]] = PLAINEST.networks,
     **unknown: Any,
 ) -> Callable[[Target], Target]:
     """The decorator: claims what the function does, and returns it unchanged.
@@ -51,11 +52,12 @@ def implementation(
     units of a layer, of shape (1,)). batch, depth: (least, most), None for no limit; depth counts
     layers with units. dtypes: "float64", "float32". max_parameters: the largest network to send.
     layers: "dense" for plain chains, and what else networks may have ("parallel", "shared",
-    "sequence", ...), or "all". l2: l2 / 2 times the sum of squares is in the loss, and l2 W in the
-    gradients; l2_on: of "weights", or of "all"; l2_reduction: "sum", or "mean_over_batch" where it
-    is divided by the number of examples. made_of: the libraries it is built from ("torch", "jax"),
-    which then do not witness for it. rate: the gradients are read off a training step, (old - new)
-    over this rate.
+    "sequence", "lstm", ...), or "all"; {"kind": "lstm", "peephole": False} for a kind with these
+    options only. networks: these networks and no other, as descriptions. l2: l2 / 2 times the sum
+    of squares is in the loss, and l2 W in the gradients; l2_on: of "weights", or of "all";
+    l2_reduction: "sum", or "mean_over_batch" where it is divided by the number of examples.
+    made_of: the libraries it is built from ("torch", "jax"), which then do not witness for it.
+    rate: the gradients are read off a training step, (old - new) over this rate.
 
     Raises DescriptionError for an unknown claim, by name, for a claim that cannot be, and where the
     brackets are missing.
@@ -69,7 +71,7 @@ def implementation(
                      max_parameters=max_parameters, layers=layers,  # type: ignore[arg-type]
                      same_output=same_output, same_widths=same_widths, l2=l2, l2_on=l2_on,
                      l2_reduction=l2_reduction, made_of=made_of,  # type: ignore[arg-type]
-                     rate=rate)
+                     rate=rate, networks=networks)  # type: ignore[arg-type]
 
     def decorate(target: Target) -> Target:
         _attach(called(target), claimed)

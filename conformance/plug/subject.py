@@ -85,7 +85,7 @@ class Wrapped:
 
     def __call__(self, case: Case) -> Answer:
         mine = case.copy()
-        parameters = dict(mine.parameters)
+        parameters = dict(mine.values)
         reply = self.target(case.network, parameters, mine.inputs, mine.targets)
         check_untouched(case, mine, parameters)
         answer, notes = read(case, reply)

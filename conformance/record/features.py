@@ -27,7 +27,7 @@ def unclaimed(claims: Claims) -> Features:
     functions = {str(activation(spec).function) for spec in claims.hidden}
     functions |= {head.activation for head in claims.heads}
     losses = {head.loss for head in claims.heads}
-    return {"layer": tuple(sorted(STRUCTURES.keys() - set(claims.layers))),
+    return {"layer": tuple(sorted(STRUCTURES.keys() - set(claims.structures))),
             "activation": tuple(sorted(ACTIVATIONS.keys() - functions)),
             "loss": tuple(sorted(LOSSES.keys() - losses)),
             "dtype": tuple(sorted(set(DTYPES) - set(claims.dtypes)))}

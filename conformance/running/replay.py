@@ -176,7 +176,7 @@ def _claims(subject: Subject, case: Case) -> Claims:
     hidden = {str(spec.function) for spec in hidden_activations(network)}
     lacking = [" + ".join([*network.head, *loss.beside])] if not heads else []
     lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*claims.dtypes}),
-                *sorted({*structures} - {*claims.layers, PLAIN})]
+                *sorted({*structures} - {*claims.structures, PLAIN})]
     if lacking:
         raise DescriptionError(f"the subject does not claim {lacking[0]}")
     return replace(claims, heads=tuple(dict.fromkeys(heads)))

@@ -31,7 +31,7 @@ def lent(case: Case, name: str, owner: str) -> dict[str, Any]:
 
 
 def ask_shared(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
-    if PLAIN not in claims.layers or not any(spec.share for _, spec in case.network.walk()):
+    if PLAIN not in claims.structures or not any(spec.share for _, spec in case.network.walk()):
         return None
     copies = own_copies(case)
     return [case, copies] if small_enough(copies, claims) else None

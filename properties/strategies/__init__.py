@@ -24,10 +24,10 @@ from ...reference import LOSSES, Case, Network
 from ..claims import EVERYTHING, Claims, Head
 from ..exact import exact_case
 from ..structure import Choose
-from ..structures import PLAIN
+from ..structures import PLAIN, STRUCTURES
 from .chains import batches, chain, count, head_of, within
 from .draft import Draft
-from .grown import network_inside
+from .grown import least, network_inside
 from .mending import in_dtype, mended
 from .values import INPUTS, TARGETS, Style, build
 
@@ -89,14 +89,18 @@ def cases(claims: Claims = EVERYTHING, *, network: Network | None = None,
 
 def exactable(claims: Claims) -> Claims | None:
     """The part of the claims whose arithmetic can be exact: None where there is none."""
+    if claims.networks:
+        return None
+    layers = tuple(each for name, each in zip(claims.structures, claims.layers, strict=True)
+                   if STRUCTURES[name].exact)
     hidden = tuple(name for name in claims.hidden if name in EXACT_HIDDEN)
     heads = tuple(head for head in claims.heads if exact_head(head)
                   and (not claims.same_output or head.activation in hidden))
-    if not heads or claims.l2 or (claims.depth[0] > 1 and not hidden):
+    if not heads or not layers or claims.l2 or (claims.depth[0] > 1 and not hidden):
         return None
     most = 4 if claims.depth[1] is None else min(4, claims.depth[1])
     depth = (claims.depth[0], max(most, claims.depth[0]))
-    return replace(claims, heads=heads, hidden=hidden, depth=depth)
+    return replace(claims, heads=heads, hidden=hidden, depth=depth, layers=layers)
 
 
 def exact_head(head: Head) -> bool:
@@ -125,4 +129,4 @@ def exact_cases(draw: Any, claims: Claims = EVERYTHING) -> Case | None:
 
 
 __all__ = ["PLAIN", "STYLES", "TARGETS", "Draft", "Style", "build", "cases", "chain", "count",
-           "drafts", "exact_cases", "exactable", "in_dtype", "mended", "networks"]
+           "drafts", "exact_cases", "exactable", "in_dtype", "least", "mended", "networks"]

@@ -15,12 +15,28 @@ DEEPER = 4
 
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     """A network inside the claims, with this head: plain as often as all structures together."""
+    if claims.networks:
+        return choose([each for each in claims.networks if claims.loss_of(head) == each.loss])
     claims = claims.with_head(head)
     network = _network(choose, claims, head)
     for levels in _depths(claims.depth):  # a chain may be too short or deep for what is claimed
-        if structured(network, claims.layers):
+        if structured(network, claims.structures):
             break
         network = _network(choose, claims, head, (levels, levels))
+    return network
+
+
+def least(network: Network, claims: Claims, head: Head) -> Network:
+    """The smallest network inside the claims that grows from this chain: every choice the first.
+
+    The chain itself where plain ones are claimed; the first network where networks are claimed.
+    """
+    if claims.networks:
+        return network_inside(lambda options: options[0], claims, head)
+    for name in () if PLAIN in claims.structures else claims.structures:
+        found = grown(lambda options: options[0], network, name, claims)
+        if structured(found, claims.structures):
+            return found
     return network
 
 
@@ -35,10 +51,10 @@ def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = N
     """One draw: a chain, of this depth if one is given, grown within the claims."""
     of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
     network = chain_inside(choose, of_chains, head)
-    more = [name for name in claims.layers if name != PLAIN]
+    more = [name for name in claims.structures if name != PLAIN]
     if not more:
         return network
-    plain = [PLAIN] * (len(more) if PLAIN in claims.layers else 0)
+    plain = [PLAIN] * (len(more) if PLAIN in claims.structures else 0)
     for name in chosen(choose, [*plain, *more], more):
         network = grown(choose, network, name, claims)
     return network
@@ -57,11 +73,20 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
         used = [spec for _, spec in network.walk() if spec in hidden]
         hidden = tuple(used[:1]) or hidden[:1]
     most = claims.depth[1]
-    limits = Limits(hidden, None if most is None else most - network.depth)
+    limits = Limits(hidden, None if most is None else most - network.depth,
+                    biases(network, claims), claims.options)
     found = STRUCTURES[name].grow(choose, network, limits)
-    if found is None or not set(structures_of(found)) <= {PLAIN, *claims.layers}:
+    if found is None or not set(structures_of(found)) <= {PLAIN, *claims.structures}:
         return network
-    return found if fits(found, claims) else network
+    return found if fits(found, claims) and claims.allow(found) else network
+
+
+def biases(network: Network, claims: Claims) -> tuple[bool, ...]:
+    """Whether a layer that is added may have a bias, and whether it may have none."""
+    allowed = {"always": (True,), "never": (False,), "layer": (False,), "any": (True, False)}
+    if claims.bias in allowed:
+        return allowed[claims.bias]
+    return (any(spec.options.get("bias") for _, spec in network.walk()),)
 
 
 def fits(network: Network, claims: Claims) -> bool:

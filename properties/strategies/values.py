@@ -14,6 +14,7 @@ import numpy as np
 
 from ...reference import Case, Network, Shapes, infer
 from ...reference.wiring import wired
+from ..structures import STRUCTURES, structures_of
 from .mending import in_dtype, mended
 from .near import near_a_kink, near_the_outputs
 
@@ -117,9 +118,18 @@ def build(network: Network, batch: int, targets: str, style: Style, seed: int | 
     wanted = TARGETS[targets](rng, batch, *shapes.output)
     wanted = all_equal(wanted, targets) if style.targets == "equal" else wanted
     case = Case(network, parameters, inputs, wanted, "float64", _constants(shapes, batch, rng))
+    case = _of_structures(case, rng)
     case = mended(in_dtype(case, dtype), rng, largest)
     near = _nearer(case, targets, style, rng)
     return case if near is case else mended(in_dtype(near, dtype), rng, largest)
+
+
+def _of_structures(case: Case, rng: Any) -> Case:
+    """The case with the numbers that each of its network's structures asks for."""
+    for name in structures_of(case.network):
+        change = STRUCTURES[name].values
+        case = case if change is None else change(case, rng)
+    return case
 
 
 def _nearer(case: Case, targets: str, style: Style, rng: Any) -> Case:

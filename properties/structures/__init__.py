@@ -12,7 +12,11 @@ PLAIN, chain = next((name, row.plain) for name, row in STRUCTURES.items() if row
 
 def structures_of(network: Network) -> list[str]:
     """The structures a network has, by name; a plain chain has the plain one only."""
-    return [name for name, row in STRUCTURES.items() if row.has(network)]
+    owners = [row.owns for row in STRUCTURES.values()]
+    loose = any(spec.branches and not any(owns(spec) for owns in owners)
+                for _, spec in network.walk())
+    return [name for name, row in STRUCTURES.items()
+            if row.has(network) and (loose or not row.branches)]
 
 
 def structured(network: Network, claimed: Iterable[str]) -> bool:

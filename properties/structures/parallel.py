@@ -46,5 +46,5 @@ def depth(layers: Layers) -> int:
 STRUCTURES = {
     "parallel": Structure(
         "branches side by side: added, multiplied, put next to each other; residual",
-        grow, lambda network: depth(network.layers) > 0, even=False),
+        grow, lambda network: depth(network.layers) > 0, even=False, branches=True),
 }
