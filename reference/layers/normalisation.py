@@ -194,11 +194,12 @@ def standardised_by_moments(spec: LayerSpec, x: Any, centre: bool) -> Any:
 def back_by_moments(spec: LayerSpec, x: Any, g: Any, centre: bool) -> Any:
     m, v = moments(x, centre)
     r = over_root(spec, v)
-    dv = -0.5 * (g * (x - m)).sum(axis=-1, keepdims=True) * along(spec, r, v) * r
+    gx, gs = (a.sum(axis=-1, keepdims=True) for a in (g * x, g))
+    dv = -0.5 * (gx - m * gs) * along(spec, r, v) * r
     dx = g * r + dv * (2.0 / x.shape[-1]) * x
     if not centre:
         return dx
-    dm = (g * r).sum(axis=-1, keepdims=True) + 2.0 * m * dv
+    dm = r * gs + 2.0 * m * dv
     return dx - dm / x.shape[-1]
 
 
@@ -286,7 +287,8 @@ def norm(sets: Sets, centre: bool, shapes: Callable[..., Shapes], **more: Any) -
 
 # --- weights normalised -------------------------------------------------------------------------
 
-SITES = {True: (Site("direction", "bias"),), False: (Site("direction"),)}
+SITES = {True: (Site("direction", "bias", plain=False),),
+         False: (Site("direction", plain=False),)}
 
 
 def sites(spec: LayerSpec) -> tuple[Site, ...]:
@@ -328,8 +330,8 @@ LAYERS = {
                        mixes=True, mixes_steps=True),
     "layer_norm": norm(LAYER, True, partial(shapes_of_axes, True), options=AXES, mixes_steps=True),
     "rms_norm": norm(LAYER, False, partial(shapes_of_axes, False), options=AXES, mixes_steps=True),
-    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True),
-    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True),
+    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True, axes=3),
+    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True, axes=3),
     "weight_norm": Rule(weight_forward, weight_backward, weight_shapes,
                         {"units": UNITS, "bias": flag(True)}, sites=sites),
 }
