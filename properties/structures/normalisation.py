@@ -17,7 +17,7 @@ from ...reference.network import walk
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
 
 EPSILONS = (1e-5, 1e-3, 1e-1)
-FAR = 30.0
+FAR, LARGE = 30.0, 100.0
 STANDARD = ("variance",)
 CENTRED = ("batch_norm", "layer_norm", "group_norm", "instance_norm")
 
@@ -117,6 +117,8 @@ def numbers(kind: str, case: Case, rng: Any) -> Case:
             if f"{name}.mean" in constants:
                 constants[f"{name}.mean"] = rng.standard_normal(constants[f"{name}.mean"].shape)
     case = case.but(parameters=parameters, constants=constants)
+    if np.abs(case.inputs).max() > LARGE and before(kind, case) == "inputs":
+        return case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
     return NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
 
 
@@ -142,10 +144,8 @@ def constant(kind: str, case: Case, rng: Any) -> Case:
     """A set of equal numbers, whose variance is 0 and whose gradient is divided by √ε."""
     if before(kind, case) != "inputs" or on_deviation(case.network):
         return case
-    inputs = case.inputs.copy()
-    inputs[0] = np.round(8.0 * inputs[0].flat[0]) / 8.0
-    if kind == "batch_norm":
-        inputs[..., 0] = inputs[0].flat[0]
+    inputs, number = case.inputs.copy(), np.round(8.0 * rng.standard_normal()) / 8.0
+    inputs[(..., 0) if kind == "batch_norm" else 0] = number
     return case.but(inputs=inputs)
 
 

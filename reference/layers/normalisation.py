@@ -55,8 +55,8 @@ IMAGE = 4
 def by_feature(x: Any) -> Any:
     """(batch, features, places): every feature of an example with all its places side by side."""
     if x.ndim == IMAGE:
-        return x.reshape(*x.shape[:2], -1)
-    return x.reshape(x.shape[0], -1, x.shape[-1]).swapaxes(1, 2)
+        return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]).swapaxes(1, 2)
 
 
 def as_it_was(x: Any, shape: Shape) -> Any:
