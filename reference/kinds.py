@@ -92,7 +92,8 @@ class Site(NamedTuple):
 
     `reads` is "input" where x is the layer's own input, else "state". `gives` is "output" where y
     is the layer's own output, else "state". `units` is the option that says how many columns W has.
-    `per_unit`: b has an entry for each of these; else it is one number, added to all.
+    `per_unit`: b has an entry for each of these; else it is one number, added to all. `plain`: the
+    parameter is W itself, up to its shape; else W is computed from it.
     """
 
     weight: str
@@ -101,6 +102,7 @@ class Site(NamedTuple):
     gives: str = "output"
     units: str = "units"
     per_unit: bool = True
+    plain: bool = True
 
 
 class Pass(NamedTuple):
