@@ -71,6 +71,8 @@ class Structure(NamedTuple):
     exact: integer networks that have it can be exact; False where it divides or takes exponentials
     or roots. values(case, rng) -> the case with numbers with which mistakes in this structure show
     (None: as they come), asked of every network that has it, before kinks are moved away from.
+    made_of: structures one of which a network with it has too; all of them may be that, unless some
+    are claimed. like: structures whose mistakes this one may have too.
     branches: it is had by any layer with branches that is no other structure's own; owns(spec):
     whether a layer with branches is this structure's own.
     """
@@ -83,6 +85,8 @@ class Structure(NamedTuple):
     least: int = 1
     exact: bool = True
     values: Callable[[Case, Any], Case] | None = None
+    made_of: tuple[str, ...] = ()
+    like: tuple[str, ...] = ()
     branches: bool = False
     owns: Callable[[LayerSpec], bool] = lambda spec: False
 

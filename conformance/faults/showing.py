@@ -21,9 +21,10 @@ TAIL = UNIT["float64"] ** 2
 def concerns(fault: Fault, network: Network) -> bool:
     """Whether a network may show the fault: one of a structure shows only where the structure is.
 
-    Such a fault has the structure's name as its family.
+    Such a fault has the structure's name as its family; one like that structure may show it too.
     """
-    return fault.family not in STRUCTURES or fault.family in structures_of(network)
+    return fault.family not in STRUCTURES or any(
+        fault.family in (name, *STRUCTURES[name].like) for name in structures_of(network))
 
 
 def shows(fault: Fault, case: Case, known: Spread | None = None) -> bool:

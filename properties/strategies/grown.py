@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...reference import DescriptionError, Network
 from ..claims import Claims, Head, Range, activation
 from ..structure import Choose, Limits
-from ..structures import PLAIN, STRUCTURES, structured, structures_of
+from ..structures import PLAIN, STRUCTURES, allowed, structured, structures_of
 from .chains import chain_inside, parameters
 
 DEEPER = 4
@@ -82,9 +82,10 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
         hidden = tuple(used[:1]) or hidden[:1]
     most = claims.depth[1]
     limits = Limits(hidden, None if most is None else most - network.depth,
-                    biases(network, claims), claims.options, claims.structures)
+                    biases(network, claims), claims.options,
+                    tuple(allowed(claims.structures)))
     found = STRUCTURES[name].grow(choose, network, limits)
-    if found is None or not set(structures_of(found)) <= {PLAIN, *claims.structures}:
+    if found is None or not set(structures_of(found)) - {PLAIN} <= allowed(claims.structures):
         return network
     return found if fits(found, claims) and claims.allow(found) else network
 

@@ -222,10 +222,11 @@ def orthogonal(case: Case, name: str, rng: Any) -> Case:
 SAYS = {"rnn": "simple recurrent layers (Elman)", "lstm": "long short-term memory",
         "gru": "gated recurrent units"}
 STRUCTURES = {
-    **{kind: Structure(SAYS[kind], of(kind), has_kind(kind), exact=False, values=values(kind))
-       for kind in KINDS},
+    **{kind: Structure(SAYS[kind], of(kind), has_kind(kind), exact=False, values=values(kind),
+                       like=KINDS[:1]) for kind in KINDS},
     "stacked_recurrent": Structure("a recurrent layer directly behind another", stacked, has_stack,
-                                   even=False, least=2, exact=False),
+                                   even=False, least=2, exact=False, made_of=KINDS),
     "bidirectional": Structure("two recurrent layers side by side, one in reverse", two_ways,
-                               has_both_ways, even=False, exact=False, owns=bidirectional),
+                               has_both_ways, even=False, exact=False, made_of=KINDS,
+                               owns=bidirectional),
 }

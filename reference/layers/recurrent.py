@@ -47,6 +47,7 @@ from ..network import LayerSpec
 Array = Any
 State = tuple[Array, ...]
 Gradients = dict[str, Array]
+Change = Callable[[Array], Array]
 
 
 class Cell(NamedTuple):
@@ -146,20 +147,22 @@ class LstmStep(NamedTuple):
 class LstmLines(NamedTuple):
     """The error of what each gate gives, and of tanh(c), c and c_{t-1}.
 
-    dh and dc are the errors of the new state. `seen` is the cell that a gate's peephole looks at.
+    dh and dc are the errors of the new state; `through` takes the error of tanh(c) to that of c.
+    `seen` is the cell that a gate's peephole P looks at, `peep` what it hands down to that cell.
     """
 
     o: Callable[[LstmStep, Array], Array] = lambda s, dh: dh * s.t
     t: Callable[[LstmStep, Array], Array] = lambda s, dh: dh * s.y["o"]
-    c: Callable[[Array, Array], Array] = lambda dc, through_h: dc + through_h
+    c: Callable[[Array, Array, Change], Array] = lambda dc, dt, through: dc + through(dt)
     i: Callable[[LstmStep, Array], Array] = lambda s, dc: dc * s.y["g"]
     f: Callable[[LstmStep, Array], Array] = lambda s, dc: dc * s.c_
     g: Callable[[LstmStep, Array], Array] = lambda s, dc: dc * s.y["i"]
     c_: Callable[[LstmStep, Array], Array] = lambda s, dc: dc * s.y["f"]
     seen: Callable[[LstmStep, str], Array] = lambda s, gate: s.c if gate == "o" else s.c_
+    peep: Callable[[Array, Array], Array] = lambda dz, P: dz * P
 
 
-FUNCTIONS = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid"}
+FUNCTION = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid"}
 
 
 def lstm_gates(spec: LayerSpec) -> str:
@@ -181,12 +184,12 @@ def lstm_forward(p: Scope, x: Array, state: State) -> tuple[State, LstmStep]:
     h_, c_ = state
     z = dict(zip(lstm_gates(p.spec), blocks(p, affine(p, x, h_)), strict=True))
     z |= {gate: z[gate] + peep(p, gate) * c_ for gate in peeping(p.spec) if gate != "o"}
-    y = {gate: function(p, FUNCTIONS[gate], z[gate]) for gate in z if gate != "o"}
+    y = {gate: function(p, FUNCTION[gate], z[gate]) for gate in z if gate != "o"}
     y.setdefault("i", 1.0 - y["f"])
     c = y["f"] * c_ + y["i"] * y["g"]
     if p.options["peephole"]:
         z["o"] = z["o"] + peep(p, "o") * c
-    y["o"], t = function(p, FUNCTIONS["o"], z["o"]), function(p, "tanh", c)
+    y["o"], t = function(p, FUNCTION["o"], z["o"]), function(p, "tanh", c)
     h = y["o"] * t
     return (h, c), LstmStep(x, h_, c_, z, y, c, t)
 
@@ -195,18 +198,18 @@ def lstm_backward(lines: LstmLines, p: Scope, s: LstmStep,
                   dstate: State) -> tuple[Array, State, Gradients]:
     (dh, dc), dz = dstate, {}
     dz["o"] = derivative(p, "sigmoid", s.z["o"], s.y["o"], lines.o(s, dh))
-    dc = lines.c(dc, derivative(p, "tanh", s.c, s.t, lines.t(s, dh)))
+    dc = lines.c(dc, lines.t(s, dh), lambda dt: derivative(p, "tanh", s.c, s.t, dt))
     if p.options["peephole"]:
-        dc = dc + dz["o"] * peep(p, "o")
+        dc = dc + lines.peep(dz["o"], peep(p, "o"))
     dy = {"g": lines.g(s, dc), "f": lines.f(s, dc)}
     if p.options["coupled"]:
         dy["f"] = dy["f"] - lines.i(s, dc)
     else:
         dy["i"] = lines.i(s, dc)
-    dz |= {gate: derivative(p, FUNCTIONS[gate], s.z[gate], s.y[gate], dy[gate]) for gate in dy}
+    dz |= {gate: derivative(p, FUNCTION[gate], s.z[gate], s.y[gate], dy[gate]) for gate in dy}
     dc_ = lines.c_(s, dc)
     for gate in peeping(p.spec)[:-1]:
-        dc_ = dc_ + dz[gate] * peep(p, gate)
+        dc_ = dc_ + lines.peep(dz[gate], peep(p, gate))
     da = np.concatenate([dz[gate] for gate in lstm_gates(p.spec)], axis=-1)
     dx, dh_, gradients = affine_backward(p, s.x, s.h_, da, da)
     if p.options["peephole"]:
