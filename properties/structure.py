@@ -33,13 +33,14 @@ class Limits(NamedTuple):
 
     hidden: the activations claimed. levels: how many levels may be added, None for any number.
     bias: whether layers that may have biases have them: one of these. claimed: by layer kind and
-    option, the only values that are claimed.
+    option, the only values that are claimed. structures: the names of those that are claimed.
     """
 
     hidden: tuple[LayerSpec, ...]
     levels: int | None = None
     bias: tuple[bool, ...] = (True, False)
     claimed: Options = NO_OPTIONS
+    structures: tuple[str, ...] | None = None
 
     def options(self, kind: str, option: str, values: Sequence[Any]) -> list[Any]:
         """The values, less those that are not claimed; what is claimed where that leaves none."""
@@ -47,6 +48,10 @@ class Limits(NamedTuple):
         if allowed is None:
             return list(values)
         return [value for value in values if value in allowed] or list(allowed)
+
+    def may_have(self, structure: str) -> bool:
+        """Whether the structure of this name is claimed."""
+        return self.structures is None or structure in self.structures
 
     def room(self, levels: int) -> bool:
         """Whether so many levels may be added."""

@@ -82,7 +82,7 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
         hidden = tuple(used[:1]) or hidden[:1]
     most = claims.depth[1]
     limits = Limits(hidden, None if most is None else most - network.depth,
-                    biases(network, claims), claims.options)
+                    biases(network, claims), claims.options, claims.structures)
     found = STRUCTURES[name].grow(choose, network, limits)
     if found is None or not set(structures_of(found)) <= {PLAIN, *claims.structures}:
         return network
