@@ -54,7 +54,7 @@ def conv(axes: int, kind: str, choose: Choose, shape: Shape, limits: Limits) -> 
         choose, kind, limits,
         filters=[n for n in (*range(1, 5), groups, 2 * groups) if n % groups == 0] or [groups],
         window=lists((2, 2, 3, 1), axes), stride=lists((1, 1, 2, 3), axes),
-        padding=lists((0, 0, 1, 1), axes) + [[2] * axes], dilation=lists((1, 1, 1, 2), axes),
+        padding=[*lists((0, 0, 1, 1), axes), [2] * axes], dilation=lists((1, 1, 1, 2), axes),
         groups=[groups], bias=biases))
 
 
