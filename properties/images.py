@@ -13,7 +13,9 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from ..reference import TABLES, DescriptionError, LayerSpec, Network
+import numpy as np
+
+from ..reference import TABLES, Case, DescriptionError, LayerSpec, Network, forward, infer
 from .structure import Choose, Layers, Limits, hidden_levels, spliced
 
 Shape = tuple[int, ...]
@@ -27,6 +29,7 @@ CHANNELS = (1, 2, 2, 3, 4)
 SIZES = (3, 4, 5, 3, 4, 2, 6, 1)
 LONG = 12             # entries of a sequence, now and then
 TRIES, LARGER = 6, 5  # draws of a layer, and sizes of an image, until everything fits
+DRAWN = 3             # networks drawn, until one is not always on a kink
 STAGES = (0, 1, 1, 2)
 
 
@@ -65,7 +68,7 @@ def pool(axes: int, kind: str, choose: Choose, shape: Shape, limits: Limits) -> 
         choose, kind, limits, function=("max", "mean"), window=[window],
         stride=[*([window] * 3), *lists((1, 2, 3), axes)],
         padding=[*([[0] * axes] * 3), *halves[1:]],
-        count_padding=(True, False), ceil=(False, False, True)))
+        count_padding=(True, True, False), ceil=(False, True)))
 
 
 def subsample(kind: str, choose: Choose, shape: Shape, limits: Limits) -> LayerSpec:
@@ -166,7 +169,7 @@ def block(choose: Choose, shape: Shape, draws: Sequence[Draw],
             return None
         layers.append(spec)
         shape = shape_behind((spec,), shape)
-        if limits.hidden and spec.kind != "reshape" and choose((True, False)):
+        if limits.hidden and spec.kind not in ("reshape", "pad") and choose((True, False)):
             layers.append(choose(limits.hidden))
     return layers
 
@@ -206,7 +209,7 @@ def in_front(choose: Choose, network: Network, axes: int, draws: Sequence[Draw],
 def grow(axes: int, kind: str, draw: Draw
          ) -> Callable[[Choose, Network, Limits], Network | None]:
     """A structure's `grow`: one layer of this kind in a network of images, or a new one of them."""
-    def grown(choose: Choose, network: Network, limits: Limits) -> Network | None:
+    def once(choose: Choose, network: Network, limits: Limits) -> Network | None:
         if places(network, axes):
             return inserted(choose, network, axes, draw, limits)
         draws = stages(choose, axes, kind, draw, limits)
@@ -216,7 +219,38 @@ def grow(axes: int, kind: str, draw: Draw
             return in_front(choose, network, axes, draws, limits)
         return found
 
+    def grown(choose: Choose, network: Network, limits: Limits) -> Network | None:
+        for _ in range(DRAWN):
+            found = once(choose, network, limits)
+            if found is None or not always_on_a_kink(found):
+                return found
+        return None
+
     return grown
+
+
+def always_on_a_kink(network: Network) -> bool:
+    """Whether a kink is met whatever the numbers: windows of padding alone, an entry twice in one.
+
+    Tried with positive numbers, so that nothing is off.
+    """
+    rng = np.random.default_rng(0)
+
+    def positive(shape: Sequence[int]) -> Any:
+        return rng.uniform(0.5, 1.5, tuple(shape))
+
+    try:
+        shapes = infer(network)
+    except DescriptionError:
+        return False
+    batched = {name: (1, *shape) for each in (shapes.states, shapes.masks)
+               for name, shape in each.items()}
+    values = {name: positive(shape)
+              for name, shape in {**shapes.parameters, **shapes.constants, **batched}.items()}
+    inputs = positive((1, *network.input_shape)) if network.real else np.zeros(
+        (1, *network.input_shape), int)
+    kinks = forward(Case(network, values, inputs, positive((1, *shapes.output)))).kinks
+    return any(bool((kink.argument == point).any()) for kink in kinks for point in kink.points)
 
 
 def of_kind(kind: str) -> Callable[[Network], bool]:
