@@ -31,6 +31,7 @@ LONG = 12             # entries of a sequence, now and then
 TRIES, LARGER = 6, 5  # draws of a layer, and sizes of an image, until everything fits
 DRAWN = 3             # networks drawn, until one is not always on a kink
 STAGES = (0, 1, 1, 2)
+MOST = 100            # entries that a layer may give, where it is given fewer
 
 
 # --- what may be drawn ---------------------------------------------------------------------------
@@ -116,10 +117,11 @@ def fitting(choose: Choose, draw: Draw, shape: Shape, limits: Limits) -> LayerSp
     for _ in range(TRIES):
         spec = draw(choose, shape, limits)
         try:
-            shape_behind((spec,), shape)
+            size = math.prod(shape_behind((spec,), shape))
         except DescriptionError:
             continue
-        return spec
+        if size <= max(MOST, math.prod(shape)):
+            return spec
     return None
 
 
