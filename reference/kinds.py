@@ -134,6 +134,17 @@ class Affine(NamedTuple):
 # --- layers --------------------------------------------------------------------------------------
 
 
+class Indices(tuple[int, ...]):
+    """The shape of an example of indices, integers from 0 to under `below`."""
+
+    below: int
+
+    def __new__(cls, shape: Shape, below: int) -> Indices:
+        made = super().__new__(cls, shape)
+        made.below = below
+        return made
+
+
 class Shapes(NamedTuple):
     """The shapes of one layer: its output per example, and by local name what else it reads.
 
@@ -247,7 +258,8 @@ class Rule(NamedTuple):
     whether that of a time step depends on other steps. `finish(where, options, parse)`: the
     options, once checked, made ready; parse(where, data) reads a layer inside. `axes`: how many
     axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
-    images. `variants`: other right forms of the layer that a tolerance must cover.
+    images. `variants`: other right forms of the layer that a tolerance must cover. `untrained`: by
+    local name, the rows of a parameter whose gradient is 0 though the output depends on them.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -267,6 +279,7 @@ class Rule(NamedTuple):
         lambda where, options, parse: options)
     axes: int = 1
     variants: tuple[Rule, ...] = ()
+    untrained: Callable[[LayerSpec], Mapping[str, int]] = lambda spec: {}
 
     def parse(self, where: str, data: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         """Check every option and fill in the defaults.

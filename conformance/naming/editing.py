@@ -15,6 +15,7 @@ import numpy as np
 
 from ..properties.membership import distributions
 from ..reference import Case, LayerSpec, Network, infer
+from ..reference.network import COTANGENT
 
 
 class Named(NamedTuple):
@@ -154,7 +155,8 @@ def _arrays(case: Case, had: Mapping[str, str], shapes: Mapping[str, tuple[int, 
     found = {}
     for name, shape in shapes.items():
         layer, _, local = name.rpartition(".")
-        found[name] = fitted(_value(case, had[layer], local), shape, kept)
+        value = case.constants[name] if name == COTANGENT else _value(case, had[layer], local)
+        found[name] = fitted(value, shape, kept)
     return found
 
 
