@@ -258,8 +258,10 @@ class Rule(NamedTuple):
     whether that of a time step depends on other steps. `finish(where, options, parse)`: the
     options, once checked, made ready; parse(where, data) reads a layer inside. `axes`: how many
     axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
-    images. `variants`: other right forms of the layer that a tolerance must cover. `untrained`: by
-    local name, the rows of a parameter whose gradient is 0 though the output depends on them.
+    images. `channels_first`: the first axis of an example is that of the channels. `moves`: it only
+    puts numbers in other places. `variants`: other right forms of the layer that a tolerance must
+    cover. `untrained`: by local name, the row of a parameter whose gradient is 0 though the output
+    depends on it.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -278,6 +280,8 @@ class Rule(NamedTuple):
     finish: Callable[[str, dict[str, Any], Parse], dict[str, Any]] = (
         lambda where, options, parse: options)
     axes: int = 1
+    channels_first: bool = False
+    moves: bool = False
     variants: tuple[Rule, ...] = ()
     untrained: Callable[[LayerSpec], Mapping[str, int]] = lambda spec: {}
 

@@ -48,7 +48,8 @@ class Place:
     `layer` is the layer's name ("2.0.1"), `site` its row in the layer's rule, `key` tells it from
     all others. `weight` and `bias` are the global names of its parameters ("" without a bias), and
     `alone` says that each column of W has its own entry of b, that no other site uses them, that
-    they are not transposed, and that all of W is trained. `reads` is the source of x. `readers` are all that read y.
+    they are not transposed, and that all of W is trained. `reads` is the source of x. `readers` are
+    all that read y.
     """
 
     layer: str
