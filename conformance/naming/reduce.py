@@ -131,9 +131,9 @@ def fewer_layers(best: Best, claims: Claims) -> Iterator[Case]:
 
 
 def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
-    """Without the leading axis of the inputs: one time step."""
+    """Without the leading axis of the inputs: one time step, or one index for each example."""
     shape = best.case.network.input_shape
-    if len(shape) > 1:
+    if len(shape) > int(best.case.network.real):
         layers = tree(best.case.network.layers)
         try:
             yield rebuilt(best.case, layers, input_shape=shape[1:])
