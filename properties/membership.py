@@ -19,10 +19,12 @@ def covers(claims: Claims, case: Case) -> bool:
     network = case.network
     if claims.networks:
         return (network in claims.networks and case.dtype in claims.dtypes and finite(case)
+                and known(case)
                 and within(case.batch, claims.batch)
                 and any(headed(claims, head, case) for head in claims.heads))
     return (
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
+        and known(case)
         and within(network.depth, claims.depth)
         and within(parameters(network), (0, claims.max_parameters))
         and structured(network, claims.structures) and claims.allow(network)
@@ -34,6 +36,13 @@ def covers(claims: Claims, case: Case) -> bool:
 
 def within(value: int, limits: Range) -> bool:
     return limits[0] <= value and (limits[1] is None or value <= limits[1])
+
+
+def known(case: Case) -> bool:
+    """Whether inputs that are indices are those of something."""
+    if case.network.real:
+        return True
+    return bool(((case.inputs >= 0) & (case.inputs < case.network.input_kind["index"])).all())
 
 
 def finite(case: Case) -> bool:

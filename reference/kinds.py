@@ -136,6 +136,17 @@ class Affine(NamedTuple):
 # --- layers --------------------------------------------------------------------------------------
 
 
+class Indices(tuple[int, ...]):
+    """The shape of an example of indices, integers from 0 to under `below`."""
+
+    below: int
+
+    def __new__(cls, shape: Shape, below: int) -> Indices:
+        made = super().__new__(cls, shape)
+        made.below = below
+        return made
+
+
 class Shapes(NamedTuple):
     """The shapes of one layer: its output per example, and by local name what else it reads.
 
@@ -251,7 +262,8 @@ class Rule(NamedTuple):
     axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
     images. `channels_first`: the first axis of an example is that of the channels. `moves`: it only
     puts numbers in other places. `variants`: other right forms of the layer that a tolerance must
-    cover.
+    cover. `untrained`: by local name, the row of a parameter whose gradient is 0 though the output
+    depends on it.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -273,6 +285,7 @@ class Rule(NamedTuple):
     channels_first: bool = False
     moves: bool = False
     variants: tuple[Rule, ...] = ()
+    untrained: Callable[[LayerSpec], Mapping[str, int]] = lambda spec: {}
 
     def parse(self, where: str, data: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         """Check every option and fill in the defaults.

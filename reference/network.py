@@ -133,7 +133,8 @@ class LossSpec:
 class Network:
     """inputs -> layers -> loss.
 
-    `input_kind` is "real", or {"index": V} for integers below V, which have no gradient.
+    `input_kind` is "real", or {"index": V} for integers below V, which have no gradient. An input
+    shape of () is one index for each example.
     """
 
     input_shape: tuple[int, ...]
@@ -197,7 +198,8 @@ class Network:
     @property
     def sizes(self) -> list[int]:
         """Units per level of a chain, the inputs first: [3, 4, 2]."""
-        return [self.input_shape[-1], *(spec.options["units"] for _, spec in self._with_units())]
+        first = self.input_shape[-1] if self.real else self.input_kind["index"]
+        return [first, *(spec.options["units"] for _, spec in self._with_units())]
 
     @property
     def _functions(self) -> list[str]:

@@ -44,7 +44,8 @@ def network(data: Json, tables: Tables = TABLES) -> Network:
         raise DescriptionError(f"network: layers is {data.get('layers')!r}, "
                                "wanted a list of layers")
     layers = tuple(layer(tables, f"layer {i}", each) for i, each in enumerate(data["layers"]))
-    shape, kind = _input_shape(data.get("input_shape")), _input_kind(data.get("input_kind", "real"))
+    kind = _input_kind(data.get("input_kind", "real"))
+    shape = _input_shape(data.get("input_shape"), 1 if kind == "real" else 0)
     parsed = Network(shape, layers, loss(data.get("loss"), tables), kind)
     infer(parsed, tables)
     return parsed
@@ -133,8 +134,9 @@ def smoothing_of(what: str, value: Json, kind: str, tables: Tables = TABLES) -> 
     return smoothing
 
 
-def _input_shape(data: Json) -> tuple[int, ...]:
-    listed = isinstance(data, list | tuple) and 0 < len(data) <= MOST_AXES
+def _input_shape(data: Json, least: int) -> tuple[int, ...]:
+    """At least so many axes: one index for each example has none."""
+    listed = isinstance(data, list | tuple) and least <= len(data) <= MOST_AXES
     if not listed or not all(map(size, data)):
         raise DescriptionError(f"network: input_shape is {data!r}, "
                                "wanted a list of positive integers such as [3]")
