@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .faults.core import Fault
     from .plug.contract import BrokenContract, Declined
     from .plug.implementing import implementation
-    from .plug.layer_classes import Layer, Layout, layers
+    from .plug.layer_classes import Layer, layers
+    from .plug.layouts import Layout
     from .plug.subject import Subject
     from .plug.targets import TargetError
     from .properties.claims import Claims, Head
@@ -55,7 +56,7 @@ _HOME = {
     "networks": "properties.strategies",
     "BrokenContract": "plug.contract", "Declined": "plug.contract",
     "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.targets",
-    "Layer": "plug.layer_classes", "Layout": "plug.layer_classes", "layers": "plug.layer_classes",
+    "Layer": "plug.layer_classes", "Layout": "plug.layouts", "layers": "plug.layer_classes",
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",

@@ -261,7 +261,7 @@ class Claims:
     @property
     def options(self) -> dict[str, dict[str, tuple[Any, ...]]]:
         """By layer kind and option, the only values that are claimed."""
-        return {each["kind"]: {name: tuple(value) if isinstance(value, list | tuple) else (value,)
+        return {each["kind"]: {name: values_of(each["kind"], name, value)
                                for name, value in each.items() if name != "kind"}
                 for each in self.layers if not isinstance(each, str)}
 
@@ -368,10 +368,20 @@ def _check_kind(each: Any) -> None:
     known = dict(rule.options) if rule is not None else {}
     refuse_unknown(f"claims: layers: {kind}", data, tuple(known))
     for name, value in data.items():
-        for one in value if isinstance(value, list | tuple) else [value]:
+        for one in values_of(kind, name, value):
             if not known[name].check(one):
                 raise DescriptionError(f"claims: layers: {kind}: {name} is {one!r}, "
                                        f"wanted {known[name].wanted}")
+
+
+def values_of(kind: str, option: str, claimed: Any) -> tuple[Any, ...]:
+    """The values of an option that are claimed: one, or a list of them.
+
+    A list that is a value itself ([2, 2] for a window) is one value.
+    """
+    if isinstance(claimed, list | tuple) and not TABLES.layers[kind].options[option].check(claimed):
+        return tuple(claimed)
+    return (claimed,)
 
 
 def _head_of(network: Network) -> Head:

@@ -239,7 +239,9 @@ class Rule(NamedTuple):
     whether that of a time step depends on other steps. `finish(where, options, parse)`: the
     options, once checked, made ready; parse(where, data) reads a layer inside. `axes`: how many
     axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
-    images. `variants`: other right forms of the layer that a tolerance must cover.
+    images. `channels_first`: the first axis of an example is that of the channels. `moves`: it only
+    puts numbers in other places. `variants`: other right forms of the layer that a tolerance must
+    cover.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -258,6 +260,8 @@ class Rule(NamedTuple):
     finish: Callable[[str, dict[str, Any], Parse], dict[str, Any]] = (
         lambda where, options, parse: options)
     axes: int = 1
+    channels_first: bool = False
+    moves: bool = False
     variants: tuple[Rule, ...] = ()
 
     def parse(self, where: str, data: Mapping[str, Any], tables: Tables) -> dict[str, Any]:

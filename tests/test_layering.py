@@ -325,7 +325,8 @@ THERE = ("reference/losses.py", "oracles/__init__.py", "oracles/flat.py", "prope
          "oracles/torch_autograd/losses.py", "conformance/__init__.py",
          "conformance/cli/__init__.py",
          "conformance/pytest_plugin.py", "conformance/judging/judge.py",
-         "conformance/plug/subjects/__init__.py", "conformance/plug/subjects/torch_modules.py")
+         "conformance/plug/subjects/__init__.py",
+         "conformance/plug/subjects/torch_modules/__init__.py")
 
 
 @pytest.mark.parametrize(("path", "line", "says"), PLANTED)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from backproof.plug.contract import BrokenContract, Declined
 from backproof.plug.implementing import claims_of, implementation
-from backproof.plug.layer_classes import Layer, Layout, Say, layers
+from backproof.plug.layer_classes import Layer, layers
+from backproof.plug.layouts import Layout, Say
 from backproof.plug.subject import Subject, subject_of
 from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.reference import Case, DescriptionError, evaluate, parse

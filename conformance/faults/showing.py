@@ -8,13 +8,22 @@ import numpy as np
 
 from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
+from ..properties.structures import STRUCTURES, structures_of
 from ..properties.tolerance import SLACK, Spread, spread
-from ..reference import TABLES, Answer, Case, Engine
+from ..reference import TABLES, Answer, Case, Engine, Network
 from .behaviour import largest
 from .core import Fault
 
 # Right programs differ in how they underflow: beside the largest gradient, 1e-290 is 0.
 TAIL = UNIT["float64"] ** 2
+
+
+def concerns(fault: Fault, network: Network) -> bool:
+    """Whether a network may show the fault: one of a structure shows only where the structure is.
+
+    Such a fault has the structure's name as its family.
+    """
+    return fault.family not in STRUCTURES or fault.family in structures_of(network)
 
 
 def shows(fault: Fault, case: Case, known: Spread | None = None) -> bool:

@@ -34,10 +34,16 @@ from ..reference.network import REDUCTIONS
 NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 
 
-def claims() -> Claims:
-    """Everything the reference has, every structure and each reduction stated."""
+@cache
+def claims(family: str = "") -> Claims:
+    """Everything the reference has, every structure and each reduction stated.
+
+    family: of a fault; where that is a structure, every network has it, for a fault of a structure
+    shows nowhere else.
+    """
     heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
-    return replace(EVERYTHING, heads=heads, layers=tuple(STRUCTURES), explored=False)
+    layers = (family,) if family in STRUCTURES else tuple(STRUCTURES)
+    return replace(EVERYTHING, heads=heads, layers=layers, explored=False)
 
 
 @dataclass(frozen=True)
@@ -62,24 +68,25 @@ class Row:
 
 def subject(name: str, fault: Fault) -> Subject:
     """The fault as a subject, behind the contract."""
-    return Subject(name, claims(), asked(fault), fresh=lambda: asked(fault))
+    return Subject(name, claims(fault.family), asked(fault), fresh=lambda: asked(fault))
 
 
 @lru_cache(maxsize=64)
-def _networks(seed: int, count: int) -> list[Case]:
-    return list(islice(drawn(cases(claims()), seed), count))
+def _networks(seed: int, count: int, family: str) -> list[Case]:
+    return list(islice(drawn(cases(claims(family)), seed), count))
 
 
 def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
     """By judge, on how many networks it failed the fault."""
     names = [n for n in available() if n in ORACLES]
-    judge = Judge(subject(name, fault), claims(), names, lambda **_: None, 0)
-    for i, case in enumerate(_networks(0, networks)):
+    of = fault.family if fault.family in STRUCTURES else ""
+    judge = Judge(subject(name, fault), claims(of), names, lambda **_: None, 0)
+    for i, case in enumerate(_networks(0, networks, of)):
         judge.network(case)
         if i % 4 == 0:
             judge.structure([case])
     failed = {n: by.get("failed", 0) + by.get("errored", 0) for n, by in judge.tally.counts.items()}
-    return {of: sum(failed.get(n, 0) for n in names_) for of, names_ in codes().items()}
+    return {code: sum(failed.get(n, 0) for n in names_) for code, names_ in codes().items()}
 
 
 def witnesses_at_once() -> list[str]:
@@ -90,8 +97,9 @@ def witnesses_at_once() -> list[str]:
 
 def until_killed(name: str, fault: Fault, seed: int) -> int:
     """Networks until the first failure, LONGEST + 1 where there is none."""
-    judge = Judge(subject(name, fault), claims(), witnesses_at_once(), lambda **_: None, seed)
-    for i, case in enumerate(islice(drawn(cases(claims()), 100 + seed), LONGEST), 1):
+    mine = claims(fault.family)
+    judge = Judge(subject(name, fault), mine, witnesses_at_once(), lambda **_: None, seed)
+    for i, case in enumerate(islice(drawn(cases(mine), 100 + seed), LONGEST), 1):
         judge.network(case)
         if judge.tally.failing:
             return i
@@ -99,15 +107,15 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
 
 
 def share(fault: Fault) -> float:
-    """Of the networks that are drawn, on how many the fault shows."""
-    drawn_cases = _networks(0, SHARE)
+    """Of the networks that are drawn, on how many the fault shows; of its structure's, if any."""
+    of = fault.family if fault.family in STRUCTURES else ""
     return sum(shows(fault, case, s)
-               for case, s in zip(drawn_cases, _spreads(), strict=True)) / SHARE
+               for case, s in zip(_networks(0, SHARE, of), _spreads(of), strict=True)) / SHARE
 
 
-@cache
-def _spreads() -> list[Spread]:
-    return [spread(case) for case in _networks(0, SHARE)]
+@lru_cache(maxsize=4)
+def _spreads(family: str) -> list[Spread]:
+    return [spread(case) for case in _networks(0, SHARE, family)]
 
 
 @cache

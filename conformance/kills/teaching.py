@@ -135,6 +135,7 @@ def shown(fault: Fault) -> Case | None:
     def shows(case: Case) -> bool:
         return fault_shows(fault, case)
 
-    drawn_cases = islice(drawn(cases(claims(), dtype="float64"), 11), DRAWS)
+    mine = claims(fault.family)
+    drawn_cases = islice(drawn(cases(mine, dtype="float64"), 11), DRAWS)
     first = next((case for case in drawn_cases if shows(case)), None)
-    return None if first is None else reduce(first, shows, claims(), SECONDS)
+    return None if first is None else reduce(first, shows, mine, SECONDS)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..faults import FAULTS, Fault
 from ..faults.core import Faults
+from ..faults.showing import concerns
 from ..judging.judge import Judge
 from ..judging.tally import Failure, Row
 from ..properties import exact
@@ -165,7 +166,8 @@ class Finder:
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
-        rows = {name: fault for name, fault in faults.items() if name not in known}
+        rows = {name: fault for name, fault in faults.items()
+                if name not in known and any(concerns(fault, case.network) for case in asked)}
         for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
             view = partial(self.witnessed, known=known.values(), counts=counts)
             others = [case for case in self.others if case.dtype == asked[0].dtype

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..properties.claims import Head
+from ..properties.structures import PLAIN, STRUCTURES
 from ..reference import (
     ACTIVATIONS,
     LOSSES,
+    TABLES,
     Case,
     DescriptionError,
     LayerSpec,
@@ -33,113 +35,36 @@ from ..reference import (
     Network,
 )
 from ..reference.checks import one_of
+from ..reference.kinds import REQUIRED, Scope
 from ..reference.losses import factor
 from ..reference.regularised import clipped, penalty, through_clip
-from .contract import BrokenContract, Declined, check_shape
+from .contract import BrokenContract, Declined
 from .implementing import implementation
+from .layouts import Layout, Say
 
 Array = Any
 Arrays = dict[str, Array]
 Shape = tuple[int, ...]
 
 
-# --- layouts --------------------------------------------------------------------------------------
-
-
-class Form(NamedTuple):
-    """One way to hold an array: its shape from ours, and there and back."""
-
-    shape: Callable[[Shape], Shape]
-    theirs: Callable[[Array], Array]
-    ours: Callable[[Array], Array]
-
-
-_SAME = Form(lambda s: s, lambda a: a, lambda a: a)
-_SWAPPED = Form(lambda s: s[::-1], lambda a: a.T, lambda a: a.T)
-
-WEIGHTS = {"in_out": _SAME, "out_in": _SWAPPED}
-BATCHES = {"rows": _SAME, "columns": _SWAPPED}
-BIASES = {
-    "vector": _SAME,
-    "row": Form(lambda s: (1, *s), lambda a: a[np.newaxis, :], lambda a: a[0]),
-    "column": Form(lambda s: (*s, 1), lambda a: a[:, np.newaxis], lambda a: a[:, 0]),
-}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a class holds its arrays. Ours: weight (in, out), bias (units,), one example a row.
-
-    bias: "vector" (units,), "row" (1, units), "column" (units, 1). batch: "rows" (batch, units),
-    "columns" (units, batch). bias_sign -1: for classes that subtract their bias (a bias input of
-    -1).
-    """
-
-    weight: str = "in_out"
-    bias: str = "vector"
-    batch: str = "rows"
-    bias_sign: int = 1
-
-    def __post_init__(self) -> None:
-        for name, forms in (("weight", WEIGHTS), ("bias", BIASES), ("batch", BATCHES)):
-            one_of(f"layout: {name}", getattr(self, name), forms)
-        if self.bias_sign not in (1, -1):
-            raise DescriptionError(f"layout: bias_sign is {self.bias_sign!r}; wanted 1 or -1")
-
-    def form(self, local: str) -> Form:
-        """The form of "weight", "bias", or "batch" (inputs, outputs and their gradients)."""
-        return {"weight": WEIGHTS[self.weight], "bias": BIASES[self.bias],
-                "batch": BATCHES[self.batch]}[local]
-
-    def theirs(self, local: str, array: Array) -> Array:
-        """Our array as the class holds it.
-
-        It is a view, so that a change in place is seen, unless the sign turns.
-        """
-        array = self.form(local).theirs(array) if np.ndim(array) else array
-        return -array if local == "bias" and self.bias_sign < 0 else array
-
-    def ours(self, local: str, array: Any, wanted: Shape, say: Say) -> Array:
-        """Their array as ours.
-
-        Raises BrokenContract("shape") unless it has the layout's shape: nothing is reshaped.
-        """
-        array = say.array(array)
-        check_shape(say.what, array.shape, self.form(local).shape(wanted), say.batch, say.name)
-        array = self.form(local).ours(array)
-        return -array if local == "bias" and self.bias_sign < 0 else array
-
-
-@dataclass(frozen=True)
-class Say:
-    """Who returned an array, in words, for messages; `name` is the parameter it is about, or ""."""
-
-    what: str
-    batch: int
-    name: str = ""
-
-    def array(self, value: Any) -> Array:
-        """The value as an array, an array as it is."""
-        if value is None:
-            raise BrokenContract("none", f"{self.what} is None; an array is wanted", self.name)
-        try:
-            return np.asarray(value)
-        except ValueError as error:
-            message = f"{self.what} is ragged, no array: {error}"
-            raise BrokenContract("shape", message, self.name) from error
-
-
 # --- one class ------------------------------------------------------------------------------------
+
+
+OURS = Layout()
 
 
 @dataclass(frozen=True)
 class Layer:
     """A layer, activation or loss class, and where it keeps things.
 
-    It is made as `cls(*arguments)`, or `make(*arguments)`: for dense `arguments` are among "in",
-    "out", "bias" (default: in, out), for activations options such as "slope" (default: none).
-    `parameters` and `gradients` map "weight" and "bias" to attributes; "params.W" is looked up in
-    `params`, a key where that is a dictionary. `forward` and `backward` name the methods.
+    It is made as `cls(*arguments)`, or `make(*arguments)`: `arguments` are among "in", "out" (the
+    sizes of the last axis; for an image "in" is its channels), "shape" (that of the input, without
+    the batch) and the options of the layer ("units", "window", "slope", ...). The default is (in,
+    out) for a layer with units, and none for others. `parameters` and `gradients` map the layer's
+    arrays ("weight", "bias", "recurrent_weight", "scale", ...) to attributes; "params.W" is looked
+    up in `params`, a key where that is a dictionary. What has no gradient (a mask, a running mean)
+    is in `parameters` alone. `given` are arrays that forward takes after the input: a mask, an
+    initial state. `forward` and `backward` name the methods.
     """
 
     cls: Any = None
@@ -147,20 +72,20 @@ class Layer:
     gradients: Mapping[str, str] = field(default_factory=dict)
     forward: str = "forward"
     backward: str = "backward"
-    layout: Layout = Layout()
+    layout: Layout = OURS
     arguments: tuple[str, ...] | None = None
     make: Callable[..., Any] | None = None
+    given: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not callable(self.make or self.cls):
             raise DescriptionError(f"layers: {self.make or self.cls!r} is not a class; "
                                    "wanted Layer(Linear, ...)")
-        here, there = set(self.parameters), set(self.gradients)
-        if here != there or not here <= {"weight", "bias"}:
+        here = {*self.parameters, *self.given}
+        if not set(self.gradients) <= here:
             raise DescriptionError(f"layers: {self.name} has parameters "
                                    f"{_names(self.parameters)} and gradients "
-                                   f"{_names(self.gradients)}; "
-                                   "wanted the same of weight, bias in both")
+                                   f"{_names(self.gradients)}; wanted the same names in both")
 
     @property
     def name(self) -> str:
@@ -179,12 +104,12 @@ class Layer:
                                    "Layer(forward=, backward=) names it")
         return method  # type: ignore[no-any-return]
 
-    def set(self, built: Any, local: str, value: Array) -> None:
-        """Set one parameter, in the layout's form.
+    def set(self, built: Any, local: str, value: Array, kind: str) -> None:
+        """Set one parameter of a layer of this kind, in the layout's form.
 
         Raises DescriptionError for no such attribute, and for one of another shape.
         """
-        path, theirs = self.parameters[local], self.layout.theirs(local, value)
+        path, theirs = self.parameters[local], self.layout.theirs(local, value, kind)
         held = look_up(built, path, f"layers: {self.name}: parameter {local!r}")
         if np.ndim(held) and np.shape(held) != theirs.shape:
             raise DescriptionError(
@@ -231,30 +156,41 @@ def _attributes(built: Any) -> dict[str, Any]:
 class Placed:
     """One object of a class at one place in a network; the arrays that go in and out are ours."""
 
-    def __init__(self, index: int, spec: LayerSpec, row: Layer, parameters: Mapping[str, Array],
+    def __init__(self, index: int, spec: LayerSpec, row: Layer, values: Mapping[str, Array],
                  shape: Shape):
-        self.index, self.row, self.shape = index, row, shape
-        self.local = {key: parameters[f"{index}.{key}"] for key in ("weight", "bias")
-                      if f"{index}.{key}" in parameters}
-        values = {**spec.options, "in": shape[-1], "out": spec.options.get("units", shape[-1])}
-        self.built = row.build(values, ("in", "out") if spec.kind == "dense" else ())
-        self.output = (*shape[:-1], values["out"])
+        self.index, self.kind, self.row, self.shape = index, spec.kind, row, shape
+        found = TABLES.layers[spec.kind].shapes(spec, shape[1:], TABLES, str(index))
+        self.local = {key: values[f"{index}.{key}"]
+                      for key in (*found.parameters, *found.states, *found.masks, *found.constants)}
+        self.trained = (*found.parameters, *found.states)
+        self.output = (shape[0], *found.output)
+        channels = shape[1] if TABLES.layers[spec.kind].channels_first else shape[-1]
+        named = {**spec.options, "in": channels, "out": self.output[-1], "shape": shape[1:]}
+        self.built = row.build(named, () if spec.units is None else ("in", "out"))
         for key, value in self.local.items():
             self._check_mapped(key)
-            row.set(self.built, key, value)
+            if key not in row.given:
+                row.set(self.built, key, value, spec.kind)
 
     def _check_mapped(self, key: str) -> None:
-        if key not in self.row.parameters:
-            raise DescriptionError(f"layers: {self.row.name} has no {key!r} in its parameters: "
-                                   "map it, or claim bias=\"never\"")
+        row = self.row
+        if key in (*row.parameters, *row.given) and (key in row.gradients
+                                                     or key not in self.trained):
+            return
+        claim = ', or claim bias="never"' if key == "bias" else ""
+        lacking = "gradients" if key in (*row.parameters, *row.given) else "parameters"
+        raise DescriptionError(f"layers: {row.name} has no {key!r} in its {lacking}: "
+                               f"map it{claim}")
 
     def _say(self, what: str, name: str = "") -> Say:
         return Say(f"layer {self.index}: {self.row.name}.{what}", self.shape[0], name)
 
     def forward(self, x: Array) -> Array:
-        y = self.row.method(self.built, self.row.forward)(self.row.layout.theirs("batch", x))
-        said = self._say(f"{self.row.forward}'s output")
-        return self.row.layout.ours("batch", y, self.output, said)
+        layout = self.row.layout
+        given = [layout.theirs(key, self.local[key]) for key in self.row.given if key in self.local]
+        method = self.row.method(self.built, self.row.forward)
+        y = method(layout.theirs("batch", x), *given)
+        return layout.ours("batch", y, self.output, self._say(f"{self.row.forward}'s output"))
 
     def backward(self, dy: Array) -> tuple[Array | None, dict[str, Array]]:
         """dL/dx, None where the first layer gives none, and the gradients by global name."""
@@ -262,7 +198,7 @@ class Placed:
         if dx is not None or self.index:
             say = self._say(f"{self.row.backward}'s dx", "" if self.index else "inputs")
             dx = self.row.layout.ours("batch", dx, self.shape, say)
-        return dx, {f"{self.index}.{key}": self._gradient(key) for key in self.local}
+        return dx, {f"{self.index}.{key}": self._gradient(key) for key in self.trained}
 
     def _gradient(self, key: str) -> Array:
         path, name = self.row.gradients[key], f"{self.index}.{key}"
@@ -271,17 +207,25 @@ class Placed:
             value = look_up(self.built, path, where)
         except DescriptionError as error:
             raise BrokenContract("missing", str(error), name) from error
-        return self.row.layout.ours(key, value, self.local[key].shape, self._say(path, name))
+        return self.row.layout.ours(key, value, self.local[key].shape, self._say(path, name),
+                                    self.kind)
 
 
 class Through:
-    """The identity, where no class was given for it."""
+    """A layer without numbers of its own for which no class was given: the reference's row.
+
+    The identity, and what puts arrays into another shape.
+    """
+
+    def __init__(self, index: int, spec: LayerSpec):
+        self.scope = Scope(TABLES, {}, str(index), spec)
 
     def forward(self, x: Array) -> Array:
-        return x
+        y, self.saved = self.scope.rule.forward(self.scope, x)
+        return y
 
     def backward(self, dy: Array) -> tuple[Array, dict[str, Array]]:
-        return dy, {}
+        return self.scope.rule.backward(self.scope, self.saved, dy)
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -338,8 +282,8 @@ class Stack:
     def _place(self, index: int, spec: LayerSpec, parameters: Mapping[str, Array],
                shape: Shape) -> Placed | Through:
         name = spec.function or spec.kind
-        if name == "identity" and name not in self.rows:
-            return Through()
+        if (name == "identity" or TABLES.layers[spec.kind].moves) and name not in self.rows:
+            return Through(index, spec)
         if name not in self.rows or spec.share is not None:
             raise Declined(f"no class for a layer of kind {name!r}" if spec.share is None
                            else "no shared parameters")
@@ -355,8 +299,10 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
            heads: Sequence[Head] | None = None, **more: Any) -> Stack:
     """A target for `verify`: dense=Layer(...), activations and losses by their names, and claims.
 
-    `more` are layers under the names of the tables (tanh=Layer(Tanh), squared_error=Layer(MSE)) and
-    claims under those of `implementation` (bias, batch, depth, ...).
+    `more` are layers under the names of the tables (tanh=Layer(Tanh), lstm=Layer(LSTM),
+    squared_error=Layer(MSE)) and claims under those of `implementation` (bias, batch, depth, ...).
+    A layer kind is claimed with its options as they are left out; layers=["dense", {"kind": "lstm",
+    "returns": ["last", "sequence"]}] claims more of them.
 
     Claims left out: `hidden` is every activation given but softmax, `heads` the identity with every
     loss given (squared error where none is). Raises DescriptionError for unknown names, and for a
@@ -365,18 +311,36 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     named = {"dense": dense, "hidden": hidden, "heads": heads}
     given = {name: value for name, value in named.items() if value is not None} | more
     rows = {name: given.pop(name) for name in list(given)
-            if name == "dense" or name in ACTIVATIONS or name in LOSSES}
+            if name in TABLES.layers or name in ACTIVATIONS or name in LOSSES}
     for name, row in rows.items():
         if not isinstance(row, Layer):
             raise DescriptionError(f"layers: {name} is {row!r}; wanted Layer(class, ...)")
     if "dense" not in rows or "weight" not in rows["dense"].parameters:
         raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, "
                                "gradients={...})")
+    kinds = [name for name in rows if name in STRUCTURES and name != PLAIN]
+    if kinds:
+        given["layers"] = _layers(kinds, given.get("layers", [PLAIN]))
     hidden_rows = [name for name in rows if name in ACTIVATIONS and name != "softmax"]
     claims = {"hidden": hidden_rows, "heads": _heads(rows), **given}
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)
     return stack
+
+
+def _layers(kinds: Sequence[str], claimed: Sequence[Any]) -> list[Any]:
+    """The claim of layers: what is claimed, and the kinds given, each with its plainest options.
+
+    Layers that only put arrays into another shape are needed by others, and are claimed with them.
+    """
+    named = {each if isinstance(each, str) else each["kind"] for each in claimed}
+    plainest = [{"kind": kind} | {name: option.default
+                                  for name, option in TABLES.layers[kind].options.items()
+                                  if option.default is not REQUIRED}
+                for kind in kinds if kind not in named]
+    moving = [name for name, rule in TABLES.layers.items() if rule.moves and name in STRUCTURES
+              and name not in {*named, *kinds}]
+    return [*claimed, *plainest, *moving]
 
 
 def _heads(rows: Mapping[str, Layer]) -> list[Head]:

@@ -11,10 +11,16 @@ from ..structures import PLAIN, STRUCTURES, structured, structures_of
 from .chains import chain_inside, parameters
 
 DEEPER = 4
+MANY = 8               # structures: up to so many, half of the networks are plain
+BESIDE = (0, 0, 1)     # further structures in one network, where there are few
+MORE = (0, 1, 2, 3)    # and where there are many
 
 
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
-    """A network inside the claims, with this head: plain as often as all structures together."""
+    """A network inside the claims, with this head: plain as often as all structures together.
+
+    Where many structures are claimed, each network has more of them, and fewer are plain.
+    """
     if claims.networks:
         return choose([each for each in claims.networks if claims.loss_of(head) == each.loss])
     claims = claims.with_head(head)
@@ -54,16 +60,18 @@ def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = N
     more = [name for name in claims.structures if name != PLAIN]
     if not more:
         return network
-    plain = [PLAIN] * (len(more) if PLAIN in claims.structures else 0)
+    plain = [PLAIN] * (min(len(more), MANY) if PLAIN in claims.structures else 0)
     for name in chosen(choose, [*plain, *more], more):
         network = grown(choose, network, name, claims)
     return network
 
 
 def chosen(choose: Choose, names: list[str], more: list[str]) -> list[str]:
-    """One structure, and now and then a second one."""
+    """One structure, and now and then a second one; up to four where there are many."""
     first = choose(names)
-    return [first] if first == PLAIN or choose((True, True, False)) else [first, choose(more)]
+    if first == PLAIN:
+        return [first]
+    return [first, *(choose(more) for _ in range(choose(BESIDE if len(more) <= MANY else MORE)))]
 
 
 def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Network:
