@@ -84,7 +84,10 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
     limits = Limits(hidden, None if most is None else most - network.depth,
                     biases(network, claims), claims.options,
                     tuple(allowed(claims.structures)))
-    found = STRUCTURES[name].grow(choose, network, limits)
+    try:
+        found = STRUCTURES[name].grow(choose, network, limits)
+    except DescriptionError:  # on its way it would be a network whose layers do not fit
+        return network
     if found is None or not set(structures_of(found)) - {PLAIN} <= allowed(claims.structures):
         return network
     return found if fits(found, claims) and claims.allow(found) else network

@@ -127,13 +127,13 @@ def merged(x: Any) -> Any:
 
 def repeated(x: Any, heads: int) -> Any:
     """Each key head as often as query heads ask it: (B, k, T, d) as (B, h, T, d)."""
-    B, k, T, d = x.shape  # noqa: N806
+    B, k, T, d = x.shape
     return np.broadcast_to(np.expand_dims(x, 2), (B, k, heads // k, T, d)).reshape(B, heads, T, d)
 
 
 def gathered(x: Any, key_heads: int) -> Any:
     """The sum over the query heads of each key head: (B, h, T, d) as (B, k, T, d)."""
-    B, h, T, d = x.shape  # noqa: N806
+    B, h, T, d = x.shape
     return x.reshape(B, key_heads, h // key_heads, T, d).sum(axis=2)
 
 
@@ -164,7 +164,7 @@ def turned(x: Any, rotary: str, back: bool = False) -> Any:
 
 def seen(p: Scope, x: Any) -> Any | None:
     """1 where a step sees another, else 0: broadcasts to (B, 1, T, T); None where all see all."""
-    T, found = x.shape[1], None  # noqa: N806
+    T, found = x.shape[1], None
     if p.options["causal"]:
         found = np.tri(T)[None, None]
     if p.options["mask"]:
@@ -173,7 +173,7 @@ def seen(p: Scope, x: Any) -> Any | None:
     return found
 
 
-def visible(S: Any, there: Any | None) -> Any:  # noqa: N803
+def visible(S: Any, there: Any | None) -> Any:
     """S with what is hidden far below; all 0 in a row that sees nothing, since P is 0 there."""
     if there is None:
         return S
@@ -181,7 +181,7 @@ def visible(S: Any, there: Any | None) -> Any:  # noqa: N803
     return np.where(there > 0, S, np.where(some > 0, HIDDEN, np.zeros_like(S)))
 
 
-def kept(P: Any, there: Any | None) -> Any:  # noqa: N803
+def kept(P: Any, there: Any | None) -> Any:
     """P, or its gradient, with 0 where nothing is seen."""
     return P if there is None else np.where(there > 0, P, np.zeros_like(P))
 
@@ -210,26 +210,26 @@ def weights(p: Scope, capped: Any, there: Any | None) -> Any:
 def forward(p: Scope, x: Any) -> tuple[Any, Saved]:
     query, key, value, output = sites(p.spec)
     heads, key_heads, _ = sizes(p.options, x.shape[-1])
-    Q = turned(split(p.affine(query, x), heads), p.options["rotary"])  # noqa: N806
-    K = turned(split(p.affine(key, x), key_heads), p.options["rotary"])  # noqa: N806
-    K, V = repeated(K, heads), repeated(split(p.affine(value, x), key_heads), heads)  # noqa: N806
-    S = (Q @ K.swapaxes(2, 3)) / math.sqrt(Q.shape[-1])  # noqa: N806
+    Q = turned(split(p.affine(query, x), heads), p.options["rotary"])
+    K = turned(split(p.affine(key, x), key_heads), p.options["rotary"])
+    K, V = repeated(K, heads), repeated(split(p.affine(value, x), key_heads), heads)
+    S = (Q @ K.swapaxes(2, 3)) / math.sqrt(Q.shape[-1])
     capped = with_cap(p, S)
-    P = weights(p, capped, seen(p, x))  # noqa: N806
-    O = merged(P @ V)  # noqa: E741, N806
+    P = weights(p, capped, seen(p, x))
+    O = merged(P @ V)  # noqa: E741
     return p.affine(output, O), Saved(x, Q, K, V, S, capped, P, O)
 
 
-def with_cap(p: Scope, S: Any) -> Any:  # noqa: N803
+def with_cap(p: Scope, S: Any) -> Any:
     cap = p.options["softcap"]
     return S if cap is None else cap * p.tables.activations["tanh"].f(S / cap)
 
 
-def scores_back(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
+def scores_back(p: Scope, s: Saved, dP: Any) -> Any:
     """dS, from dP."""
     there, softmax = seen(p, s.x), p.tables.activations["softmax"]
-    dS = softmax.backward(visible(s.capped, there), s.P, kept(dP, there))  # noqa: N806
-    dS, cap = kept(dS, there), p.options["softcap"]  # noqa: N806
+    dS = softmax.backward(visible(s.capped, there), s.P, kept(dP, there))
+    dS, cap = kept(dS, there), p.options["softcap"]
     if cap is None:
         return dS
     return p.tables.activations["tanh"].backward(s.S / cap, s.capped / cap, dS)
@@ -238,12 +238,12 @@ def scores_back(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
 def backward(p: Scope, s: Saved, dy: Any) -> tuple[Any, dict[str, Any]]:
     query, key, value, output = sites(p.spec)
     heads, key_heads, _ = sizes(p.options, s.x.shape[-1])
-    dO, gradients = p.affine_backward(output, s.O, dy)  # noqa: N806
-    dO = split(dO, heads)  # noqa: N806
-    dS = scores_back(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])  # noqa: N806
-    dQ = turned(dS @ s.K, p.options["rotary"], back=True)  # noqa: N806
-    dK = turned(dS.swapaxes(2, 3) @ s.Q, p.options["rotary"], back=True)  # noqa: N806
-    dK, dV = (gathered(d, key_heads) for d in (dK, s.P.swapaxes(2, 3) @ dO))  # noqa: N806
+    dO, gradients = p.affine_backward(output, s.O, dy)
+    dO = split(dO, heads)
+    dS = scores_back(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])
+    dQ = turned(dS @ s.K, p.options["rotary"], back=True)
+    dK = turned(dS.swapaxes(2, 3) @ s.Q, p.options["rotary"], back=True)
+    dK, dV = (gathered(d, key_heads) for d in (dK, s.P.swapaxes(2, 3) @ dO))
     three = [p.affine_backward(site, s.x, merged(d))
              for site, d in ((query, dQ), (key, dK), (value, dV))]
     for _, own in three:
