@@ -1,4 +1,8 @@
-"""Ties in max pooling: which of the largest entries of a window has the gradient."""
+"""Ties in max pooling: which of the largest entries of a window has the gradient.
+
+The first of them, the last, or each its share. The whole gradient for each of them is that of no
+function at all: in vzhou842's convolution from scratch, and in dx += (x == y) * dy of many courses.
+"""
 
 from __future__ import annotations
 

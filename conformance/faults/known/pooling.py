@@ -1,4 +1,8 @@
-"""Pooling: which entry the gradient goes to, and by what a mean is divided."""
+"""Pooling: which entry the gradient goes to, and by what a mean is divided.
+
+Ties in max pooling are met on networks of exact integers only, and a program that counts them twice
+is told by its convention: `properties/conventions/pooling.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ...properties.conventions.pooling import EVERY, shared_by
 from ...reference import Rule
 from ...reference.layers.pooling import channelwise, counts, largest, seen, unseen
 from ...reference.numbers import add_windows
@@ -169,11 +172,6 @@ TO_LARGEST = "dx[window][window == window.max()] += dy"
 SPREAD = "dx[window] += dy / n"
 
 FAULTS: Faults = {
-    "pooling-ties-counted-twice": pooling(
-        "where several entries of a window are largest, each of them has the whole gradient",
-        "dx += (x == y) * dy", "dx += (x == y) * dy / (x == y).sum()",
-        "vzhou842's convolution from scratch, the first max pooling of many courses",
-        lambda right: shared_by(right, EVERY), (*WINDOWS, *GLOBAL)),
     "pooling-max-of-padding": pooling(
         "the padding of max pooling is taken for entries of value 0, which are largest where all "
         "others are negative: the loss itself is another one",
