@@ -21,9 +21,11 @@ TAIL = UNIT["float64"] ** 2
 def concerns(fault: Fault, network: Network) -> bool:
     """Whether a network may show the fault: one of a structure shows only where the structure is.
 
-    Such a fault has the structure's name as its family.
+    Such a fault has the structure's name as its family. A layer kind may also be inside a layer
+    that is another structure's own.
     """
-    return fault.family not in STRUCTURES or fault.family in structures_of(network)
+    return (fault.family not in STRUCTURES or fault.family in structures_of(network)
+            or any(spec.kind == fault.family for _, spec in network.walk()))
 
 
 def shows(fault: Fault, case: Case, known: Spread | None = None) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network
 from ...reference.network import walk
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
+from .transformer import outside_blocks
 
 EPSILONS = (1e-5, 1e-3, 1e-1)
 FAR, LARGE = 30.0, 100.0
@@ -23,7 +24,7 @@ CENTRED = ("batch_norm", "layer_norm", "group_norm", "instance_norm")
 
 
 def has(kind: str, network: Network) -> bool:
-    return any(spec.kind == kind for _, spec in network.walk())
+    return any(spec.kind == kind for spec in outside_blocks(network.layers))
 
 
 # --- where it is put ------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ def options(choose: Choose, kind: str, shape: tuple[int, ...], limits: Limits) -
     some = partial(limits.options, kind)
     chosen = {"epsilon": choose(some("epsilon", EPSILONS)),
               "epsilon_on": choose(some("epsilon_on", STANDARD))}
-    if kind in ("layer_norm", "rms_norm"):
+    if kind in ("layer_norm", "rms_norm"):  # over the steps too where layers see them all
         chosen["axes"] = choose(some("axes", range(1, len(shape) + 1)))
     if kind == "batch_norm":
         chosen["training"] = choose(some("training", (True, True, True, False)))
@@ -117,6 +118,7 @@ def numbers(kind: str, case: Case, rng: Any) -> Case:
             if f"{name}.mean" in constants:
                 constants[f"{name}.mean"] = rng.standard_normal(constants[f"{name}.mean"].shape)
     case = case.but(parameters=parameters, constants=constants)
+    # equal numbers in the millions have a variance that rounding alone makes: they are spread
     if np.abs(case.inputs).max() > LARGE and before(kind, case) == "inputs":
         return case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
     return NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
