@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network
+from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network, forward
+from ...reference.kinds import steps
+from ...reference.layers.normalisation import by_feature
 from ...reference.network import walk
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
 from .transformer import outside_blocks
@@ -108,20 +110,33 @@ def normalised_weights(choose: Choose, network: Network, limits: Limits) -> Netw
 
 
 def numbers(kind: str, case: Case, rng: Any) -> Case:
-    """γ that is not 0 everywhere, constants that a run leaves behind, and sets as NUMBERS has."""
-    parameters, constants = dict(case.parameters), dict(case.constants)
-    for name, spec in case.network.walk():
-        if spec.kind == kind:
-            scale = parameters.get(f"{name}.scale")
-            if scale is not None and not scale.any():
-                parameters[f"{name}.scale"] = scale + rng.uniform(0.5, 1.5, scale.shape)
-            if f"{name}.mean" in constants:
-                constants[f"{name}.mean"] = rng.standard_normal(constants[f"{name}.mean"].shape)
-    case = case.but(parameters=parameters, constants=constants)
-    # equal numbers in the millions have a variance that rounding alone makes: they are spread
+    """γ that is not 0 everywhere, sets as NUMBERS has them, and constants as training leaves them.
+
+    Equal numbers in the millions have a variance that is made by rounding alone: they are spread.
+    """
+    parameters = dict(case.parameters)
+    for name, value in case.parameters.items():
+        if name.endswith(".scale") and not value.any():
+            parameters[name] = value + rng.uniform(0.5, 1.5, value.shape)
+    case = case.but(parameters=parameters)
     if np.abs(case.inputs).max() > LARGE and before(kind, case) == "inputs":
-        return case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
-    return NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
+        case = case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
+    else:
+        case = NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
+    for name, spec in case.network.walk():
+        if spec.kind == kind and f"{name}.mean" in case.constants:
+            case = case.but(constants={**case.constants, **run(name, case, rng)})
+    return case
+
+
+def run(name: str, case: Case, rng: Any) -> dict[str, Any]:
+    """Mean and variance of what comes to a layer, off by as much as another batch would be."""
+    x = by_feature(next(step.saved for step in steps(forward(case).tape)
+                        if step.scope.name == name))
+    m, v = x.mean(axis=(0, 2)), x.var(axis=(0, 2))
+    off, more = rng.standard_normal(m.shape), rng.uniform(0.5, 2.0, m.shape)
+    floor = np.maximum(0.1, (1e-3 * m)**2)
+    return {f"{name}.mean": m + 0.3 * off * np.sqrt(v), f"{name}.variance": more * v + floor}
 
 
 def before(kind: str, case: Case) -> str | None:
