@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network
+from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network, forward
+from ...reference.kinds import steps
+from ...reference.layers.normalisation import by_feature
 from ...reference.network import walk
 from ...reference.shapes import given
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
+from .transformer import outside_blocks
 
 EPSILONS = (1e-5, 1e-3, 1e-1)
 FAR, LARGE = 30.0, 100.0
@@ -24,7 +27,7 @@ CENTRED = ("batch_norm", "layer_norm", "group_norm", "instance_norm")
 
 
 def has(kind: str, network: Network) -> bool:
-    return any(spec.kind == kind for _, spec in network.walk())
+    return any(spec.kind == kind for spec in outside_blocks(network.layers))
 
 
 # --- where it is put ------------------------------------------------------------------------------
@@ -47,7 +50,7 @@ def options(choose: Choose, kind: str, shape: tuple[int, ...], limits: Limits) -
     some = partial(limits.options, kind)
     chosen = {"epsilon": choose(some("epsilon", EPSILONS)),
               "epsilon_on": choose(some("epsilon_on", STANDARD))}
-    if kind in ("layer_norm", "rms_norm"):
+    if kind in ("layer_norm", "rms_norm"):  # over the steps too where layers see them all
         chosen["axes"] = choose(some("axes", range(1, len(shape) + 1)))
     if kind == "batch_norm":
         chosen["training"] = choose(some("training", (True, True, True, False)))
@@ -105,19 +108,33 @@ def normalised_weights(choose: Choose, network: Network, limits: Limits) -> Netw
 
 
 def numbers(kind: str, case: Case, rng: Any) -> Case:
-    """γ that is not 0 everywhere, constants that a run leaves behind, and sets as NUMBERS has."""
-    parameters, constants = dict(case.parameters), dict(case.constants)
-    for name, spec in case.network.walk():
-        if spec.kind == kind:
-            scale = parameters.get(f"{name}.scale")
-            if scale is not None and not scale.any():
-                parameters[f"{name}.scale"] = scale + rng.uniform(0.5, 1.5, scale.shape)
-            if f"{name}.mean" in constants:
-                constants[f"{name}.mean"] = rng.standard_normal(constants[f"{name}.mean"].shape)
-    case = case.but(parameters=parameters, constants=constants)
+    """γ that is not 0 everywhere, sets as NUMBERS has them, and constants as training leaves them.
+
+    Equal numbers in the millions have a variance that is made by rounding alone: they are spread.
+    """
+    parameters = dict(case.parameters)
+    for name, value in case.parameters.items():
+        if name.endswith(".scale") and not value.any():
+            parameters[name] = value + rng.uniform(0.5, 1.5, value.shape)
+    case = case.but(parameters=parameters)
     if np.abs(case.inputs).max() > LARGE and before(kind, case) == "inputs":
-        return case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
-    return NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
+        case = case.but(inputs=case.inputs + rng.standard_normal(case.inputs.shape))
+    else:
+        case = NUMBERS[rng.choice(list(NUMBERS), p=SHARES)](kind, case, rng)
+    for name, spec in case.network.walk():
+        if spec.kind == kind and f"{name}.mean" in case.constants:
+            case = case.but(constants={**case.constants, **run(name, case, rng)})
+    return case
+
+
+def run(name: str, case: Case, rng: Any) -> dict[str, Any]:
+    """Mean and variance of what comes to a layer, off by as much as another batch would be."""
+    x = by_feature(next(step.saved for step in steps(forward(case).tape)
+                        if step.scope.name == name))
+    m, v = x.mean(axis=(0, 2)), x.var(axis=(0, 2))
+    off, more = rng.standard_normal(m.shape), rng.uniform(0.5, 2.0, m.shape)
+    floor = np.maximum(0.1, (1e-3 * m)**2)
+    return {f"{name}.mean": m + 0.3 * off * np.sqrt(v), f"{name}.variance": more * v + floor}
 
 
 def before(kind: str, case: Case) -> str | None:
