@@ -30,7 +30,7 @@ def _range(what: str, value: Any) -> Range:
     return (value[0], value[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Head:
     """An output activation and a loss, coupled as a real library couples them.
 
@@ -93,6 +93,12 @@ class Head:
                                    "only) contradict each other; claim one of them")
         if self.logits is not None and not number("head: logits", self.logits) >= 1:
             raise DescriptionError(f"head: logits is {self.logits!r}, wanted a number, 1 or more")
+
+    def __repr__(self) -> str:
+        """As one writes it: what is as it is by default is left out."""
+        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[2:]
+                 if getattr(self, f.name) != f.default]
+        return f"Head({', '.join([repr(self.activation), repr(self.loss), *given])})"
 
     @property
     def target_kinds(self) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ STYLES = st.builds(
 # are loaded, and the same seed would draw other networks beside another program.
 SEEDS = st.lists(st.integers(0, 99), min_size=5, max_size=5)
 
-EXACT_HIDDEN = ("identity", "relu")
+EXACT_HIDDEN = ("identity", "relu", "relu6", "hard_tanh", "abs")
 EXACT_LOSSES = ("squared_error", "absolute_error", "inner_product", "huber", "hinge",
                 "squared_hinge")
 
