@@ -227,5 +227,6 @@ LAYERS = {
     "global_pool": Rule(forward_global, backward_global, shapes_global, {"function": FUNCTION},
                         kinks=kinks, mixes_steps=True, axes=2, channels_first=True),
     "subsample2d": Rule(forward_subsample, backward_subsample, shapes_subsample,
-                        {"window": several(2, "positive", size)}, mixes_steps=True, axes=3, channels_first=True),
+                        {"window": several(2, "positive", size)}, mixes_steps=True, axes=3,
+                        channels_first=True),
 }

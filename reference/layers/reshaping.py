@@ -122,5 +122,6 @@ LAYERS = {
                 {"amounts": Option(pairs, "a list with [before, after] for each of the last axes")},
                 mixes_steps=True, axes=2, moves=True),
     "upsample": Rule(upsample, upsample_back, shapes_upsample,
-                     {"factor": Option(size, "a positive integer")}, mixes_steps=True, axes=2, moves=True),
+                     {"factor": Option(size, "a positive integer")}, mixes_steps=True, axes=2,
+                     moves=True),
 }
