@@ -247,5 +247,6 @@ LAYERS = {
                             mixes_steps=True, axes=axes + 1, channels_first=True) for axes in AXES},
     **{f"conv_transpose{axes}d": Rule(
         forward_transposed, backward_transposed, partial(shapes_transposed, axes), options(axes),
-        sites=no_bias_inside, mixes_steps=True, axes=axes + 1, channels_first=True) for axes in AXES},
+        sites=no_bias_inside, mixes_steps=True, axes=axes + 1, channels_first=True)
+       for axes in AXES},
 }
