@@ -81,8 +81,8 @@ def unrounded(wide: Case) -> bool:
 class Exactness(NamedTuple):
     """What an exact case says: an outcome, a note, and what differs.
 
-    slopes: those at the kinks, by layer, where it is they that are wrong. chosen: by kind, in words,
-    another choice at a kink that no right program makes.
+    slopes: those at the kinks, by layer, where it is they that are wrong. chosen: by kind, in
+    words, another choice at a kink that no right program makes.
     """
 
     outcome: str
