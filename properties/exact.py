@@ -67,7 +67,8 @@ def certified(case: Case) -> bool:
     """
     tables = TABLES._replace(activations=dict.fromkeys(ACTIVATIONS, ACTIVATIONS["identity"]))
     wide = case.astype("float64")
-    larger = wide.map(lambda a: np.abs(a) + 1.0 if a.dtype.kind == "f" else a).but(targets=-np.abs(wide.targets) - 1.0)
+    larger = wide.map(lambda a: np.abs(a) + 1.0 if a.dtype.kind == "f" else a)
+    larger = larger.but(targets=-np.abs(wide.targets) - 1.0)
     once = replace(case.network.loss, gradient_scale=1.0)
     larger = larger.but(network=replace(case.network, loss=once))
     answer = evaluate(larger, tables)
