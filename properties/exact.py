@@ -88,13 +88,20 @@ def unrounded(wide: Case) -> bool:
 class Exactness(NamedTuple):
     """What an exact case says: an outcome, a note, and what differs.
 
-    slopes: those at the kinks, by layer, where it is they that are wrong.
+    slopes: those at the kinks, by layer, where it is they that are wrong. chosen: by kind, in
+    words, another choice at a kink that no right program makes.
     """
 
     outcome: str
     why: str = ""
     found: tuple[Disagreement, ...] = ()
     slopes: ByPlace | None = None
+    chosen: Mapping[str, str] = {}
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of kinks where something is wrong."""
+        return sorted({*(self.slopes.wrong if self.slopes is not None else ()), *self.chosen})
 
 
 def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
@@ -123,7 +130,8 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
     if on_kink(case):
         for chosen, tables in conventions(case.network, slopes, wrong=True):
             if _same(case, answer, tables):
-                return Exactness("failed", "", _beside(case, answer, chosen, slopes))
+                return Exactness("failed", "", _beside(case, answer, chosen, slopes),
+                                 chosen=_in_words(chosen))
     solved = solve(case, answer, slopes) if on_kink(case) else None
     if solved is not None:
         return _by_slopes(case, answer, solved, slopes)
@@ -154,6 +162,12 @@ def _by_slopes(case: Case, answer: Answer, solved: ByPlace,
 def choices_of(kind: str, known: Slopes) -> set[float]:
     """The choices at one kind of kink that are still possible."""
     return set(known.get(kind, CONVENTIONS[kind].choices))
+
+
+def _in_words(chosen: Mapping[str, float]) -> dict[str, str]:
+    """The choices that no right program makes."""
+    return {kind: CONVENTIONS[kind].wrong[choice] for kind, choice in chosen.items()
+            if choice in CONVENTIONS[kind].wrong}
 
 
 def _beside(case: Case, answer: Answer, chosen: Mapping[str, float],

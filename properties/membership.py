@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import Case, LayerSpec, Network, infer
+from ..reference import TABLES, Case, LayerSpec, Network, infer
 from .claims import Claims, Head, Range, activation
 from .strategies.chains import parameters
 from .strategies.mending import logits
@@ -103,13 +103,18 @@ def activated(claims: Claims, network: Network) -> bool:
 
 
 def bare(layers: Iterable[LayerSpec]) -> bool:
-    """Whether a layer with units hands on to the next one without a function between them."""
+    """Whether an affine layer hands on to the next one without a function between them."""
     open_ = False
     for spec in layers:
         if open_ and (spec.units is not None or spec.branches):
             return True
-        open_ = spec.units is not None or (open_ and spec.function is None)
+        open_ = affine(spec) or (open_ and spec.function is None and spec.units is None)
     return False
+
+
+def affine(spec: LayerSpec) -> bool:
+    """Whether what the layer gives is x W + b as it is."""
+    return any(site.gives == "output" for site in TABLES.layers[spec.kind].sites(spec))
 
 
 def headed(claims: Claims, head: Head, case: Case) -> bool:

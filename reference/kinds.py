@@ -92,7 +92,8 @@ class Site(NamedTuple):
 
     `reads` is "input" where x is the layer's own input, else "state". `gives` is "output" where y
     is the layer's own output, else "state". `units` is the option that says how many columns W has.
-    `per_unit`: b has an entry for each of these; else it is one number, added to all.
+    `per_unit`: b has an entry for each of these; else it is one number, added to all. `plain`: the
+    parameter is W itself, up to its shape; else W is computed from it.
     """
 
     weight: str
@@ -101,6 +102,7 @@ class Site(NamedTuple):
     gives: str = "output"
     units: str = "units"
     per_unit: bool = True
+    plain: bool = True
 
 
 class Pass(NamedTuple):
@@ -183,14 +185,14 @@ class Scope:
         return self.tables.layers[self.spec.kind]
 
     def owner(self, local: str) -> tuple[str, bool]:
-        """The global name of a parameter, and whether this layer sees it transposed."""
-        shared = f"{self.spec.share}.{local}"
-        if self.spec.share is not None and shared in self.values:
-            if not self.spec.transpose:
-                return shared, False
-            if self.values[shared].ndim == 2:
-                return shared, True
-        return f"{self.name}.{local}", False
+        """The global name of a parameter, and whether this layer sees it transposed.
+
+        What a layer has of its own, it does not share: a mask, a state.
+        """
+        own, shared = f"{self.name}.{local}", f"{self.spec.share}.{local}"
+        if self.spec.share is None or own in self.values or shared not in self.values:
+            return own, False
+        return shared, self.spec.transpose
 
     def __getitem__(self, local: str) -> Any:
         name, transposed = self.owner(local)

@@ -39,6 +39,17 @@ def entry(network: Network) -> Shape:
     return Indices(network.input_shape, network.input_kind["index"])
 
 
+def given(network: Network, tables: Tables = TABLES) -> list[Shape]:
+    """The shape of an example that each layer of the network is given, and that of its output.
+
+    Raises DescriptionError where the layers do not fit.
+    """
+    found = [entry(network)]
+    for i, spec in enumerate(network.layers):
+        found.append(tables.layers[spec.kind].shapes(spec, found[-1], tables, str(i)).output)
+    return found
+
+
 def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None:
     """The first layer, of every branch, takes what the network is given."""
     first = next(iter(layers), None)

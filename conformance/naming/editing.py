@@ -175,9 +175,14 @@ def _value(case: Case, layer: str, local: str) -> Any:
 
 
 def fitted(array: Any, shape: Sequence[int], kept: Kept) -> Any:
-    """The array cut or repeated to a shape; leading axes that are gone keep their first entry."""
+    """The array cut or repeated to a shape; leading axes that are gone keep their first entry.
+
+    Leading axes that are new repeat what there is.
+    """
     while array.ndim > len(shape):
         array = array[:, 0]
+    while array.ndim < len(shape):
+        array = np.expand_dims(array, min(1, array.ndim))
     for axis, has in enumerate(shape):
         if array.shape[axis] != has:
             array = array.take(kept.index(array.shape[axis], has), axis=axis)

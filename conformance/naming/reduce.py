@@ -20,7 +20,7 @@ from ..properties.claims import Claims, activation
 from ..properties.identities import rows
 from ..properties.membership import covers, distributions, output_activation
 from ..properties.tolerance import spread
-from ..reference import ACTIVATIONS, Case, DescriptionError
+from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError
 from ..reference.network import COTANGENT
 from .editing import Kept, Tree, rebuilt, shorter, tree, unshared, with_spec
 
@@ -93,11 +93,18 @@ def size(case: Case) -> tuple[int, ...]:
     shared = sum(spec.share is not None for spec in specs)
     shape = case.network.input_shape
     words = 0 if case.network.real else extent(case, INDEX)
-    inside = sum(shape) + words + sum(value for spec in specs for value in spec.options.values()
-                              if type(value) is int)
+    inside = sum(shape) + words + sum(n for spec in specs for value in spec.options.values()
+                                      for n in numbers_in(value))
     branches = sum(len(spec.branches) for spec in specs)
     return (len(specs), branches, shared, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
+
+
+def numbers_in(value: Any) -> list[int]:
+    """The whole numbers of an option, which may be a list of them, or of pairs."""
+    if isinstance(value, list):
+        return [n for each in value for n in numbers_in(each)]
+    return [value] if type(value) is int else []
 
 
 def bits(value: float) -> int:
@@ -225,6 +232,40 @@ def common(best: Best, group: tuple[Axis, ...]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
+# --- numbers in lists: windows, strides, paddings -------------------------------------------------
+
+
+def smaller_numbers(best: Best, claims: Claims) -> Iterator[Case]:
+    """Each number of an option that is a list made 0, 1, or one less; what has its size is cut."""
+    for name, spec in best.case.network.walk():
+        for option, value in spec.options.items():
+            for at in range(len(numbers_in(value)) if isinstance(value, list) else 0):
+                for less in (lambda n: 0, lambda n: 1, lambda n: n - 1):
+                    now = best.case.network.layer(name).options[option]
+                    changed = with_number(now, at, less(numbers_in(now)[at]))
+                    yield from built(best.case, spec_with(best.case, name, option, changed))
+
+
+def spec_with(case: Case, name: str, option: str, value: Any) -> list[Tree]:
+    """The layers with one option changed; none where the option may not be that."""
+    spec = case.network.layer(name)
+    if not TABLES.layers[spec.kind].options[option].check(value):
+        return []
+    return [with_spec(tree(case.network.layers), name, spec.but(**{option: value}))]
+
+
+def with_number(value: list[Any], at: int, n: int) -> list[Any]:
+    """The list, or list of lists, with another number at one place of all of them in a row."""
+    made, seen = list[Any](), 0
+    for each in value:
+        count = len(numbers_in(each))
+        if seen <= at < seen + count:
+            each = with_number(each, at - seen, n) if isinstance(each, list) else n
+        made.append(each)
+        seen += count
+    return made
+
+
 # --- the activations ------------------------------------------------------------------------------
 
 
@@ -295,6 +336,6 @@ def simpler_entries(best: Best, claims: Claims) -> Iterator[Case]:
                     yield put(best.case, name, changed)
 
 
-KINDS = (fewer_layers, fewer_axes, fewer_units, simpler_activations, simpler_arrays, simpler_rows,
+KINDS = (fewer_layers, fewer_axes, fewer_units, smaller_numbers, simpler_activations, simpler_arrays, simpler_rows,
          simpler_entries)
 
