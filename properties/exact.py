@@ -21,7 +21,7 @@ from ..reference.network import COTANGENT
 from .agreement import Disagreement, differing
 from .conventions import CONVENTIONS
 from .measured import Measured
-from .slopes import ByPlace, Slopes, conventions, gradients, solve, with_slopes
+from .slopes import ByPlace, Slopes, conventions, deciding, gradients, solve, with_slopes
 from .subtraction import carried
 from .tolerance import SLACK, spread
 
@@ -113,7 +113,8 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
     explain is inconclusive. NaN and infinity are wrong everywhere, and any difference is away from
     kinks.
     """
-    choices = list(conventions(case.network, slopes))
+    kinds = deciding(case)
+    choices = list(conventions(kinds, slopes))
     possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
     held = [c for c in possible if all(v in slopes.get(k, {v}) for k, v in c.items())]
     if held:
@@ -128,7 +129,7 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
                  for k, g in answer.gradients.items() if not np.isfinite(g).all())
         return Exactness("failed", "", tuple(d for d in wrong if d))
     if on_kink(case):
-        for chosen, tables in conventions(case.network, slopes, wrong=True):
+        for chosen, tables in conventions(kinds, slopes, wrong=True):
             if _same(case, answer, tables):
                 return Exactness("failed", "", _beside(case, answer, chosen, slopes),
                                  chosen=_in_words(chosen))

@@ -119,7 +119,10 @@ def affine(spec: LayerSpec) -> bool:
 
 def headed(claims: Claims, head: Head, case: Case) -> bool:
     """Whether output activation, loss with all it has, outputs and targets are the head's."""
-    network, outputs = case.network, infer(case.network).output[-1]
+    network = case.network
+    if (head.activation, head.loss) != network.head:
+        return False
+    outputs = infer(network).output[-1]
     last = output_activation(network) or activation("identity")
     return ((activation(head.activation), claims.loss_of(head)) == (last, network.loss)
             and within(outputs, head.several.outputs) and tame(head, case)
