@@ -1,6 +1,8 @@
-"""`import wrong_engines` from any test file: in importlib mode the folder is not on the path.
+"""What all tests share: their own modules, and which cases of slow tests are asked each time.
 
-Loaded when first used.
+`import wrong_engines` works from any test file, though in importlib mode the folder is not on the
+path: these modules are loaded when first used. A test that verifies a whole program for each of its
+cases is asked the first few; `--thorough` asks them all.
 """
 
 import importlib.util
@@ -8,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 
@@ -30,3 +33,51 @@ _lazily("function_examples")
 _lazily("perceptrons")
 _lazily("small_records")
 _lazily("wrong_engines")
+
+
+# How many cases of a test that takes many seconds for each are enough for every day.
+ENOUGH = {
+    "test_a_condition_on_the_dtype": 0,
+    "test_a_formula_or_a_subtraction_is_no_narrower_precision": 2,
+    "test_a_lie_on_one_call_alone_is_caught": 2,
+    "test_a_mistake_in_a_structure": 6,
+    "test_a_mistake_in_branches_inside_branches_only": 0,
+    "test_a_mistake_in_one_place_is_named_with_the_place": 1,
+    "test_a_mistake_on_few_networks_is_caught": 2,
+    "test_a_narrow_precision_is_named_where_errors_scatter_as_its_rounding_does": 2,
+    "test_a_program_without_it_does_not_conform_to_the_claim": 2,
+    "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 8,
+    "test_an_answer_that_is_kept_is_state": 1,
+    "test_at_one_question_alone": 0,
+    "test_counts_vary_between_seeds_as_of_independent_draws": 0,
+    "test_each_separable_mistake_is_a_finding_by_its_name": 2,
+    "test_every_other_wrong_subject_is_caught": 8,
+    "test_from_some_question_on": 1,
+    "test_no_name_is_false_of_a_mistake_that_the_table_does_not_have": 3,
+    "test_no_network_comes_twice": 1,
+    "test_the_condition_is_told_with_its_counts": 2,
+    "test_the_derivative_used_is_told_where_it_has_no_name": 1,
+    "test_what_no_simple_condition_parts_has_none": 1,
+    "test_whatever_a_subject_does_is_a_finding": 6,
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true",
+                     help="ask every case of the tests that take many seconds for each")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is beyond enough, unless all is wanted or one test is asked for by name."""
+    if config.getoption("--thorough") or any("::" in argument for argument in config.args):
+        return
+    seen, left = Counter(), []
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        seen[name] += 1
+        if seen[name] > ENOUGH.get(name, seen[name]):
+            left.append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = set(left)
+        items[:] = [item for item in items if item not in gone]

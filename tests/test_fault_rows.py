@@ -14,11 +14,11 @@ import pytest
 from backproof.faults import FAULTS
 from backproof.faults.known.activations import FAULTS as ACTIVATION_FAULTS
 from backproof.faults.known.bias import FAULTS as BIAS_FAULTS
-from backproof.faults.showing import beyond, shows
+from backproof.faults.showing import beyond, shows, structures_in
 from backproof.judging.plan import drawn
 from backproof.properties.claims import EVERYTHING, Head, activation
 from backproof.properties.strategies import Style, build, cases, chain
-from backproof.properties.structures import PLAIN, STRUCTURES
+from backproof.properties.structures import PLAIN
 from backproof.properties.tolerance import SLACK, spread
 from backproof.reference import ACTIVATIONS, TABLES, evaluate
 
@@ -30,9 +30,10 @@ LEAST_SHARE = 1 / 50
 
 
 @cache
-def generated(structure=PLAIN):
-    """The cases generated for who claims a structure, with their spreads, once for all faults."""
-    claims = replace(EVERYTHING, layers=tuple(dict.fromkeys((PLAIN, structure))))
+def generated(*structures):
+    """The cases generated for who claims some structures, with their spreads, once for all faults.
+    """
+    claims = replace(EVERYTHING, layers=tuple(dict.fromkeys((PLAIN, *structures))))
     found = [(case, spread(case)) for case in islice(drawn(cases(claims), SEED), EXAMPLES)]
     assert all(s.finite and not s.unclear for _, s in found)
     return found
@@ -40,8 +41,7 @@ def generated(structure=PLAIN):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_share_of_generated_cases_that_show_it(name):
-    family = FAULTS[name].family
-    of = generated(family) if family in STRUCTURES else generated()
+    of = generated(*structures_in(FAULTS[name].family))
     seen = sum(shows(FAULTS[name], case, s) for case, s in of)
     print(f"{name:45s} {seen / EXAMPLES:6.1%}")
     assert seen + 2 * math.sqrt(seen + 1) >= LEAST_SHARE * EXAMPLES, (

@@ -64,11 +64,18 @@ def _finite(case: Case) -> bool:
 
 
 def _saturated(case: Case) -> bool:
-    """Whether an output activation, rounded to the end of its range, meets a pole or a kink."""
+    """Whether an output activation, rounded to the end of its range, meets a pole or a kink.
+
+    One that has its ends at kinks, as the hard sigmoid has, is at a pole from there on.
+    """
     loss = LOSSES[case.network.loss.kind]
     if case.network.layers[-1].function is None or not (loss.domain[1] == 1.0 or loss.kinks):
         return False
-    return bool(np.abs(forward(case).arguments[-1]).max() > LOGITS[case.dtype])
+    trace = forward(case)
+    last = str(len(case.network.layers) - 1)
+    ends = [0.9 * max(kink.points) for kink in trace.kinks if kink.layer == last]
+    most = min([LOGITS[case.dtype], *(end for end in ends if end > 0)])
+    return bool(np.abs(trace.arguments[-1]).max() > most)
 
 
 def logits(case: Case) -> float:

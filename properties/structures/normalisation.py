@@ -16,6 +16,7 @@ from ...reference import TABLES, Case, DescriptionError, LayerSpec, Network, for
 from ...reference.kinds import steps
 from ...reference.layers.normalisation import by_feature
 from ...reference.network import walk
+from ...reference.shapes import given
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
 from .transformer import outside_blocks
 
@@ -34,10 +35,7 @@ def has(kind: str, network: Network) -> bool:
 
 def shape_at(network: Network, at: int) -> tuple[int, ...]:
     """The shape of what comes to the layer at this position, per example."""
-    shape = network.input_shape
-    for i, spec in enumerate(network.layers[:at]):
-        shape = TABLES.layers[spec.kind].shapes(spec, shape, TABLES, str(i)).output
-    return shape
+    return given(network)[at]
 
 
 def places(network: Network) -> list[int]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-
 from ...reference import Case, LayerSpec, Network
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
 from . import attention

@@ -128,13 +128,13 @@ def merged(x: Any) -> Any:
 
 def repeated(x: Any, heads: int) -> Any:
     """Each key head as often as query heads ask it: (B, k, T, d) as (B, h, T, d)."""
-    B, k, T, d = x.shape  # noqa: N806
+    B, k, T, d = x.shape
     return np.broadcast_to(np.expand_dims(x, 2), (B, k, heads // k, T, d)).reshape(B, heads, T, d)
 
 
 def gathered(x: Any, key_heads: int) -> Any:
     """The sum over the query heads of each key head: (B, h, T, d) as (B, k, T, d)."""
-    B, h, T, d = x.shape  # noqa: N806
+    B, h, T, d = x.shape
     return x.reshape(B, key_heads, h // key_heads, T, d).sum(axis=2)
 
 
@@ -165,7 +165,7 @@ def turned(x: Any, rotary: str, back: bool = False) -> Any:
 
 def seen(p: Scope, x: Any) -> Any | None:
     """1 where a step sees another, else 0: broadcasts to (B, 1, T, T); None where all see all."""
-    T, found = x.shape[1], None  # noqa: N806
+    T, found = x.shape[1], None
     if p.options["causal"]:
         found = np.tri(T)[None, None]
     if p.options["mask"]:
@@ -174,7 +174,7 @@ def seen(p: Scope, x: Any) -> Any | None:
     return found
 
 
-def visible(S: Any, there: Any | None) -> Any:  # noqa: N803
+def visible(S: Any, there: Any | None) -> Any:
     """S with what is hidden so far below that exp gives 0; a row that sees nothing is all 0."""
     if there is None:
         return S
@@ -183,7 +183,7 @@ def visible(S: Any, there: Any | None) -> Any:  # noqa: N803
     return np.where(there > 0.5, S, np.where(some > 0.5, below, np.zeros_like(S)))
 
 
-def kept(P: Any, there: Any | None) -> Any:  # noqa: N803
+def kept(P: Any, there: Any | None) -> Any:
     """P, or its gradient, with 0 where nothing is seen."""
     return P if there is None else np.where(there > 0.5, P, np.zeros_like(P))
 
@@ -215,29 +215,29 @@ def weights(p: Scope, capped: Any, there: Any | None) -> Any:
 def forward(p: Scope, x: Any) -> tuple[Any, Saved]:
     query, key, value, output = sites(p.spec)
     heads, key_heads, _ = sizes(p.options, x.shape[-1])
-    Q = turned(split(p.affine(query, x), heads), p.options["rotary"])  # noqa: N806
-    K = turned(split(p.affine(key, x), key_heads), p.options["rotary"])  # noqa: N806
-    K, V = repeated(K, heads), repeated(split(p.affine(value, x), key_heads), heads)  # noqa: N806
-    S = (Q @ K.swapaxes(2, 3)) / math.sqrt(Q.shape[-1])  # noqa: N806
+    Q = turned(split(p.affine(query, x), heads), p.options["rotary"])
+    K = turned(split(p.affine(key, x), key_heads), p.options["rotary"])
+    K, V = repeated(K, heads), repeated(split(p.affine(value, x), key_heads), heads)
+    S = (Q @ K.swapaxes(2, 3)) / math.sqrt(Q.shape[-1])
     capped = with_cap(p, S)
-    P = weights(p, capped, seen(p, x))  # noqa: N806
-    O = merged(P @ V)  # noqa: E741, N806
+    P = weights(p, capped, seen(p, x))
+    O = merged(P @ V)  # noqa: E741
     return p.affine(output, O), Saved(x, Q, K, V, S, capped, P, O)
 
 
-def with_cap(p: Scope, S: Any) -> Any:  # noqa: N803
+def with_cap(p: Scope, S: Any) -> Any:
     cap = p.options["softcap"]
     return S if cap is None else cap * p.tables.activations["tanh"].f(S / cap)
 
 
-def scores_back(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
+def scores_back(p: Scope, s: Saved, dP: Any) -> Any:
     """dS, from dP."""
     there, softmax = seen(p, s.x), p.tables.activations["softmax"]
-    dS = softmax.backward(visible(s.capped, there), s.P, kept(dP, there))  # noqa: N806
+    dS = softmax.backward(visible(s.capped, there), s.P, kept(dP, there))
     return cap_back(p, s, kept(dS, there))
 
 
-def cap_back(p: Scope, s: Saved, dS: Any) -> Any:  # noqa: N803
+def cap_back(p: Scope, s: Saved, dS: Any) -> Any:
     """From the gradient of the capped scores to that of the scores."""
     cap = p.options["softcap"]
     if cap is None:
@@ -245,30 +245,30 @@ def cap_back(p: Scope, s: Saved, dS: Any) -> Any:  # noqa: N803
     return p.tables.activations["tanh"].backward(s.S / cap, s.capped / cap, dS)
 
 
-def heads_back(p: Scope, s: Saved, dO: Any) -> tuple[Any, Any, Any]:  # noqa: N803
+def heads_back(p: Scope, s: Saved, dO: Any) -> tuple[Any, Any, Any]:
     """dQ, dK and dV, turned as Q and K are, the latter two once for every query head."""
-    dS = scores_back(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])  # noqa: N806
+    dS = scores_back(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])
     return dS @ s.K, dS.swapaxes(2, 3) @ s.Q, s.P.swapaxes(2, 3) @ dO
 
 
-def heads_back_by_outputs(p: Scope, s: Saved, dO: Any) -> tuple[Any, Any, Any]:  # noqa: N803
+def heads_back_by_outputs(p: Scope, s: Saved, dO: Any) -> tuple[Any, Any, Any]:
     """The same with P computed anew, and Σ dO O for Σ dP P, which it equals. Dao and others (2022).
 
     The two are rounded apart, and where a step sees one other alone their difference is all error.
     """
     there = seen(p, s.x)
-    P = weights(p, with_cap(p, s.S), there)  # noqa: N806
+    P = weights(p, with_cap(p, s.S), there)
     total = (dO * split(s.O, p.options["heads"])).sum(axis=-1, keepdims=True)
-    dS = kept(P * (dO @ s.V.swapaxes(2, 3) - total), there)  # noqa: N806
-    dS = cap_back(p, s, dS) / math.sqrt(s.Q.shape[-1])  # noqa: N806
+    dS = kept(P * (dO @ s.V.swapaxes(2, 3) - total), there)
+    dS = cap_back(p, s, dS) / math.sqrt(s.Q.shape[-1])
     return dS @ s.K, dS.swapaxes(2, 3) @ s.Q, P.swapaxes(2, 3) @ dO
 
 
-def inputs_back(p: Scope, s: Saved, dQ: Any, dK: Any,  # noqa: N803
-                dV: Any) -> tuple[Any, dict[str, Any]]:  # noqa: N803
+def inputs_back(p: Scope, s: Saved, dQ: Any, dK: Any,
+                dV: Any) -> tuple[Any, dict[str, Any]]:
     """dx, and the gradients of the three sites that read x."""
     key_heads, rotary = sizes(p.options, s.x.shape[-1]).key_heads, p.options["rotary"]
-    dK, dV = gathered(dK, key_heads), gathered(dV, key_heads)  # noqa: N806
+    dK, dV = gathered(dK, key_heads), gathered(dV, key_heads)
     three = turned(dQ, rotary, back=True), turned(dK, rotary, back=True), dV
     found = [p.affine_backward(site, s.x, merged(d))
              for site, d in zip(sites(p.spec), three, strict=False)]
@@ -277,7 +277,7 @@ def inputs_back(p: Scope, s: Saved, dQ: Any, dK: Any,  # noqa: N803
 
 
 def backward(p: Scope, s: Saved, dy: Any, through: HeadsBack) -> tuple[Any, dict[str, Any]]:
-    dO, of_output = p.affine_backward(sites(p.spec)[-1], s.O, dy)  # noqa: N806
+    dO, of_output = p.affine_backward(sites(p.spec)[-1], s.O, dy)
     dx, gradients = inputs_back(p, s, *through(p, s, split(dO, p.options["heads"])))
     return dx, {**gradients, **of_output}
 

@@ -317,7 +317,7 @@ def weight_forward(p: Scope, x: Any) -> tuple[Any, Any]:
 
 def weight_backward(p: Scope, x: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
     dx, gradients = p.affine_backward(sites(p.spec)[0], x, dy, weight(p))
-    length, dW = lengths(p["direction"]), gradients["direction"]  # noqa: N806
+    length, dW = lengths(p["direction"]), gradients["direction"]
     unit = p["direction"] / length
     ds = (dW * unit).sum(axis=0)
     gradients |= {"scale": ds, "direction": (p["scale"] / length) * (dW - unit * ds)}

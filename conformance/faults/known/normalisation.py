@@ -139,14 +139,14 @@ def each(kinds: Kinds, name: str, symptom: str, wrong: str, right: str, seen: st
 
 def unbiased(n: Norm) -> Any:
     """The path through the variance over N - 1, though the forward divides by N."""
-    N = n.g.shape[-1]  # noqa: N806
+    N = n.g.shape[-1]
     by = N / max(N - 1, 1)
     return n.back(n.r * (centred(n.g, n.centre) - by * n.xhat * mean(n.g * n.xhat)))
 
 
 def summed(n: Norm) -> Any:
     """Sums where means are meant."""
-    N = n.g.shape[-1]  # noqa: N806
+    N = n.g.shape[-1]
     mean_g = mean(n.g) if n.centre else 0.0
     return n.back(n.r * (n.g - N * mean_g - N * n.xhat * mean(n.g * n.xhat)))
 
@@ -359,7 +359,7 @@ DIRECTION = "dv = g / |v| * (dW - v * (v * dW).sum(0) / |v|**2)"
 PAPER = "code after equation 3 of Salimans & Kingma (2016)"
 
 
-def along(p: Scope, dW: Any) -> Any:  # noqa: N803
+def along(p: Scope, dW: Any) -> Any:
     """(Σ dW d) of every column."""
     return (dW * p["direction"]).sum(axis=0)
 
