@@ -48,6 +48,11 @@ BREAKS = {
     "branch_permutation": "second branch left out",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
+    "recurrent_biases": "second bias doubled",
+    "recurrent_unit_order": "weight growing with the unit",
+    "recurrent_unit_flip": "U for its transpose",
+    "time_reversal": "time not turned back",
+    "masked_steps": "masks forgotten",
 }
 # One common factor keeps every identity between gradients: these take the loss to be seen.
 COMMON_FACTORS = ("gradient doubled", "gradient with the wrong sign", "gradient zero", "gradient times outputs")

@@ -44,6 +44,11 @@ def sharing(places):
     return [place for place in places if not place.weight.startswith(f"{place.layer}.")]
 
 
+def second_biases(places):
+    """The sites of recurrent layers that have a bias of their own."""
+    return [place for place in places if place.site.bias == "recurrent_bias"]
+
+
 KNOWN = {
     "bias averaged": "bias-averaged-over-batch",
     "bias of the first example": "bias-of-first-example",
@@ -67,6 +72,9 @@ KNOWN = {
     "gradient times outputs": "gradient-times-outputs",
     "gradient with decay": "decay-on-biases-too",
     "rounded to 16 bits": "float16-inside",
+    "U for its transpose": "recurrent-weight-not-transposed",
+    "masks forgotten": "mask-forgotten-backward",
+    "time not turned back": "reversed-inputs-gradient-not-turned-back",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
     "upstream first": "upstream-first-entry-for-all",
@@ -139,6 +147,7 @@ OF_OUR_OWN = {
     "gradient clipped by norm": gradients(
         lambda name, g: g / max(1.0, float(np.linalg.norm(g)))),
     "last example dropped": answered(dropped),
+    "second bias doubled": at_some(second_biases, db=lambda s, db: 2 * db),
     "one use of a shared weight": at_some(sharing, dW=lambda s, dw: 0.0 * dw),
 }
 MAKE = {**{name: FAULTS[fault].engine for name, fault in KNOWN.items()}, **OF_OUR_OWN}
@@ -159,6 +168,17 @@ def pool(count=1000):
     return [*plain, *islice(drawn(cases(ALL), 7), count // 2)]
 
 
+# By family of identities, the structures that they are about, where few networks of the pool have one.
+ABOUT = {"recurrent": ("rnn", "lstm", "gru", "bidirectional")}
+
+
+@cache
+def pool_about(family, count=200):
+    """More cases, of what the family is about."""
+    claims = replace(EVERYTHING, layers=ABOUT.get(family, ()) or EVERYTHING.layers)
+    return list(islice(drawn(cases(claims), 8), count)) if family in ABOUT else []
+
+
 def valid(asked):
     """The cases as a run asks them, each with its spread; None where one of them is not valid."""
     found = [(case, spread(case)) for case in (in_dtype(case, case.dtype) for case in asked)]
@@ -175,7 +195,8 @@ def replies(engine, asked):
 def questions(name, count=25):
     """What the property asks about the first cases of the pool that it applies to: cases, equations."""
     rng, found = np.random.default_rng(0), []
-    for case in pool():
+    more = (pool, lambda: pool_about(PROPERTIES[name].family))
+    for case in (case for cases_of in more for case in cases_of()):
         asked = PROPERTIES[name].question(case, ALL, rng)
         if asked is not None and (checked := valid(asked.cases)):
             found.append((checked, asked.equations))
