@@ -41,7 +41,8 @@ class Oracle(NamedTuple):
     """A row: the module with `answer(case)`, the import it needs, and what a run does with it.
 
     `family`: whose forward it shares. `claims`: what a subject's gradients must equal, in words.
-    `when` and `how`: when it is asked and for what. `witness`: whether it may confirm that a
+    `when` and `how`: when it is asked and for what; `kinds`: the layer kinds one of which a network
+    it is asked of has, any network where there are none. `witness`: whether it may confirm that a
     subject is wrong, since it shares no code with the reference. `install`: how to get it.
     """
 
@@ -52,6 +53,7 @@ class Oracle(NamedTuple):
     claims: str
     when: When = When.EVERY
     how: How = How.ENTRIES
+    kinds: tuple[str, ...] = ()
     witness: bool = False
     install: str = ""
 
@@ -72,6 +74,11 @@ ORACLES: dict[str, Oracle] = {
     "complex_step": Oracle(
         "complex_step", None, "reference", "Im f(x + ih) / h of the reference's forward",
         "every gradient equals the complex step", how=How.DIRECTIONS),
+    "real_time": Oracle(
+        "real_time", None, "real_time",
+        "real-time recurrent learning, forward in time, over a forward of its own",
+        "every recurrent layer's gradients equal those of real-time recurrent learning",
+        kinds=("rnn", "lstm", "gru")),
     "arbiter": Oracle(
         "arbiter", "flint", "reference", "the reference's own lines on balls of 160 bits and more",
         "every gradient equals the high-precision one", When.EIGHTH,

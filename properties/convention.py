@@ -56,7 +56,8 @@ class Convention(NamedTuple):
 
     def says(self, kind: str, choice: float) -> str:
         """A choice in words."""
-        return f"slope of {kind} at its kink is {choice:g}" if self.slope else self.names[choice]
+        place = "" if kind != self.entry else " at its kink"
+        return f"slope of {kind}{place} is {choice:g}" if self.slope else self.names[choice]
 
 
 def at_point(entry: str, point: float, *choices: float) -> Convention:

@@ -17,10 +17,11 @@ import numpy as np
 
 from ..reference import ACTIVATIONS, LOSSES, TABLES, Answer, Case, Network, Tables, evaluate, infer
 from ..reference.losses import factor
+from ..reference.network import COTANGENT
 from .agreement import Disagreement, differing
 from .conventions import CONVENTIONS
 from .measured import Measured
-from .slopes import ByPlace, Slopes, conventions, gradients, solve, with_slopes
+from .slopes import ByPlace, Slopes, conventions, deciding, gradients, solve, with_slopes
 from .subtraction import carried
 from .tolerance import SLACK, spread
 
@@ -45,6 +46,11 @@ def exact_case(network: Network, batch: int, targets: str, seed: int | Sequence[
         constants = {name: integers(*shape) for name, shape in shapes.constants.items()}
         constants |= {name: integers(batch, *shape) % 2 for name, shape in shapes.masks.items()}
         case = Case(network, values, inputs, integers(batch, *shapes.output), dtype, constants)
+        if COTANGENT in constants:
+            constants[COTANGENT] = integers(*constants[COTANGENT].shape)
+            case = case.but(constants=constants)
+        if targets == "sign":
+            case = case.but(targets=np.where(case.targets > 0, 1, -1).astype(dtype))
         if targets in ("one_hot", "binary"):
             units = shapes.output[-1]
             ones = np.eye(units)[rng.integers(0, units, (batch, *shapes.output[:-1]))]
@@ -61,7 +67,8 @@ def certified(case: Case) -> bool:
     """
     tables = TABLES._replace(activations=dict.fromkeys(ACTIVATIONS, ACTIVATIONS["identity"]))
     wide = case.astype("float64")
-    larger = wide.map(lambda a: np.abs(a) + 1.0).but(targets=-np.abs(wide.targets) - 1.0)
+    larger = wide.map(lambda a: np.abs(a) + 1.0 if a.dtype.kind == "f" else a)
+    larger = larger.but(targets=-np.abs(wide.targets) - 1.0)
     once = replace(case.network.loss, gradient_scale=1.0)
     larger = larger.but(network=replace(case.network, loss=once))
     answer = evaluate(larger, tables)
@@ -106,7 +113,8 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
     explain is inconclusive. NaN and infinity are wrong everywhere, and any difference is away from
     kinks.
     """
-    choices = list(conventions(case.network, slopes))
+    kinds = deciding(case)
+    choices = list(conventions(kinds, slopes))
     possible = [chosen for chosen, tables in choices if _same(case, answer, tables)]
     held = [c for c in possible if all(v in slopes.get(k, {v}) for k, v in c.items())]
     if held:
@@ -121,7 +129,7 @@ def compare(case: Case, answer: Answer, slopes: dict[str, set[float]],
                  for k, g in answer.gradients.items() if not np.isfinite(g).all())
         return Exactness("failed", "", tuple(d for d in wrong if d))
     if on_kink(case):
-        for chosen, tables in conventions(case.network, slopes, wrong=True):
+        for chosen, tables in conventions(kinds, slopes, wrong=True):
             if _same(case, answer, tables):
                 return Exactness("failed", "", _beside(case, answer, chosen, slopes),
                                  chosen=_in_words(chosen))

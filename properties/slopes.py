@@ -8,7 +8,7 @@ kinds of kinks there are, other choices than slopes too, says the table of `conv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -31,14 +31,31 @@ Slopes = Mapping[str, Collection[float]]
 NONE: Slopes = {}
 
 
-def conventions(network: Network, known: Slopes = NONE, wrong: bool = False
+def kinds_of(network: Network) -> list[str]:
+    """The kinds of kinks that this network has."""
+    return sorted(kind for kind, row in CONVENTIONS.items() if row.has(network))
+
+
+def deciding(case: Case) -> list[str]:
+    """The kinds of kinks at which a choice changes the gradients of this case."""
+    truth, wide = evaluate(case.astype("float64")).gradients, case.astype("float64")
+
+    def changes(kind: str, choice: float) -> bool:
+        other = evaluate(wide, with_slopes({kind: choice})).gradients
+        return any(not np.array_equal(g, other[name]) for name, g in truth.items())
+
+    return [kind for kind in kinds_of(case.network)
+            if any(changes(kind, choice)
+                   for choice in (*CONVENTIONS[kind].choices, *CONVENTIONS[kind].wrong))]
+
+
+def conventions(kinds: Sequence[str], known: Slopes = NONE, wrong: bool = False
                 ) -> Iterator[tuple[dict[str, float], Tables]]:
-    """Every choice at the kinks this network has, by kind, with the tables that make it.
+    """Every choice at these kinds of kinks, with the tables that make it.
 
     known: by kind, choices that were seen, which are choices too. wrong: those with one at least
     that no right program makes.
     """
-    kinds = sorted(kind for kind, row in CONVENTIONS.items() if row.has(network))
     bad = {kind: CONVENTIONS[kind].wrong if wrong else () for kind in kinds}
     for choices in product(*(sorted({*CONVENTIONS[kind].choices, *known.get(kind, ()), *bad[kind]})
                              for kind in kinds)):

@@ -439,7 +439,7 @@ def by_name(network, parameters, inputs, targets):
 
 def two_layers(network, parameters, inputs, targets):
     """Exactly one hidden layer of tanh, before a softmax with its cross-entropy."""
-    W, b, V, c = (parameters[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))  # noqa: N806
+    W, b, V, c = (parameters[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))
     h = np.tanh(inputs @ W + b)
     p = np.exp(h @ V + c) / np.exp(h @ V + c).sum(axis=1, keepdims=True)
     dz = (p - targets) / len(p)

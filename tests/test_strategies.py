@@ -9,7 +9,7 @@ import pytest
 from backproof.judging.plan import drawn
 from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.exact import certified, exact_case, on_kink
-from backproof.properties.slopes import conventions
+from backproof.properties.slopes import conventions, kinds_of
 from backproof.properties.strategies import (
     TARGETS,
     Style,
@@ -316,7 +316,7 @@ def test_exact_cases_reach_kinks_and_both_losses(integers):
     assert {case.network.loss.kind for case in integers} == {"squared_error", "absolute_error", "inner_product"}
     assert sum(case.batch > 1 for case in integers) > 20
     assert sum(depth(case) > 2 for case in integers) > 10
-    chosen = [len(list(conventions(case.network))) for case in integers]
+    chosen = [len(list(conventions(kinds_of(case.network)))) for case in integers]
     assert {1, 3} <= set(chosen)
 
 

@@ -20,7 +20,7 @@ class Number(NamedTuple):
 
     `name` says what it is ("rate"), `usual` is the value that is seen most, and `engine(value)` is
     the mistake with another value. `least` and `most` are the ends of its size; `signed` says that
-    it may be negative too.
+    it may be negative too, `whole` that it counts something.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Number(NamedTuple):
     least: float = 1e-4
     most: float = 10.0
     signed: bool = False
+    whole: bool = False
 
     def may_be(self, value: float) -> bool:
         """Whether somebody may have written this value."""

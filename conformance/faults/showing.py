@@ -32,10 +32,12 @@ def structures_in(family: str) -> tuple[str, ...]:
 def concerns(fault: Fault, network: Network) -> bool:
     """Whether a network may show the fault: one about some structures shows only where they are.
 
-    A layer of a kind is enough, whatever structure it stands in: a flatten behind a convolution.
+    A layer of a kind is enough, whatever structure it stands in (a flatten behind a convolution),
+    and so is a structure that is like one of them.
     """
-    about = structures_in(fault.family)
-    return (not about or bool({*about} & {*structures_of(network)})
+    about = {*structures_in(fault.family)}
+    return (not about
+            or any(about & {name, *STRUCTURES[name].like} for name in structures_of(network))
             or any(spec.kind in about for _, spec in network.walk()))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import oracles
-from ..oracles import ORACLES, How, When
+from ..oracles import ORACLES, How, Oracle, When
 from ..plug.contract import BrokenContract, Declined
 from ..plug.subject import Subject
 from ..properties import exact, own_loss
@@ -236,7 +236,7 @@ class Judge:
             return
         self.identities(first)
         for name in self.names:
-            if self.due(ORACLES[name].when):
+            if self.due(ORACLES[name], case):
                 self.oracle(name, first)
         if case.dtype == "float64" and not self.clipped(case) and time.monotonic() < self.deadline:
             try:
@@ -244,9 +244,13 @@ class Judge:
             except Exception as error:
                 self.refused(case, error)
 
-    def due(self, when: When) -> bool:
+    def due(self, oracle: Oracle, case: Case) -> bool:
         """Whether an oracle is asked about the network at hand."""
-        return when is When.EVERY or (when is When.EIGHTH and self.tally.networks % EIGHT == 1)
+        kinds = {spec.kind for _, spec in case.network.walk()}
+        if oracle.kinds and not kinds & set(oracle.kinds):
+            return False
+        eighth = oracle.when is When.EIGHTH and self.tally.networks % EIGHT == 1
+        return oracle.when is When.EVERY or eighth
 
     def along_lines(self, first: Reply) -> None:
         """Loss and gradient against each other, on every second network.
@@ -336,7 +340,8 @@ class Judge:
 
     def against(self, name: str, sides: Sides, reply: Reply) -> None:
         """Compare, and never blame the subject for an oracle that is apart from the truth."""
-        apart = [d for k in sides.mine if (d := differing(k, sides.mine[k], sides.theirs[k]))]
+        apart = [d for k in sides.mine if k in sides.theirs
+                 and (d := differing(k, sides.mine[k], sides.theirs[k]))]
         if not apart and (wrong := self.loss_apart(sides, reply)):
             self.fail(name, "loss", reply.case, found=[wrong])
         elif not apart:

@@ -30,7 +30,7 @@ from ..properties.structures import STRUCTURES
 from ..properties.tolerance import Spread, spread
 from ..reference import Case
 from ..reference.checks import one_of
-from ..reference.network import REDUCTIONS
+from ..reference.network import STATED
 
 NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 
@@ -42,7 +42,7 @@ def claims(family: str = "") -> Claims:
     family: of a fault; where that is about some structures, every network has one of them, for it
     shows nowhere else.
     """
-    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
+    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in STATED)
     layers = structures_in(family) or tuple(STRUCTURES)
     return replace(EVERYTHING, heads=heads, layers=layers, explored=False)
 

@@ -66,7 +66,7 @@ def refined(fault: Fault, near: Sequence[Witnessed], failing: Sequence[Witnessed
     Only by networks where the mistake accounts for nearly all: something else may be wrong in the
     others.
     """
-    if fault.number is None or fault.value is None:
+    if fault.number is None or fault.value is None or fault.number.whole:
         return fault
     more = [case for case in failing if isinstance(case.subject, Answer) and nearly(fault, case)]
     if not more:
@@ -148,6 +148,8 @@ def solved(residuals: Residuals, number: Number) -> float | None:
 
     None where they do not depend on it, or where it is not one that anybody would write.
     """
+    if number.whole:
+        return counted(residuals, number)
     tried = [(value, found) for value in tries(number)
              if (found := residuals(value)) is not None]
     if len(tried) < 2 or not any(np.any(found != tried[0][1]) for _, found in tried[1:]):
@@ -163,6 +165,16 @@ def solved(residuals: Residuals, number: Number) -> float | None:
 
 
 Point = tuple[float, Any]
+
+
+def counted(residuals: Residuals, number: Number) -> float | None:
+    """The first whole number that fits; the round ones, which people write, are tried first."""
+    every = map(float, range(round(number.least), round(number.most) + 1))
+    for value in sorted(every, key=lambda value: (len(f"{value:g}".rstrip("0")), value)):
+        found = residuals(value)
+        if found is not None and agrees((value, found)):
+            return value
+    return None
 
 
 def tries(number: Number) -> list[float]:

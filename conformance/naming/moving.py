@@ -21,7 +21,7 @@ from ..properties.tolerance import spread
 from ..reference import Case, DescriptionError, LossSpec, infer
 from .conditions import Condition
 from .editing import Named, Tree, rebuilt, shorter, tree, with_spec
-from .reduce import BATCH, Axis, axes, extent, shortened
+from .reduce import BATCH, INDEX, Axis, axes, extent, shortened
 from .traits import Traits
 
 TRIES = 12
@@ -93,8 +93,8 @@ def units(case: Case) -> list[Axis]:
 
 
 def width(case: Case) -> Axis:
-    """The last axis of the inputs."""
-    return Axis("", len(case.network.input_shape) - 1)
+    """The last axis of the inputs, or how many indices there are."""
+    return Axis("", len(case.network.input_shape) - 1) if case.network.real else INDEX
 
 
 def to_size(of: Callable[[Case], list[Axis]]) -> Callable[..., Case]:
@@ -282,7 +282,9 @@ def with_inputs(change: Callable[[Any], None]) -> Callable[..., Case]:
     """The inputs changed; outside: ordinary ones of the same size."""
     def move(case: Case, value: Any, inside: bool, claims: Claims, rng: Rng) -> Case:
         x = np.array(case.inputs)
-        if not inside:
+        if not inside and not case.network.real:
+            x[...] = rng.integers(case.network.input_kind["index"], size=x.shape)
+        elif not inside:
             size = float(np.abs(x).max(initial=0.0)) or 1.0
             x[...] = size * rng.uniform(-1, 1, x.shape)
         else:

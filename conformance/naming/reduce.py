@@ -21,6 +21,7 @@ from ..properties.identities import rows
 from ..properties.membership import covers, distributions, output_activation
 from ..properties.tolerance import spread
 from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError
+from ..reference.network import COTANGENT
 from .editing import Kept, Tree, rebuilt, shorter, tree, unshared, with_spec
 
 SIMPLEST = ("identity", "relu",
@@ -91,8 +92,9 @@ def size(case: Case) -> tuple[int, ...]:
     ranks = sum(SIMPLEST.index(spec.function) for spec in specs if spec.function is not None)
     shared = sum(spec.share is not None for spec in specs)
     shape = case.network.input_shape
-    inside = sum(shape) + sum(n for spec in specs for value in spec.options.values()
-                              for n in numbers_in(value))
+    words = 0 if case.network.real else extent(case, INDEX)
+    inside = sum(shape) + words + sum(n for spec in specs for value in spec.options.values()
+                                      for n in numbers_in(value))
     branches = sum(len(spec.branches) for spec in specs)
     return (len(specs), branches, shared, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
@@ -136,9 +138,9 @@ def fewer_layers(best: Best, claims: Claims) -> Iterator[Case]:
 
 
 def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
-    """Without the leading axis of the inputs: one time step."""
+    """Without the leading axis of the inputs: one time step, or one index for each example."""
     shape = best.case.network.input_shape
-    if len(shape) > 1:
+    if len(shape) > int(best.case.network.real):
         layers = tree(best.case.network.layers)
         try:
             yield rebuilt(best.case, layers, input_shape=shape[1:])
@@ -157,11 +159,13 @@ class Axis(NamedTuple):
 
 
 BATCH = Axis("", "batch")
+INDEX = Axis("", "index")  # how many indices the inputs may be
 
 
 def axes(case: Case) -> list[Axis]:
     """The batch first, then the inputs, then the numbers of every layer."""
     found = [BATCH, *(Axis("", i) for i in range(len(case.network.input_shape)))]
+    found += [] if case.network.real else [INDEX]
     for name, spec in case.network.walk():
         found += [Axis(name, option)
                   for option, value in spec.options.items() if type(value) is int]
@@ -171,6 +175,8 @@ def axes(case: Case) -> list[Axis]:
 def extent(case: Case, axis: Axis) -> int:
     if axis == BATCH:
         return case.batch
+    if axis == INDEX:
+        return int(case.network.input_kind["index"])
     if not axis.layer:
         return case.network.input_shape[int(axis.option)]
     return int(case.network.layer(axis.layer).options[str(axis.option)])
@@ -187,10 +193,11 @@ def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:
         if axis.layer:
             spec = case.network.layer(axis.layer).but(**{str(axis.option): len(keep)})
             layers = with_spec(layers, axis.layer, spec)
-        elif axis != BATCH:
+        elif axis not in (BATCH, INDEX):
             shape[int(axis.option)] = len(keep)
     some = rows(case, keep) if BATCH in group else case
-    return some if list(group) == [BATCH] else rebuilt(some, layers, kept, tuple(shape))
+    below = len(keep) if INDEX in group else None
+    return some if list(group) == [BATCH] else rebuilt(some, layers, kept, tuple(shape), below)
 
 
 def subsets(extent: Callable[[], int]) -> Iterator[list[int]]:
@@ -282,12 +289,15 @@ def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
 
 def arrays(case: Case) -> dict[str, Any]:
     """The arrays to simplify, by name."""
-    return {**case.parameters, "inputs": case.inputs, "targets": case.targets}
+    weights = {name: c for name, c in case.constants.items() if name == COTANGENT}
+    return {**case.parameters, **weights, "inputs": case.inputs, "targets": case.targets}
 
 
 def put(case: Case, name: str, array: Any) -> Case:
     if name in ("inputs", "targets"):
         return case.but(**{name: array})
+    if name in case.constants:
+        return case.but(constants={**case.constants, name: array})
     return case.but(parameters={name: array})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..properties.claims import Claims, activation
-from ..properties.structures import STRUCTURES, structures_of
+from ..properties.structures import STRUCTURES, allowed, structures_of
 from ..reference import ACTIVATIONS, LOSSES, Case
 from ..reference.arrays import DTYPES
 
@@ -27,7 +27,7 @@ def unclaimed(claims: Claims) -> Features:
     functions = {str(activation(spec).function) for spec in claims.hidden}
     functions |= {head.activation for head in claims.heads}
     losses = {head.loss for head in claims.heads}
-    return {"layer": tuple(sorted(STRUCTURES.keys() - set(claims.structures))),
+    return {"layer": tuple(sorted(STRUCTURES.keys() - allowed(claims.structures))),
             "activation": tuple(sorted(ACTIVATIONS.keys() - functions)),
             "loss": tuple(sorted(LOSSES.keys() - losses)),
             "dtype": tuple(sorted(set(DTYPES) - set(claims.dtypes)))}

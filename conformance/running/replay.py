@@ -32,7 +32,7 @@ from ..properties.catalogue import state_probes
 from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
 from ..properties.membership import hidden_activations
-from ..properties.structures import PLAIN, structures_of
+from ..properties.structures import PLAIN, allowed, structures_of
 from ..properties.tolerance import spread
 from ..record.notes import NoteKind
 from ..record.reading import NAME, no_constant, regular
@@ -176,7 +176,7 @@ def _claims(subject: Subject, case: Case) -> Claims:
     hidden = {str(spec.function) for spec in hidden_activations(network)}
     lacking = [" + ".join([*network.head, *loss.beside])] if not heads else []
     lacking += [*sorted(hidden - claimed), *sorted({case.dtype} - {*claims.dtypes}),
-                *sorted({*structures} - {*claims.structures, PLAIN})]
+                *sorted({*structures} - {*allowed(claims.structures), PLAIN})]
     if lacking:
         raise DescriptionError(f"the subject does not claim {lacking[0]}")
     return replace(claims, heads=tuple(dict.fromkeys(heads)))

@@ -28,10 +28,11 @@ class Here(NamedTuple):
     rows: Mapping[str, Layer]
 
     def parameter(self, local: str) -> Tensor:
-        """The layer's own parameter, or the owner's, transposed where the layer says so."""
-        shared = self.values.get(f"{self.spec.share}.{local}")
-        if shared is None or (self.spec.transpose and shared.ndim != 2):
-            return self.values[f"{self.name}.{local}"]
+        """The layer's own array, or the owner's, transposed where the layer says so."""
+        own = self.values.get(f"{self.name}.{local}")
+        if own is not None:
+            return own
+        shared = self.values[f"{self.spec.share}.{local}"]
         return shared.T if self.spec.transpose else shared
 
 

@@ -22,4 +22,11 @@ def structures_of(network: Network) -> list[str]:
 def structured(network: Network, claimed: Iterable[str]) -> bool:
     """Whether the network is one of these structures, and has no other."""
     more, claimed = set(structures_of(network)) - {PLAIN}, set(claimed)
-    return more <= claimed and (bool(more) or PLAIN in claimed)
+    return more <= allowed(claimed) and (bool(more & claimed) or PLAIN in claimed)
+
+
+def allowed(claimed: Iterable[str]) -> set[str]:
+    """The structures claimed, and what they may be made of where nothing is said of that."""
+    claimed = set(claimed)
+    made_of = (STRUCTURES[name].made_of for name in claimed)
+    return claimed.union(*(kinds for kinds in made_of if not claimed & set(kinds)))

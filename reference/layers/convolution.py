@@ -244,8 +244,9 @@ def options(axes: int) -> dict[str, Option]:
 
 LAYERS = {
     **{f"conv{axes}d": Rule(forward, backward, partial(shapes, axes), options(axes), sites=sites,
-                            mixes_steps=True, axes=axes + 1) for axes in AXES},
+                            mixes_steps=True, axes=axes + 1, channels_first=True) for axes in AXES},
     **{f"conv_transpose{axes}d": Rule(
         forward_transposed, backward_transposed, partial(shapes_transposed, axes), options(axes),
-        sites=no_bias_inside, mixes_steps=True, axes=axes + 1) for axes in AXES},
+        sites=no_bias_inside, mixes_steps=True, axes=axes + 1, channels_first=True)
+       for axes in AXES},
 }

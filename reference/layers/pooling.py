@@ -223,9 +223,10 @@ def options(axes: int) -> dict[str, Option]:
 
 LAYERS = {
     **{f"pool{axes}d": Rule(forward, backward, partial(shapes, axes), options(axes), kinks=kinks,
-                            mixes_steps=True, axes=axes + 1) for axes in AXES},
+                            mixes_steps=True, axes=axes + 1, channels_first=True) for axes in AXES},
     "global_pool": Rule(forward_global, backward_global, shapes_global, {"function": FUNCTION},
-                        kinks=kinks, mixes_steps=True, axes=2),
+                        kinks=kinks, mixes_steps=True, axes=2, channels_first=True),
     "subsample2d": Rule(forward_subsample, backward_subsample, shapes_subsample,
-                        {"window": several(2, "positive", size)}, mixes_steps=True, axes=3),
+                        {"window": several(2, "positive", size)}, mixes_steps=True, axes=3,
+                        channels_first=True),
 }

@@ -114,13 +114,14 @@ def pairs(value: Any) -> bool:
 
 
 LAYERS = {
-    "flatten": Rule(flatten, reshaped_back, shapes_flatten, mixes_steps=True, axes=2),
+    "flatten": Rule(flatten, reshaped_back, shapes_flatten, mixes_steps=True, axes=2, moves=True),
     "reshape": Rule(reshape, reshaped_back, shapes_reshape,
                     {"shape": Option(a_shape, "a list of positive integers")}, mixes_steps=True,
-                    axes=2),
+                    axes=2, moves=True),
     "pad": Rule(pad, pad_back, shapes_pad,
                 {"amounts": Option(pairs, "a list with [before, after] for each of the last axes")},
-                mixes_steps=True, axes=2),
+                mixes_steps=True, axes=2, moves=True),
     "upsample": Rule(upsample, upsample_back, shapes_upsample,
-                     {"factor": Option(size, "a positive integer")}, mixes_steps=True, axes=2),
+                     {"factor": Option(size, "a positive integer")}, mixes_steps=True, axes=2,
+                     moves=True),
 }

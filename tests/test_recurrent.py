@@ -1,0 +1,248 @@
+"""Recurrent layers: right by every other way to a gradient, for every option; what may not be is refused."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from backproof.judging.plan import drawn
+from backproof.oracles import load
+from backproof.properties.claims import EVERYTHING
+from backproof.properties.membership import covers
+from backproof.properties.strategies import Style, build, cases, networks
+from backproof.properties.structures import structures_of
+from backproof.properties.structures.recurrent import KINDS, MANY
+from backproof.properties.tolerance import SLACK, spread
+from backproof.reference import DescriptionError, evaluate, forward, parse
+
+STRUCTURES = (*KINDS, "stacked_recurrent", "bidirectional")
+OPTIONS = {
+    "rnn": [{"function": "relu"}, {"function": "sigmoid"}],
+    "lstm": [{"peephole": True}, {"coupled": True}, {"initial_cell": True},
+             {"peephole": True, "coupled": True, "initial_cell": True, "mask": True}],
+    "gru": [{"reset": "after"}, {"reset": "after", "recurrent_bias": True}, {"reset": "after", "mask": True}],
+}
+SHARED = [{}, {"bias": False}, {"recurrent_bias": True}, {"returns": "last"}, {"reverse": True},
+          {"reverse": True, "returns": "last"}, {"initial_state": True}, {"mask": True},
+          {"mask": True, "reverse": True, "returns": "last", "initial_state": True}]
+ROWS = [(kind, options) for kind in KINDS for options in (*SHARED, *OPTIONS[kind])
+        if not (kind == "gru" and options == {"recurrent_bias": True})]
+EVERY = pytest.mark.parametrize(("kind", "options"), ROWS, ids=lambda each: str(each).strip("{}"))
+
+
+def network(kind, steps=4, n=2, units=3, loss="squared_error", **options):
+    layer = {"kind": kind, "units": units, **options}
+    return parse.network({"format": 1, "input_shape": [steps, n], "layers": [layer], "loss": {"kind": loss}})
+
+
+def case_of(kind, batch=3, seed=0, dtype="float64", **options):
+    return build(network(kind, **options), batch, "real", Style(), seed, dtype)
+
+
+def check(case, answer):
+    """Every gradient, and no other, within the tolerance of the case."""
+    s = spread(case)
+    assert set(answer.gradients) == set(s.truth.gradients)
+    for name, g in answer.gradients.items():
+        assert np.shape(g) == s.truth.gradients[name].shape
+        assert np.all(np.abs(np.asarray(g, dtype=float) - s.truth.gradients[name]) <= SLACK * s.gradients[name]), name
+
+
+# --- the same by other ways ---------------------------------------------------------------------------------------
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_option_by_torch_and_jax(kind, options, dtype):
+    case = case_of(kind, dtype=dtype, **options)
+    check(case, evaluate(case))
+    check(case, load("torch").answer(case, None))
+    check(case, load("jax").answer(case, None))
+
+
+@EVERY
+def test_every_option_by_complex_step_and_balls(kind, options):
+    case = case_of(kind, seed=1, batch=2, **options)
+    check(case, load("complex_step").answer(case))
+    check(case, load("arbiter").answer(case))
+
+
+@EVERY
+def test_float32_stays(kind, options):
+    case = case_of(kind, dtype="float32", **options)
+    answer = evaluate(case)
+    assert {np.asarray(a).dtype for a in (answer.loss, *answer.gradients.values())} == {np.dtype("float32")}
+
+
+def module(kind, case, **options):
+    """torch.nn's layer with the case's numbers."""
+    p = {name: torch.tensor(value) for name, value in case.parameters.items()}
+    layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind](
+        case.inputs.shape[-1], 3, batch_first=True, dtype=torch.float64, **options)
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(p["0.weight"].T)
+        layer.weight_hh_l0.copy_(p["0.recurrent_weight"].T)
+        layer.bias_ih_l0.copy_(p["0.bias"])
+        layer.bias_hh_l0.copy_(p["0.recurrent_bias"])
+    return layer
+
+
+@pytest.mark.parametrize(("kind", "options", "torchs"), [
+    ("rnn", {}, {}), ("rnn", {"function": "relu"}, {"nonlinearity": "relu"}), ("lstm", {}, {}),
+    ("gru", {"reset": "after"}, {})])
+def test_torch_nn(kind, options, torchs):
+    case = case_of(kind, recurrent_bias=True, **options)
+    layer, x = module(kind, case, **torchs), torch.tensor(case.inputs, requires_grad=True)
+    y, _ = layer(x)
+    loss = ((y - torch.tensor(case.targets)) ** 2).sum() / len(x)
+    loss.backward()
+    gradients = {"0.weight": layer.weight_ih_l0.grad.T, "0.recurrent_weight": layer.weight_hh_l0.grad.T,
+                 "0.bias": layer.bias_ih_l0.grad, "0.recurrent_bias": layer.bias_hh_l0.grad, "inputs": x.grad}
+    np.testing.assert_allclose(forward(case).outputs, y.detach().numpy(), rtol=1e-12, atol=1e-14)
+    for name, g in evaluate(case).gradients.items():
+        np.testing.assert_allclose(g, gradients[name].numpy(), rtol=1e-10, atol=1e-13)
+
+
+def test_two_steps_by_hand():
+    """h1 = tanh(w x1), h2 = tanh(w x2 + u h1), L = h2: dL/du = (1 - h2²) h1, dL/dw = (1 - h2²) (x2 + u (1 - h1²) x1)."""
+    case = case_of("rnn", batch=1, steps=2, n=1, units=1, bias=False, returns="last", loss="inner_product")
+    w, u, (x1, x2) = 0.5, -0.8, (1.0, 2.0)
+    case = replace(case, parameters={"0.weight": np.array([[w]]), "0.recurrent_weight": np.array([[u]])},
+                   inputs=np.array([[[x1], [x2]]]), targets=np.ones((1, 1)))
+    h1 = np.tanh(w * x1)
+    h2 = np.tanh(w * x2 + u * h1)
+    answer = evaluate(case)
+    assert answer.loss == pytest.approx(h2)
+    assert answer.gradients["0.recurrent_weight"].item() == pytest.approx((1 - h2**2) * h1)
+    assert answer.gradients["0.weight"].item() == pytest.approx((1 - h2**2) * (x2 + u * (1 - h1**2) * x1))
+    assert answer.gradients["inputs"][0, 0, 0] == pytest.approx((1 - h2**2) * u * (1 - h1**2) * w)
+
+
+# --- masked steps -------------------------------------------------------------------------------------------------
+
+
+def masked(kind, mask, **options):
+    case = case_of(kind, batch=len(mask), steps=len(mask[0]), mask=True, initial_state=True, **options)
+    return case.but(constants={"0.mask": np.array(mask, dtype=float)})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_masked_step_hands_the_state_on(kind):
+    case = masked(kind, [[1, 0, 1, 0], [0, 0, 0, 0]])
+    y = forward(case).outputs
+    assert np.array_equal(y[0, 1], y[0, 0])
+    assert np.array_equal(y[0, 3], y[0, 2])
+    assert np.array_equal(y[1], np.broadcast_to(case.parameters["0.initial_state"][1], y[1].shape))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_stands_in_a_masked_step_is_never_seen(kind, reverse):
+    case = masked(kind, [[1, 0, 1, 0], [0, 1, 1, 0]], reverse=reverse)
+    other = case.but(inputs=np.where(case.constants["0.mask"][..., None] > 0, case.inputs, 1e3))
+    right, again = evaluate(case), evaluate(other)
+    assert right.loss == again.loss
+    assert all(np.array_equal(g, again.gradients[name]) for name, g in right.gradients.items())
+    assert not right.gradients["inputs"][case.constants["0.mask"] == 0].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_example_is_as_it_is_without_its_masked_steps(kind):
+    case = masked(kind, [[0, 1, 0, 1]], returns="last")
+    short = case_of(kind, batch=1, steps=2, initial_state=True, returns="last")
+    short = replace(short, parameters=case.parameters, inputs=case.inputs[:, [1, 3]], targets=case.targets)
+    full, less = evaluate(case), evaluate(short)
+    assert full.loss == less.loss
+    for name in case.parameters:
+        np.testing.assert_allclose(full.gradients[name], less.gradients[name], rtol=1e-14)
+
+
+def test_without_any_step_the_gradient_is_that_of_the_initial_state():
+    case = masked("lstm", [[0, 0, 0]], returns="last", loss="inner_product")
+    gradients = evaluate(case).gradients
+    assert np.array_equal(gradients["0.initial_state"], case.targets)
+    assert not any(g.any() for name, g in gradients.items() if name != "0.initial_state")
+
+
+# --- what may not be ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("layer", "says"), [
+    ({"kind": "rnn", "units": 2, "function": "gelu"}, "function is 'gelu', wanted one of tanh, relu, sigmoid"),
+    ({"kind": "rnn", "units": 0}, "units is 0, wanted a positive integer"),
+    ({"kind": "lstm"}, "units is missing"),
+    ({"kind": "lstm", "units": 2, "returns": "both"}, "returns is 'both', wanted one of sequence, last"),
+    ({"kind": "lstm", "units": 2, "reverse": 1}, "reverse is 1, wanted true or false"),
+    ({"kind": "lstm", "units": 2, "reset": "after"}, "unknown key 'reset'"),
+    ({"kind": "gru", "units": 2, "recurrent_bias": True}, "recurrent_bias is true, wanted false with reset"),
+    ({"kind": "gru", "units": 2, "initial_cell": True}, "unknown key 'initial_cell'"),
+])
+def test_bad_options_are_refused_by_name(layer, says):
+    with pytest.raises(DescriptionError, match=says) as refused:
+        parse.network({"format": 1, "input_shape": [2, 2], "layers": [layer], "loss": {"kind": "squared_error"}})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [[3], [2, 3, 3]])
+def test_inputs_that_are_no_sequence_are_refused(kind, shape):
+    with pytest.raises(DescriptionError, match=rf"layer 0 \({kind}\): wants inputs \(time, features\)"):
+        parse.network({"format": 1, "input_shape": shape, "layers": [{"kind": kind, "units": 2}],
+                       "loss": {"kind": "squared_error"}})
+
+
+def test_no_layer_behind_the_last_step_may_want_steps():
+    with pytest.raises(DescriptionError, match="wants inputs"):
+        parse.network({"format": 1, "input_shape": [3, 2], "loss": {"kind": "squared_error"},
+                       "layers": [{"kind": "rnn", "units": 2, "returns": "last"}, {"kind": "gru", "units": 2}]})
+
+
+# --- what is drawn ------------------------------------------------------------------------------------------------
+
+ALL = replace(EVERYTHING, layers=("dense", *STRUCTURES))
+
+
+@pytest.fixture(scope="module")
+def some():
+    return list(islice(drawn(networks(ALL), 0), 400))
+
+
+def test_every_structure_is_drawn(some):
+    found = [name for each in some for name in structures_of(each)]
+    assert all(found.count(name) >= 0.04 * len(some) for name in STRUCTURES)
+    assert "parallel" not in found
+
+
+def test_every_option_is_drawn(some):
+    specs = [spec for each in some for _, spec in each.walk() if spec.kind in KINDS]
+    for kind in KINDS:
+        mine = [spec.options for spec in specs if spec.kind == kind]
+        for name in mine[0]:
+            values = {options[name] for options in mine}
+            assert name == "units" or len(values) == {"function": 3}.get(name, 2), (kind, name)
+
+
+def test_now_and_then_there_are_many_steps(some):
+    long = [each for each in some if len(each.input_shape) > 1 and each.input_shape[0] == MANY]
+    assert 2 <= len(long) <= 0.1 * len(some)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_what_is_drawn_is_inside_the_claims(structure):
+    claims = replace(EVERYTHING, layers=("dense", *STRUCTURES), hidden=("tanh",), depth=(2, 3))
+    claims = replace(claims, layers=(structure, *KINDS[:1], {"kind": "lstm", "peephole": False, "returns": "last"}))
+    for case in islice(drawn(cases(claims), 1), 15):
+        assert covers(claims, case)
+        assert not any(spec.options["peephole"] for _, spec in case.network.walk() if spec.kind == "lstm")
+
+
+def test_a_shared_layer_has_a_state_and_a_mask_of_its_own():
+    data = network("rnn", n=3, initial_state=True, mask=True).to_json()
+    data["layers"] *= 2
+    data["layers"][1] = {**data["layers"][1], "share": "0"}
+    case = build(parse.network(data), 3, "real", Style(), 0)
+    check(case, evaluate(case))
+    for oracle in ("torch", "jax", "complex_step"):
+        check(case, load(oracle).answer(case))
+    assert {"0.initial_state", "1.initial_state"} <= evaluate(case).gradients.keys()
