@@ -42,6 +42,9 @@ BREAKS = {
     "cotangent_linearity": "loss gradient plus a constant",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
+    "energy_through_pooling": "flattened by columns",
+    "channel_permutation": "weight growing with the input",
+    "padding_around_inputs": "padding cut off behind",
 }
 # One common factor keeps every identity between gradients: these take the loss to be seen.
 COMMON_FACTORS = ("gradient doubled", "gradient with the wrong sign", "gradient zero", "gradient times outputs")

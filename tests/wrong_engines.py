@@ -68,6 +68,8 @@ KNOWN = {
     "rounded to 16 bits": "float16-inside",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
+    "flattened by columns": "reshaping-columns-first",
+    "padding cut off behind": "convolution-padding-cropped-on-one-side",
 }
 
 
