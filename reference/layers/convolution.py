@@ -119,6 +119,8 @@ def shapes_transposed(axes: int, spec: LayerSpec, shape: Shape, tables: Tables,
 
 
 def padded(x: Any, padding: Sequence[int]) -> Any:
+    if not any(padding):
+        return x
     return np.pad(x, [(0, 0), (0, 0), *((q, q) for q in padding)])
 
 
@@ -152,6 +154,8 @@ def matrix(weight: Any, groups: int, rows_first: bool = False) -> Any:
     """
     blocks = weight.reshape(groups, weight.shape[0] // groups, -1)
     blocks = blocks if rows_first else blocks.swapaxes(1, 2)
+    if groups == 1:
+        return blocks[0]
     n = blocks.shape[1]
     beside = [((j * n, (groups - 1 - j) * n), (0, 0)) for j in range(groups)]
     return np.concatenate([np.pad(blocks[j], beside[j]) for j in range(groups)], axis=1)
