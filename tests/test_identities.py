@@ -53,6 +53,9 @@ BREAKS = {
     "recurrent_unit_flip": "U for its transpose",
     "time_reversal": "time not turned back",
     "masked_steps": "masks forgotten",
+    "energy_through_pooling": "flattened by columns",
+    "channel_permutation": "weight growing with the input",
+    "padding_around_inputs": "padding cut off behind",
 }
 # One common factor keeps every identity between gradients: these take the loss to be seen.
 COMMON_FACTORS = ("gradient doubled", "gradient with the wrong sign", "gradient zero", "gradient times outputs")

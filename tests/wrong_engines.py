@@ -77,6 +77,8 @@ KNOWN = {
     "time not turned back": "reversed-inputs-gradient-not-turned-back",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
+    "flattened by columns": "reshaping-columns-first",
+    "padding cut off behind": "convolution-padding-cropped-on-one-side",
     "upstream first": "upstream-first-entry-for-all",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
