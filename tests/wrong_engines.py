@@ -28,6 +28,7 @@ from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
+from backproof.properties.structures import PLAIN, STRUCTURES
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
 from backproof.reference import ACTIVATIONS, LOSSES, TABLES, Answer, evaluate
@@ -69,7 +70,7 @@ KNOWN = {
     "rounded to 16 bits": "float16-inside",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
-    "upstream first": "upstream-first-entry-for-all",
+    "upstream ignored": "upstream-ignored",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
     "every row": "embedding-all-rows",
@@ -159,6 +160,14 @@ def pool(count=1000):
     return [*plain, *islice(drawn(cases(ALL), 7), count // 2)]
 
 
+@lru_cache(maxsize=4)
+def pool_of(family):
+    """Cases for the properties of a family: of its structure, where there is one of that name."""
+    if family not in STRUCTURES:
+        return pool()
+    return list(islice(drawn(cases(replace(ALL, layers=(PLAIN, family))), 7), 300))
+
+
 def valid(asked):
     """The cases as a run asks them, each with its spread; None where one of them is not valid."""
     found = [(case, spread(case)) for case in (in_dtype(case, case.dtype) for case in asked)]
@@ -175,7 +184,7 @@ def replies(engine, asked):
 def questions(name, count=25):
     """What the property asks about the first cases of the pool that it applies to: cases, equations."""
     rng, found = np.random.default_rng(0), []
-    for case in pool():
+    for case in pool_of(PROPERTIES[name].family):
         asked = PROPERTIES[name].question(case, ALL, rng)
         if asked is not None and (checked := valid(asked.cases)):
             found.append((checked, asked.equations))
