@@ -219,8 +219,8 @@ class Net:
 
 
 for _kind in KINDS[:-1]:
-    setattr(Net, f"{_kind}_forward", Net.norm_forward)
-    setattr(Net, f"{_kind}_backward", Net.norm_backward)
+    setattr(Net, f"{_kind}_forward", lambda net, *args: net.norm_forward(*args))
+    setattr(Net, f"{_kind}_backward", lambda net, *args: net.norm_backward(*args))
 
 
 # --- planting --------------------------------------------------------------------------------------------------------

@@ -173,7 +173,8 @@ def epsilon_moved(n: Norm) -> Any:
     """ε behind the root where the forward has it under, and under where it has it behind."""
     epsilon = n.p.options["epsilon"]
     if n.p.options["epsilon_on"] == "variance":
-        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(n.v) + epsilon))
+        v = np.maximum(n.v, np.zeros_like(n.v))
+        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(v) + epsilon))
     return n.dx_of(n.g, n.xhat, 1.0 / np.sqrt(n.v + epsilon))
 
 
