@@ -40,7 +40,7 @@ BREAKS = {
     "output_permutation": "first output only",
     "target_mixture": "loss gradient clipped",
     "cotangent_linearity": "loss gradient plus a constant",
-    "upstream_additivity": "upstream first",
+    "upstream_additivity": "upstream ignored",
     "dropped_unit": "dropout mask missing",
     "word_renumbering": "rows counted from 1",
     "absent_words": "every row",

@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 from backproof.faults import FAULTS
 from backproof.faults.known.activations import handed_down
+from backproof.faults.showing import structures_in
 from backproof.faults.ways import (
     answered,
     at_sites,
@@ -28,6 +29,7 @@ from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
+from backproof.properties.structures import PLAIN
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
 from backproof.reference import ACTIVATIONS, LOSSES, TABLES, Answer, evaluate
@@ -79,6 +81,7 @@ KNOWN = {
     "caching the last batch": "stale-cache",
     "flattened by columns": "reshaping-columns-first",
     "padding cut off behind": "convolution-padding-cropped-on-one-side",
+    "upstream ignored": "upstream-ignored",
     "upstream first": "upstream-first-entry-for-all",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
@@ -170,15 +173,12 @@ def pool(count=1000):
     return [*plain, *islice(drawn(cases(ALL), 7), count // 2)]
 
 
-# By family of identities, the structures that they are about, where few networks of the pool have one.
-ABOUT = {"recurrent": ("rnn", "lstm", "gru", "bidirectional")}
-
-
 @cache
 def pool_about(family, count=200):
-    """More cases, of what the family is about."""
-    claims = replace(EVERYTHING, layers=ABOUT.get(family, ()) or EVERYTHING.layers)
-    return list(islice(drawn(cases(claims), 8), count)) if family in ABOUT else []
+    """More cases, of the structures that a family of identities is about."""
+    about = structures_in(family)
+    claims = replace(ALL, layers=(PLAIN, *about))
+    return list(islice(drawn(cases(claims), 8), count)) if about else []
 
 
 def valid(asked):

@@ -184,7 +184,7 @@ def directions(case: Case, rng: Any) -> Case:
     """No column of 0, which has no direction."""
     changed = {}
     for name, spec in case.network.walk():
-        if spec.kind == "weight_norm":
+        if spec.kind == "weight_norm" and spec.share is None:
             d = case.parameters[f"{name}.direction"]
             changed[f"{name}.direction"] = np.where(d.any(axis=0), d, rng.uniform(0.5, 1, d.shape))
     return case.but(parameters=changed)
