@@ -330,8 +330,10 @@ LAYERS = {
                        mixes=True, mixes_steps=True),
     "layer_norm": norm(LAYER, True, partial(shapes_of_axes, True), options=AXES, mixes_steps=True),
     "rms_norm": norm(LAYER, False, partial(shapes_of_axes, False), options=AXES, mixes_steps=True),
-    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True, axes=3),
-    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True, axes=3),
+    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True, axes=3,
+                          channels_first=True),
+    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True, axes=3,
+                       channels_first=True),
     "weight_norm": Rule(weight_forward, weight_backward, weight_shapes,
                         {"units": UNITS, "bias": flag(True)}, sites=sites),
 }
