@@ -52,7 +52,7 @@ def places(network: Network, kind: str) -> list[int]:
     if not images or "axes" in TABLES.layers[kind].options:
         return found
     behind = [at for at in images if len(shape_at(network, at)) == 3]
-    return behind + [at for at in found if len(shape_at(network, at)) != 2]
+    return 3 * behind + [at for at in found if len(shape_at(network, at)) != 2]
 
 
 def options(choose: Choose, kind: str, shape: tuple[int, ...], limits: Limits) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def directions(case: Case, rng: Any) -> Case:
     """No column of 0, which has no direction."""
     changed = {}
     for name, spec in case.network.walk():
-        if spec.kind == "weight_norm":
+        if spec.kind == "weight_norm" and f"{name}.direction" in case.parameters:
             d = case.parameters[f"{name}.direction"]
             changed[f"{name}.direction"] = np.where(d.any(axis=0), d, rng.uniform(0.5, 1, d.shape))
     return case.but(parameters=changed)
