@@ -412,6 +412,10 @@ def _head_of(network: Network) -> Head:
 BETWEEN = ("elu", "selu", "mish", "softsign", "hard_tanh", "hard_sigmoid", "relu6", "abs")
 PLAIN_LOSSES = ("squared_error", "inner_product")
 
+# Heads with a number that is not the usual one.
+NUMBERED = (Head("identity", "huber", delta=0.5), Head("softmax", "cross_entropy", smoothing=0.1),
+            *(Head("identity", "softmax_cross_entropy", smoothing=e) for e in (0.1, 0.2, 0.4)))
+
 EVERYTHING = Claims(
     hidden=tuple(name for name, row in ACTIVATIONS.items() if row.df is not None),
     heads=tuple(
@@ -420,7 +424,7 @@ EVERYTHING = Claims(
         for name, act in ACTIVATIONS.items()
         if act.range[0] >= row.domain[0] and act.range[1] <= row.domain[1]
         and (name not in BETWEEN or loss in PLAIN_LOSSES)
-    ),
+    ) + NUMBERED,
     bias="any",
     dtypes=DTYPES,
     explored=True,

@@ -160,7 +160,12 @@ def softmax(x: Array) -> Array:
 def _softmax_by_lse(x: Array) -> Array:
     """exp(x - lse(x)): a large lse takes digits of x with it."""
     m = x.max(axis=-1, keepdims=True)
-    return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
+    return _at_most_e(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
+
+
+def _at_most_e(x: Array) -> Array:
+    """exp(x) of what is 0 at most: noise on large numbers must not make it infinite."""
+    return np.exp(np.minimum(x, 1.0))
 
 
 def _softmax_backward_by_lse(x: Array, y: Array, dy: Array) -> Array:
@@ -198,7 +203,7 @@ def _log_softmax_by_lse(x: Array) -> Array:
 
 
 def _log_softmax_backward_by_lse(x: Array, y: Array, dy: Array) -> Array:
-    return dy - np.exp(_log_softmax_by_lse(x)) * dy.sum(axis=-1, keepdims=True)
+    return dy - _at_most_e(_log_softmax_by_lse(x)) * dy.sum(axis=-1, keepdims=True)
 
 
 def _slope(default: float) -> Mapping[str, Option]:

@@ -40,6 +40,12 @@ BREAKS = {
     "output_permutation": "first output only",
     "target_mixture": "loss gradient clipped",
     "cotangent_linearity": "loss gradient plus a constant",
+    "upstream_additivity": "upstream first",
+    "dropped_unit": "dropout mask missing",
+    "word_renumbering": "rows counted from 1",
+    "absent_words": "every row",
+    "embedding_of_one_hot": "rows overwritten",
+    "branch_permutation": "second branch left out",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
 }

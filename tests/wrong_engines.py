@@ -4,6 +4,7 @@ A row of WRONG makes a fresh engine. Most are faults of the table, under the nam
 use; the rest are wrong in ways that nobody's program was seen to be, each for what it breaks.
 """
 
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 from itertools import islice
 
@@ -68,6 +69,12 @@ KNOWN = {
     "rounded to 16 bits": "float16-inside",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
+    "upstream first": "upstream-first-entry-for-all",
+    "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
+    "rows counted from 1": "embedding-counted-from-one",
+    "every row": "embedding-all-rows",
+    "rows overwritten": "embedding-row-overwritten",
+    "second branch left out": "gate-first-branch-only",
 }
 
 
@@ -93,7 +100,7 @@ def odd_part(name):
 def loss_slope(change):
     """Every loss with another gradient of the outputs: change(p, t, dL)."""
     def row(right):
-        return right._replace(dL=lambda p, t: change(p, t, right.dL(p, t)))
+        return right._replace(dL=lambda p, t, **options: change(p, t, right.dL(p, t, **options)))
     return loss(dict.fromkeys(LOSSES, row))
 
 
@@ -141,7 +148,8 @@ WRONG = {name: partial(make, TABLES) for name, make in MAKE.items()}
 # --- what the tests of the harness share ----------------------------------------------------------
 
 
-ALL = Claims(**{**vars(EVERYTHING), "layers": "all"})
+ALL = Claims(**{**vars(EVERYTHING), "layers": "all", "heads": (*EVERYTHING.heads, *(
+    replace(head, reduction="weighted") for head in EVERYTHING.heads if head.activation in ("identity", "softmax")))})
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""What no right program does at a kink: a slope not between its sides, or not one for all layers."""
+"""What no right program does at a kink: a slope beyond its sides, or not one for all layers."""
 
 from __future__ import annotations
 

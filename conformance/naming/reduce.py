@@ -336,6 +336,6 @@ def simpler_entries(best: Best, claims: Claims) -> Iterator[Case]:
                     yield put(best.case, name, changed)
 
 
-KINDS = (fewer_layers, fewer_axes, fewer_units, smaller_numbers, simpler_activations, simpler_arrays, simpler_rows,
-         simpler_entries)
+KINDS = (fewer_layers, fewer_axes, fewer_units, smaller_numbers, simpler_activations,
+         simpler_arrays, simpler_rows, simpler_entries)
 

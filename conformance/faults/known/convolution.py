@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...reference import Rule
-from ...reference.layers.convolution import folded, matrix
+from ...reference.layers.convolution import covered, cropped, folded, matrix
 from ..core import Fault, Faults
 from ..ways import with_entries
 
@@ -48,9 +48,13 @@ def not_flipped(p: Any, saved: Any, dy: Any, dx: Any, g: Gradients) -> tuple[Any
 def with_options(**other: int) -> Wrong:
     """The windows of the way back as if these options were the same number along every axis."""
     def wrong(p: Any, saved: Any, dy: Any, dx: Any, g: Gradients) -> tuple[Any, Gradients]:
-        axes = len(p.options["window"])
-        o = {**p.options, **{name: [value] * axes for name, value in other.items()}}
-        return folded(seen_by(p, dy, p["weight"]), o, dx.shape[1], dx.shape[2:]), g
+        axes, padding = len(p.options["window"]), p.options["padding"]
+        o = {**p.options, **{name: [value] * axes for name, value in other.items()},
+             "padding": [0] * axes}
+        reached = folded(seen_by(p, dy, p["weight"]), o, dx.shape[1], covered(o, dy.shape[2:]))
+        behind = [(0, n + 2 * q - m) for n, m, q in zip(
+            dx.shape[2:], reached.shape[2:], padding, strict=True)]
+        return cropped(np.pad(reached, [(0, 0), (0, 0), *behind]), padding), g
 
     return wrong
 
