@@ -46,6 +46,13 @@ BREAKS = {
     "absent_words": "every row",
     "embedding_of_one_hot": "rows overwritten",
     "branch_permutation": "second branch left out",
+    "norm_shift": "norms without the path through the mean",
+    "norm_stretch": "norms without the path through the variance",
+    "norm_rescaling": "norms that forget their scale",
+    "attention_rescaling": "queries and keys exchanged",
+    "attention_balance": "values by scores",
+    "attention_shift": "values by scores",
+    "attention_steps": "heads not merged",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
 }

@@ -135,11 +135,16 @@ LAYER = Sets(layer_rows, layer_back, as_they_are, over_leading_axes)
 # --- one set ------------------------------------------------------------------------------------
 
 
+def not_below_0(v: Any) -> Any:
+    """v, where rounding alone would take it below 0."""
+    return np.maximum(v, np.zeros_like(v))
+
+
 def over_root(spec: LayerSpec, v: Any) -> Any:
     """1 / √(v + ε), or 1 / (√v + ε)."""
     epsilon = spec.options["epsilon"]
     if spec.options["epsilon_on"] == "deviation":
-        return 1.0 / (np.sqrt(v) + epsilon)
+        return 1.0 / (np.sqrt(not_below_0(v)) + epsilon)
     return 1.0 / np.sqrt(v + epsilon)
 
 
@@ -182,8 +187,7 @@ def moments(x: Any, centre: bool) -> tuple[Any, Any]:
     m, square = mean(x), mean(x * x)
     if not centre:
         return 0.0 * m, square
-    v = square - m * m
-    return m, np.maximum(v, 0.0 * v)
+    return m, not_below_0(square - m * m)
 
 
 def standardised_by_moments(spec: LayerSpec, x: Any, centre: bool) -> Any:

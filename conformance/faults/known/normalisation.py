@@ -23,6 +23,7 @@ from ...reference.layers.normalisation import (
     centred,
     lengths,
     mean,
+    not_below_0,
     over_root,
     standardised,
 )
@@ -173,8 +174,7 @@ def epsilon_moved(n: Norm) -> Any:
     """ε behind the root where the forward has it under, and under where it has it behind."""
     epsilon = n.p.options["epsilon"]
     if n.p.options["epsilon_on"] == "variance":
-        v = np.maximum(n.v, np.zeros_like(n.v))
-        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(v) + epsilon))
+        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(not_below_0(n.v)) + epsilon))
     return n.dx_of(n.g, n.xhat, 1.0 / np.sqrt(n.v + epsilon))
 
 
