@@ -5,14 +5,17 @@ use; the rest are wrong in ways that nobody's program was seen to be, each for w
 """
 
 from dataclasses import replace
-from functools import cache, lru_cache, partial
-from itertools import islice
+from functools import cache, lru_cache, partial, reduce
+from itertools import chain, islice
 
 import numpy as np
 from backproof.faults import FAULTS
 from backproof.faults.known.activations import handed_down
+from backproof.faults.known.normalisation import ALL as NORMS
+from backproof.faults.known.normalisation import CENTRED
 from backproof.faults.showing import structures_in
 from backproof.faults.ways import (
+    Wrong,
     answered,
     at_sites,
     at_some,
@@ -88,6 +91,9 @@ KNOWN = {
     "every row": "embedding-all-rows",
     "rows overwritten": "embedding-row-overwritten",
     "second branch left out": "gate-first-branch-only",
+    "queries and keys exchanged": "attention-queries-and-keys-exchanged",
+    "values by scores": "attention-values-by-scores",
+    "heads not merged": "attention-heads-not-merged",
 }
 
 
@@ -127,6 +133,11 @@ def dropped(case, right):
     return Answer(right.loss, {**g, "inputs": np.concatenate([g["inputs"], 0 * case.inputs[-1:]])})
 
 
+def of_norms(kinds, name):
+    """The mistake of this name in every kind of normalisation."""
+    return reduce(Wrong.also, (FAULTS[f"{kind.replace('_', '-')}-{name}"].engine for kind in kinds))
+
+
 SMOOTH = ("sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu")
 OF_OUR_OWN = {
     "bias doubled": at_sites(db=lambda s, db: 2 * db),
@@ -154,6 +165,9 @@ OF_OUR_OWN = {
     "last example dropped": answered(dropped),
     "second bias doubled": at_some(second_biases, db=lambda s, db: 2 * db),
     "one use of a shared weight": at_some(sharing, dW=lambda s, dw: 0.0 * dw),
+    "norms without the path through the mean": of_norms(CENTRED, "mean-path-missing"),
+    "norms without the path through the variance": of_norms(NORMS, "variance-path-missing"),
+    "norms that forget their scale": of_norms(NORMS, "scale-forgotten"),
 }
 MAKE = {**{name: FAULTS[fault].engine for name, fault in KNOWN.items()}, **OF_OUR_OWN}
 WRONG = {name: partial(make, TABLES) for name, make in MAKE.items()}
@@ -173,14 +187,6 @@ def pool(count=1000):
     return [*plain, *islice(drawn(cases(ALL), 7), count // 2)]
 
 
-@cache
-def pool_about(family, count=200):
-    """More cases, of the structures that a family of identities is about."""
-    about = structures_in(family)
-    claims = replace(ALL, layers=(PLAIN, *about))
-    return list(islice(drawn(cases(claims), 8), count)) if about else []
-
-
 def valid(asked):
     """The cases as a run asks them, each with its spread; None where one of them is not valid."""
     found = [(case, spread(case)) for case in (in_dtype(case, case.dtype) for case in asked)]
@@ -193,12 +199,22 @@ def replies(engine, asked):
         return [measured(case, engine(case), s) for case, s in asked]
 
 
+def of_family(family):
+    """More cases of the structures that a family of properties is about, if it is about some."""
+    structures = [name for name in structures_in(family) if name != PLAIN]
+    if structures:
+        claims = replace(EVERYTHING, layers=(PLAIN, *structures))
+        yield from islice(drawn(cases(claims), 7), 400)
+
+
 @cache
 def questions(name, count=25):
-    """What the property asks about the first cases of the pool that it applies to: cases, equations."""
+    """What the property asks about the first cases of the pool that it applies to: cases, equations.
+
+    Where the pool has too few, cases of the structures that the property is about come after it.
+    """
     rng, found = np.random.default_rng(0), []
-    more = (pool, lambda: pool_about(PROPERTIES[name].family))
-    for case in (case for cases_of in more for case in cases_of()):
+    for case in chain(pool(), of_family(PROPERTIES[name].family)):
         asked = PROPERTIES[name].question(case, ALL, rng)
         if asked is not None and (checked := valid(asked.cases)):
             found.append((checked, asked.equations))
