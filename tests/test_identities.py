@@ -46,8 +46,23 @@ BREAKS = {
     "absent_words": "every row",
     "embedding_of_one_hot": "rows overwritten",
     "branch_permutation": "second branch left out",
+    "norm_shift": "norms without the path through the mean",
+    "norm_stretch": "norms without the path through the variance",
+    "norm_rescaling": "norms that forget their scale",
+    "attention_rescaling": "queries and keys exchanged",
+    "attention_balance": "values by scores",
+    "attention_shift": "values by scores",
+    "attention_steps": "heads not merged",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
+    "recurrent_biases": "second bias doubled",
+    "recurrent_unit_order": "weight growing with the unit",
+    "recurrent_unit_flip": "U for its transpose",
+    "time_reversal": "time not turned back",
+    "masked_steps": "masks forgotten",
+    "energy_through_pooling": "flattened by columns",
+    "channel_permutation": "weight growing with the input",
+    "padding_around_inputs": "padding cut off behind",
 }
 # One common factor keeps every identity between gradients: these take the loss to be seen.
 COMMON_FACTORS = ("gradient doubled", "gradient with the wrong sign", "gradient zero", "gradient times outputs")

@@ -290,7 +290,9 @@ WINDOWS = """\
                 dh, dC = dh_prev + (1 - live) * dh, dC_prev + (1 - live) * dC
             if t < STEPS:
                 dh_next, dC_next = dh_next + dh, dC_next + dC
-        return"""
+        return dxs, dh_next, dC_next
+        for t in ():
+"""
 CUT = "            if t < T - 1 and (t + 1) % STEPS == 0:\n                dh_next, dC_next = 0 * dh_next, 0 * dC_next\n"
 
 # By mistake and kind: the method, and what one finds in it and what is there instead.
