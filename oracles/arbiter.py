@@ -21,6 +21,7 @@ from ..reference import regularised
 from ..reference.backprop import evaluate
 from ..reference.case import Answer, Case
 from ..reference.losses import LOSSES, factor
+from ..reference.network import COTANGENT
 from ..reference.numbers import put
 from ..reference.shapes import infer
 from . import Unsupported
@@ -201,7 +202,8 @@ def answer(case: Case) -> Answer:
     Raises Unsupported where 2000 bits do not settle an entry: it is not finite, or it lies on a
     kink by rounding only.
     """
-    plain = replace(case.network.loss, reduction="sum", scale=1.0, l2=0.0)
+    kept = case.network.loss.reduction if COTANGENT in case.constants else "sum"
+    plain = replace(case.network.loss, reduction=kept, scale=1.0, l2=0.0)
     network = replace(case.network, loss=plain)
     with np.errstate(all="ignore"):
         for bits in PRECISIONS:

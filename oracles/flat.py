@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..reference import TABLES
 from ..reference.case import Case
 from ..reference.stacked import Stacked
+from . import Unsupported
 
 
 class Estimate(NamedTuple):
@@ -38,15 +40,33 @@ def unflatten(case: Case, vector: Any) -> dict[str, Any]:
     return result
 
 
+def held(case: Case, arrays: dict[str, Any]) -> dict[str, Any]:
+    """The arrays with the rows that are not trained as they are in the case: nothing moves there.
+
+    Raises Unsupported where another layer trains such a row.
+    """
+    for name, spec in case.network.walk():
+        for local, row in TABLES.layers[spec.kind].untrained(spec).items():
+            whole = f"{name}.{local}"
+            if spec.share is not None or any(s.share == name for _, s in case.network.walk()):
+                raise Unsupported(f"differences: row {row} of {whole} is trained by one of the "
+                                  "layers that use it, and not by another")
+            kept = np.array(arrays[whole])
+            kept[..., row, :] = case.parameters[whole][row]
+            arrays = {**arrays, whole: kept}
+    return arrays
+
+
 def stacked(case: Case, rows: Any) -> Case:
     """One case that stands for K cases: rows (K, P), one vector each."""
-    arrays = {name: Stacked(raw) for name, raw in unflatten(case, rows).items()}
+    arrays = {name: Stacked(raw) for name, raw in held(case, unflatten(case, rows)).items()}
     inputs = arrays.pop("inputs", case.inputs)
     return case.but(parameters=arrays, inputs=inputs)
 
 
 def moved(case: Case, vector: Any) -> Case:
     """The case with its differentiable numbers taken from a vector (P,), in the case's dtype."""
-    arrays = {name: a.astype(case.dtype) for name, a in unflatten(case, vector).items()}
+    arrays = {name: a.astype(case.dtype)
+              for name, a in held(case, unflatten(case, vector)).items()}
     inputs = arrays.pop("inputs", case.inputs)
     return case.but(parameters=arrays, inputs=inputs)

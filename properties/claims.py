@@ -10,13 +10,13 @@ from ..oracles import ORACLES
 from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError, LayerSpec, parse
 from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
-from ..reference.network import PENALISED, PENALTIES, REDUCTIONS, LossSpec, Network
-from ..reference.parse import clip_of, not_zero
+from ..reference.network import PENALISED, PENALTIES, STATED, LossSpec, Network
+from ..reference.parse import clip_of, delta_of, not_zero, smoothing_of
 from .structures import PLAIN, STRUCTURES, structures_of
 
 BIAS = ("always", "never", "any", "all_or_none", "layer")
 MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
-TARGETS = ("any", "real", "one_hot", "soft", "binary", "index")
+TARGETS = ("any", "real", "one_hot", "soft", "binary", "index", "sign")
 Range = tuple[int, int | None]
 
 
@@ -30,19 +30,21 @@ def _range(what: str, value: Any) -> Range:
     return (value[0], value[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Head:
     """An output activation and a loss, coupled as a real library couples them.
 
     reduction: "reported" fits sum, mean_over_batch or mean (and a scale of 1, 1/2 or 2) once, from
-    the loss the subject reports; or name one, with its `scale`. targets: "real", "one_hot", "soft",
-    "binary", "index", or "any" that the loss takes. outputs: how many output units, (least, most or
-    None). log_floor: the loss clips its probabilities there ("eps" or a number) while the gradient
-    does not; where the clip is active the loss is not checkable. clip: both clip them, to
+    the loss the subject reports; or name one, with its `scale`, or "weighted": the unreduced loss
+    times the numbers in parameters["loss.cotangent"], summed. targets: "real", "one_hot", "soft",
+    "binary", "index", "sign", or "any" that the loss takes. outputs: how many output units, (least,
+    most or None). log_floor: the loss clips its probabilities there ("eps" or a number) while the
+    gradient does not; where the clip is active the loss is not checkable. clip: both clip them, to
     [clip, 1 - clip], and the gradient is 0 where that changes them. gradient_scale: the gradients
     are so many times those of the loss reported (2 where a loss with a factor 1/2 is reported whose
     gradient lacks it). logits: the largest size of what the output activation, or a loss of logits,
-    is taken of.
+    is taken of. delta: of the Huber loss. smoothing: of the labels, t (1 - smoothing) +
+    smoothing / K.
     """
 
     activation: str
@@ -55,11 +57,13 @@ class Head:
     clip: float = 0.0
     gradient_scale: float = 1.0
     logits: float | None = None
+    delta: float = 1.0
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         named("activation", self.activation, ACTIVATIONS)
         row = LOSSES[named("loss", self.loss, LOSSES)]
-        one_of("head: reduction", self.reduction, ("reported", *REDUCTIONS))
+        one_of("head: reduction", self.reduction, ("reported", *STATED))
         one_of("head: targets", self.targets, TARGETS)
         if self.targets not in ("any", *row.targets):
             raise DescriptionError(f"head: {self.loss} takes targets {', '.join(row.targets)}; "
@@ -81,11 +85,20 @@ class Head:
         object.__setattr__(self, "clip", clip_of("head: clip", self.clip, self.loss))
         by = not_zero("head: gradient_scale", self.gradient_scale)
         object.__setattr__(self, "gradient_scale", by)
+        object.__setattr__(self, "delta", delta_of("head: delta", self.delta, self.loss))
+        e = smoothing_of("head: smoothing", self.smoothing, self.loss)
+        object.__setattr__(self, "smoothing", e)
         if self.clip and self.log_floor is not None:
             raise DescriptionError("head: clip (in loss and gradient) and log_floor (in the loss "
                                    "only) contradict each other; claim one of them")
         if self.logits is not None and not number("head: logits", self.logits) >= 1:
             raise DescriptionError(f"head: logits is {self.logits!r}, wanted a number, 1 or more")
+
+    def __repr__(self) -> str:
+        """As one writes it: what is as it is by default is left out."""
+        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[2:]
+                 if getattr(self, f.name) != f.default]
+        return f"Head({', '.join([repr(self.activation), repr(self.loss), *given])})"
 
     @property
     def target_kinds(self) -> tuple[str, ...]:
@@ -104,7 +117,8 @@ class Head:
     @property
     def softmax(self) -> bool:
         """Whether the outputs go through a softmax, before the loss or in it."""
-        return self.activation == "softmax" or self.loss == "softmax_cross_entropy"
+        return (self.activation in ("softmax", "log_softmax")
+                or self.loss == "softmax_cross_entropy")
 
     @staticmethod
     def from_json(data: Any) -> Head:
@@ -123,6 +137,8 @@ ALIASES = {
     "mse": "squared_error", "sse": "squared_error", "l2": "squared_error",
     "quadratic": "squared_error", "mean_squared_error": "squared_error",
     "mae": "absolute_error", "l1": "absolute_error", "mean_absolute_error": "absolute_error",
+    "smooth_l1": "huber", "kl": "kl_divergence", "kl_div": "kl_divergence_of_logs",
+    "hardtanh": "hard_tanh", "hardsigmoid": "hard_sigmoid", "logsoftmax": "log_softmax",
     "bce": "binary_cross_entropy", "log_loss": "binary_cross_entropy",
     "bce_with_logits": "sigmoid_cross_entropy", "nll": "cross_entropy", "ce": "cross_entropy",
     "categorical_crossentropy": "cross_entropy", "categorical_cross_entropy": "cross_entropy",
@@ -153,7 +169,8 @@ def loss_of(head: Head, l2: float = 0.0, l2_on: str = "weights",
     """The loss of a network with this head; "reported" is a mean over the batch until fitted."""
     reduction = "mean_over_batch" if head.reduction == "reported" else head.reduction
     on = (l2_on, l2_reduction) if l2 else ("weights", "sum")
-    return LossSpec(head.loss, reduction, head.scale, head.clip, l2, *on, head.gradient_scale)
+    return LossSpec(head.loss, reduction, head.scale, head.clip, l2, *on, head.gradient_scale,
+                    head.delta, head.smoothing)
 
 
 @dataclass(frozen=True)
@@ -333,7 +350,8 @@ class Claims:
     def loss_of(self, head: Head) -> LossSpec:
         """The loss of a network with this head, penalty and all."""
         if self.networks:
-            return next(each.loss for each in self.networks if _head_of(each) == head)
+            return next(each.loss for each in self.networks
+                        if _head_of(each).several == head.several)
         return loss_of(head, self.l2, self.l2_on, self.l2_reduction)
 
     def head_of(self, network: Network) -> Head | None:
@@ -388,17 +406,26 @@ def _head_of(network: Network) -> Head:
     """The head that a network has."""
     loss = network.loss
     return Head(*network.head, reduction=loss.reduction, scale=loss.scale, clip=loss.clip,
-                gradient_scale=loss.gradient_scale)
+                gradient_scale=loss.gradient_scale, delta=loss.delta, smoothing=loss.smoothing)
 
+
+# Functions that programs have between layers: at the output they are tried with two losses only.
+BETWEEN = ("elu", "selu", "mish", "softsign", "hard_tanh", "hard_sigmoid", "relu6", "abs")
+PLAIN_LOSSES = ("squared_error", "inner_product")
+
+# Heads with a number that is not the usual one.
+NUMBERED = (Head("identity", "huber", delta=0.5), Head("softmax", "cross_entropy", smoothing=0.1),
+            *(Head("identity", "softmax_cross_entropy", smoothing=e) for e in (0.1, 0.2, 0.4)))
 
 EVERYTHING = Claims(
-    hidden=tuple(name for name in ACTIVATIONS if name != "softmax"),
+    hidden=tuple(name for name, row in ACTIVATIONS.items() if row.df is not None),
     heads=tuple(
         Head(name, loss)
         for loss, row in LOSSES.items()
         for name, act in ACTIVATIONS.items()
         if act.range[0] >= row.domain[0] and act.range[1] <= row.domain[1]
-    ),
+        and (name not in BETWEEN or loss in PLAIN_LOSSES)
+    ) + NUMBERED,
     bias="any",
     dtypes=DTYPES,
     explored=True,
@@ -426,12 +453,16 @@ SAYS = {
     "rate": "the gradients are read off a training step: (old - new) over this rate",
 }
 HEAD_SAYS = {
-    "reduction": '"sum", "mean_over_batch", "mean", or "reported": read off the loss',
+    "reduction": '"sum", "mean_over_batch", "mean", or "reported": read off the loss; "weighted": '
+                 'the unreduced loss times parameters["loss.cotangent"], summed',
     "scale": "what multiplies the reduced loss",
-    "targets": '"real", "one_hot", "soft", "binary", "index", or "any" that the loss takes',
+    "targets": '"real", "one_hot", "soft", "binary", "index", "sign" (-1 and 1), or "any" that the '
+               "loss takes",
     "outputs": "how many output units: (least, most), None for no limit",
     "log_floor": 'the loss clips its probabilities there ("eps" or a number), its gradient not',
     "clip": "both clip them to [clip, 1 - clip]; where that changes them the gradient is 0",
     "gradient_scale": "the gradients are so many times those of the loss reported",
     "logits": "the largest size of what the output activation, or a loss of logits, is taken of",
+    "delta": "where the Huber loss turns from a square into a line",
+    "smoothing": "so much of the targets is given to all classes alike",
 }

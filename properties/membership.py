@@ -19,10 +19,12 @@ def covers(claims: Claims, case: Case) -> bool:
     network = case.network
     if claims.networks:
         return (network in claims.networks and case.dtype in claims.dtypes and finite(case)
+                and known(case)
                 and within(case.batch, claims.batch)
                 and any(headed(claims, head, case) for head in claims.heads))
     return (
         case.dtype in claims.dtypes and within(case.batch, claims.batch) and finite(case)
+        and known(case)
         and within(network.depth, claims.depth)
         and within(parameters(network), (0, claims.max_parameters))
         and structured(network, claims.structures) and claims.allow(network)
@@ -34,6 +36,13 @@ def covers(claims: Claims, case: Case) -> bool:
 
 def within(value: int, limits: Range) -> bool:
     return limits[0] <= value and (limits[1] is None or value <= limits[1])
+
+
+def known(case: Case) -> bool:
+    """Whether inputs that are indices are those of something."""
+    if case.network.real:
+        return True
+    return bool(((case.inputs >= 0) & (case.inputs < case.network.input_kind["index"])).all())
 
 
 def finite(case: Case) -> bool:
@@ -110,7 +119,10 @@ def affine(spec: LayerSpec) -> bool:
 
 def headed(claims: Claims, head: Head, case: Case) -> bool:
     """Whether output activation, loss with all it has, outputs and targets are the head's."""
-    network, outputs = case.network, infer(case.network).output[-1]
+    network = case.network
+    if (head.activation, head.loss) != network.head:
+        return False
+    outputs = infer(network).output[-1]
     last = output_activation(network) or activation("identity")
     return ((activation(head.activation), claims.loss_of(head)) == (last, network.loss)
             and within(outputs, head.several.outputs) and tame(head, case)
@@ -147,5 +159,6 @@ KINDS: dict[str, Callable[[Any, int], bool]] = {
     "one_hot": lambda t, units: zeros_and_ones(t) and bool((t.sum(axis=-1) == 1).all()),
     "soft": lambda t, units: distributions(t),
     "binary": lambda t, units: zeros_and_ones(t),
+    "sign": lambda t, units: values(t) and bool(np.isin(t, (-1, 1)).all()),
     "index": lambda t, units: not values(t) and bool(((t >= 0) & (t < units)).all()),
 }

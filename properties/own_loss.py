@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..oracles import Unsupported
 from ..oracles.differences import STEPS, certified, extrapolate
 from ..oracles.flat import flatten, moved, unflatten
 from ..reference import LOSSES, Answer, Case, evaluate, forward
@@ -93,8 +94,19 @@ def slope(reply: Reply, ask: Ask, direction: Any) -> tuple[Measured, Measured] |
 
 def directional(reply: Reply, ask: Ask, rng: Any) -> list[Equation] | None:
     """Three directions: <g, d> = dL/dt of L(θ + t d)."""
+    if not movable(reply.case):
+        return None
     found = [slope(reply, ask, direction(reply, rng)) for _ in range(3)]
     return [("loss", gradient, difference) for difference, gradient in filter(None, found)] or None
+
+
+def movable(case: Case) -> bool:
+    """Whether every number with a gradient can be moved along it."""
+    try:
+        moved(case, flatten(case))
+    except Unsupported:
+        return False
+    return True
 
 
 def smooth(case: Case) -> bool:
@@ -110,7 +122,7 @@ def line_integral(reply: Reply, ask: Ask, spread: Callable[[Case], Spread],
     That error is the reference's own on the same nodes. None where the network has a kink or a
     spread is not finite.
     """
-    if not smooth(reply.case):
+    if not smooth(reply.case) or not movable(reply.case):
         return None
     theta, v = flatten(reply.case), 0.25 * direction(reply, rng)
     nodes = [moved(reply.case, theta + (t + 1) / 2 * v) for t in NODES]

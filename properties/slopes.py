@@ -2,34 +2,27 @@
 
 A gradient is linear in the slope that a layer has at its kink, so an integer network with units on
 the kink of one layer gives that slope; with units on several, one that was seen elsewhere is tried
-in each. Any slope between those on the two sides of the kink is right, if all layers have it.
+in each. Any slope between those on the two sides of the kink is right, if all layers have it. What
+kinds of kinks there are, other choices than slopes too, says the table of `conventions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from ..reference import (
-    ACTIVATIONS,
-    LOSSES,
-    TABLES,
-    Activation,
-    Answer,
-    Case,
-    Network,
-    Tables,
-    evaluate,
-)
-from ..reference.activations import elementwise
+from ..reference import TABLES, Answer, Case, Network, Tables, evaluate
+from .conventions import CONVENTIONS
 from .tolerance import spread
 
-# By kind, the slopes that programs choose; the least and the largest are those on the two sides.
-SLOPES = {"relu": (0.0, 1.0, 0.5), "absolute_error": (0.0, 1.0, -1.0)}
+# By kind, the slopes that programs choose; the least and the largest are those on the two sides. A
+# slope can be solved for where its entry has one kink.
+SLOPES = {kind: row.choices for kind, row in CONVENTIONS.items() if row.slope and kind == row.entry
+          and sum(row.entry == other.entry for other in CONVENTIONS.values()) == 1}
 LOSS = "loss"
 MOST = 3          # layers on a kink at once
 ROUNDINGS = 8.0   # of the largest number of a gradient: what inexact arithmetic may lose
@@ -38,38 +31,45 @@ Slopes = Mapping[str, Collection[float]]
 NONE: Slopes = {}
 
 
-def conventions(network: Network, known: Slopes = NONE
-                ) -> Iterator[tuple[dict[str, float], Tables]]:
-    """Every choice of slopes at the kinks this network has, with the tables that make it.
+def kinds_of(network: Network) -> list[str]:
+    """The kinds of kinks that this network has."""
+    return sorted(kind for kind, row in CONVENTIONS.items() if row.has(network))
 
-    known: by kind, slopes that were seen, which are choices too.
+
+def deciding(case: Case) -> list[str]:
+    """The kinds of kinks at which a choice changes the gradients of this case."""
+    truth, wide = evaluate(case.astype("float64")).gradients, case.astype("float64")
+
+    def changes(kind: str, choice: float) -> bool:
+        other = evaluate(wide, with_slopes({kind: choice})).gradients
+        return any(not np.array_equal(g, other[name]) for name, g in truth.items())
+
+    return [kind for kind in kinds_of(case.network)
+            if any(changes(kind, choice)
+                   for choice in (*CONVENTIONS[kind].choices, *CONVENTIONS[kind].wrong))]
+
+
+def conventions(kinds: Sequence[str], known: Slopes = NONE, wrong: bool = False
+                ) -> Iterator[tuple[dict[str, float], Tables]]:
+    """Every choice at these kinds of kinks, with the tables that make it.
+
+    known: by kind, choices that were seen, which are choices too. wrong: those with one at least
+    that no right program makes.
     """
-    kinds = sorted({str(spec.function) for _, spec in network.walk()} & set(SLOPES))
-    kinds += [network.loss.kind] if network.loss.kind in SLOPES else []
-    for slopes in product(*(sorted({*SLOPES[kind], *known.get(kind, ())}) for kind in kinds)):
-        chosen = dict(zip(kinds, slopes, strict=True))
-        yield chosen, with_slopes(chosen)
+    bad = {kind: CONVENTIONS[kind].wrong if wrong else () for kind in kinds}
+    for choices in product(*(sorted({*CONVENTIONS[kind].choices, *known.get(kind, ()), *bad[kind]})
+                             for kind in kinds)):
+        chosen = dict(zip(kinds, choices, strict=True))
+        if not wrong or any(choice in bad[kind] for kind, choice in chosen.items()):
+            yield chosen, with_slopes(chosen)
 
 
 def with_slopes(chosen: Mapping[str, float]) -> Tables:
-    """The tables with these slopes at the kinks."""
+    """The tables with these choices at the kinks."""
     tables = TABLES
-    if "relu" in chosen:
-        tables = tables._replace(activations={**tables.activations, "relu": relu(chosen["relu"])})
-    if "absolute_error" in chosen:
-        loss = LOSSES["absolute_error"]._replace(
-            dL=lambda p, t: _step(p - t, -1.0, chosen["absolute_error"], 1.0))
-        tables = tables._replace(losses={**tables.losses, "absolute_error": loss})
+    for kind, choice in chosen.items():
+        tables = CONVENTIONS[kind].made(tables, choice)
     return tables
-
-
-def relu(slope: float) -> Activation:
-    """The row of relu with this slope at its kink."""
-    return elementwise(ACTIVATIONS["relu"].f, lambda x, y: _step(x, 0.0, slope, 1.0), kinks=(0.0,))
-
-
-def _step(x: Any, below: float, at: float, above: float) -> Any:
-    return np.where(x > 0, above, np.where(x < 0, below, at + 0.0 * x))
 
 
 # --- solved for -----------------------------------------------------------------------------------
@@ -193,8 +193,9 @@ def gradients(case: Case, chosen: Mapping[str, float]) -> Mapping[str, Any]:
     tables = with_slopes({case.network.loss.kind: chosen[LOSS]} if LOSS in chosen else {})
     network, rows = case.network, dict(tables.activations)
     for place in chosen.keys() - {LOSS}:
-        rows[f"relu of {place}"] = relu(chosen[place])
-        spec = network.layer(place).but(function=f"relu of {place}")
+        kind = _kind(network, place)
+        rows[f"{kind} of {place}"] = CONVENTIONS[kind].change(rows[kind], chosen[place])
+        spec = network.layer(place).but(function=f"{kind} of {place}")
         network = network.having(place, spec)
     wide = case.astype("float64").but(network=network)
     return evaluate(wide, tables._replace(activations=rows)).gradients

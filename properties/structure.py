@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from ..reference import TABLES, Case, LayerSpec, LossSpec, Network
+from ..reference import Case, LayerSpec, LossSpec, Network
+from ..reference.shapes import given
 
 Layers = tuple[LayerSpec, ...]
 Bias = bool | str
@@ -130,13 +131,13 @@ class Level(NamedTuple):
 
 def levels(network: Network) -> Iterator[Level]:
     """The levels of a chain that share nothing with others, in order."""
-    shape, taken = network.input_shape, owners(network.layers)
+    shapes, taken = given(network), owners(network.layers)
     for i, spec in enumerate(network.layers):
         later = network.layers[i + 1] if i + 1 < len(network.layers) else None
         after = later if later is not None and later.function is not None else None
         if spec.units is not None and i not in taken:
-            yield Level(i, spec, after, shape[-1])
-        shape = TABLES.layers[spec.kind].shapes(spec, shape, TABLES, str(i)).output
+            inputs = getattr(shapes[i], "below", None) or shapes[i][-1]
+            yield Level(i, spec, after, inputs)
 
 
 def hidden_levels(network: Network) -> list[Level]:

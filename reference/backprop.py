@@ -62,8 +62,9 @@ def loss_kinks(case: Case, outputs: Array, tables: Tables = TABLES) -> list[Kink
 def loss(case: Case, trace: Trace, tables: Tables = TABLES) -> Any:
     """The reduced loss of a forward pass, with the penalty where there is one."""
     spec = case.network.loss
-    p = regularised.clipped(spec, trace.outputs)
-    reduced = tables.losses[spec.kind].L(p, case.targets).sum() * trace.scale
+    row = tables.losses[spec.kind]
+    each = regularised.unreduced(spec, row, trace.outputs, case.targets)
+    reduced = regularised.weighted(case, row, each).sum() * trace.scale
     return reduced + regularised.penalty(case) if spec.l2 else reduced
 
 
@@ -71,8 +72,9 @@ def loss(case: Case, trace: Trace, tables: Tables = TABLES) -> Any:
 def backward(case: Case, trace: Trace, tables: Tables = TABLES) -> dict[str, Any]:
     """The gradient of every parameter, and of the inputs where they are real numbers."""
     spec = case.network.loss
-    dp = tables.losses[spec.kind].dL(regularised.clipped(spec, trace.outputs), case.targets)
-    dy = regularised.through_clip(spec, trace.outputs, dp) * (trace.scale * spec.gradient_scale)
+    row = tables.losses[spec.kind]
+    dp = regularised.gradient(spec, row, trace.outputs, case.targets)
+    dy = regularised.weighted_gradient(case, row, dp) * (trace.scale * spec.gradient_scale)
     dx, gradients = chain.backward(tables, trace.tape, dy)
     for name, more in regularised.penalty_gradients(case).items():
         gradients[name] = gradients[name] + more * spec.gradient_scale

@@ -24,3 +24,10 @@ def collected(package: str, path: Any, table: str, first: Sequence[str] = ()) ->
                 raise DescriptionError(f"{package}: {row!r} is there twice")
             rows[row] = value
     return rows
+
+
+def by_file(package: str, path: Any, table: str) -> dict[str, tuple[str, ...]]:
+    """By the name of the file, the names of the rows that it has in this table."""
+    found = sorted(module.name for module in pkgutil.iter_modules(path))
+    each = {name: importlib.import_module(f"{package}.{name}") for name in found}
+    return {name: tuple(getattr(module, table, ())) for name, module in each.items()}

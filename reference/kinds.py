@@ -43,35 +43,45 @@ class Activation(NamedTuple):
     """f(x, **options) and its backward(x, y, dy, **options) = dyᵀ df/dx; x and y have one shape.
 
     `df(x, y, **options)` is the elementwise derivative, None where f mixes the units of an example
-    (softmax). `kinks` are the points where f has no derivative, `range` the closed interval of its
-    values, `variants` other right forms that a tolerance must cover.
+    (softmax). `kinks` are the points where f has no derivative, or a function of its options that
+    gives them; `range` is the closed interval of its values, `variants` other right forms that a
+    tolerance must cover.
     """
 
     f: Callable[..., Array]
     df: Callable[..., Array] | None
     backward: Callable[..., Array]
-    kinks: tuple[float, ...] = ()
+    kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = ()
     range: tuple[float, float] = (-INFINITY, INFINITY)
     options: Mapping[str, Option] = {}
     variants: tuple[Activation, ...] = ()
+
+    def points(self, options: Mapping[str, Any] | None = None) -> tuple[float, ...]:
+        """The points where f has no derivative, with these options or the default ones."""
+        if not callable(self.kinks):
+            return self.kinks
+        usual = {name: option.default for name, option in self.options.items()}
+        return self.kinks(**(usual if options is None else options))
 
 
 class Loss(NamedTuple):
     """L(p, t): the unreduced array, one number "per" element or example; dL(p, t): its gradient.
 
     p: outputs (batch, ..., units); t: targets, values of that shape or class indices (batch, ...).
+    Both take the numbers of `options` too, which are fields of a `LossSpec`: L(p, t, delta=1.0).
     `domain` is the closed interval the outputs must lie in, `targets` the kinds of target it is
     defined for, `kinks` the values of p - t where it has no derivative, `variants` other forms that
     a tolerance must cover.
     """
 
-    L: Callable[[Array, Array], Array]
-    dL: Callable[[Array, Array], Array]
+    L: Callable[..., Array]
+    dL: Callable[..., Array]
     per: str
     targets: tuple[str, ...]
     domain: tuple[float, float] = (-INFINITY, INFINITY)
     kinks: tuple[float, ...] = ()
     variants: tuple[Loss, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 # --- affine sites --------------------------------------------------------------------------------
@@ -82,7 +92,8 @@ class Site(NamedTuple):
 
     `reads` is "input" where x is the layer's own input, else "state". `gives` is "output" where y
     is the layer's own output, else "state". `units` is the option that says how many columns W has.
-    `per_unit`: b has an entry for each of these; else it is one number, added to all.
+    `per_unit`: b has an entry for each of these; else it is one number, added to all. `plain`: the
+    parameter is W itself, up to its shape; else W is computed from it.
     """
 
     weight: str
@@ -91,6 +102,7 @@ class Site(NamedTuple):
     gives: str = "output"
     units: str = "units"
     per_unit: bool = True
+    plain: bool = True
 
 
 class Pass(NamedTuple):
@@ -122,6 +134,17 @@ class Affine(NamedTuple):
 
 
 # --- layers --------------------------------------------------------------------------------------
+
+
+class Indices(tuple[int, ...]):
+    """The shape of an example of indices, integers from 0 to under `below`."""
+
+    below: int
+
+    def __new__(cls, shape: Shape, below: int) -> Indices:
+        made = super().__new__(cls, shape)
+        made.below = below
+        return made
 
 
 class Shapes(NamedTuple):
@@ -239,7 +262,8 @@ class Rule(NamedTuple):
     axes of an example it is about: 1 for a layer of features, 2 for one of sequences, 3 for one of
     images. `channels_first`: the first axis of an example is that of the channels. `moves`: it only
     puts numbers in other places. `variants`: other right forms of the layer that a tolerance must
-    cover.
+    cover. `untrained`: by local name, the row of a parameter whose gradient is 0 though the output
+    depends on it.
     """
 
     forward: Callable[[Scope, Any], tuple[Any, Any]]
@@ -261,6 +285,7 @@ class Rule(NamedTuple):
     channels_first: bool = False
     moves: bool = False
     variants: tuple[Rule, ...] = ()
+    untrained: Callable[[LayerSpec], Mapping[str, int]] = lambda spec: {}
 
     def parse(self, where: str, data: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         """Check every option and fill in the defaults.

@@ -5,8 +5,8 @@
                 {"kind": "activation", "function": "sigmoid"}],
      "loss": {"kind": "squared_error", "reduction": "mean_over_batch", "scale": 0.5}}
 
-A loss may also have "l2" with "l2_on" and "l2_reduction", "clip" and "gradient_scale": see
-`LossSpec`. Left out, there is none of them.
+A loss may also have "l2" with "l2_on" and "l2_reduction", "clip", "smoothing", "delta" and
+"gradient_scale": see `LossSpec`. Left out, there is none of them.
 
 Parameters are named by layer index: "0.weight", "0.bias"; inside a `parallel` layer "2.0.1.weight"
 is layer 2, branch 0, position 1. A layer with `"share": "0"` uses the parameters of layer 0 (with
@@ -25,6 +25,10 @@ from typing import Any
 from .checks import FORMAT, DescriptionError, Json
 
 REDUCTIONS = ("sum", "mean_over_batch", "mean")
+# The unreduced loss times given numbers, summed: what a gradient of an unreduced loss is tested by.
+WEIGHTED = "weighted"
+COTANGENT = "loss.cotangent"  # the constant that holds these numbers
+STATED = (*REDUCTIONS, WEIGHTED)  # what a description may say
 # What an L2 penalty is taken of: by name, the endings of the names of those parameters.
 PENALISED = {"weights": ("weight",), "all": ("weight", "bias")}
 PENALTIES = ("sum", "mean_over_batch")
@@ -82,11 +86,15 @@ class LayerSpec:
 class LossSpec:
     """loss = scale * reduction(unreduced loss array) + l2 / 2 * (sum of squares).
 
+    reduction: one of REDUCTIONS, or "weighted": the unreduced array is multiplied by the numbers of
+    the constant "loss.cotangent", of its shape, and summed.
     clip: the loss is taken of probabilities that are clipped to [clip, 1 - clip], and its gradient
     is 0 where that changes them. l2: the factor of the penalty, whose gradient is l2 * W; l2_on:
     "weights", or "all" for biases too; l2_reduction: "sum", or "mean_over_batch" where the penalty
     is divided by the number of examples. gradient_scale: what is called the gradient is so many
     times that of the loss (2 where a loss is reported with a factor 1/2 that its gradient lacks).
+    delta: where the Huber loss turns from a square into a line. smoothing: so much of the targets
+    is given to all K classes alike, t (1 - smoothing) + smoothing / K.
     """
 
     kind: str
@@ -97,6 +105,8 @@ class LossSpec:
     l2_on: str = "weights"
     l2_reduction: str = "sum"
     gradient_scale: float = 1.0
+    delta: float = 1.0
+    smoothing: float = 0.0
 
     def penalises(self, name: str) -> bool:
         """Whether the parameter of this global name is in the L2 penalty."""
@@ -123,7 +133,8 @@ class LossSpec:
 class Network:
     """inputs -> layers -> loss.
 
-    `input_kind` is "real", or {"index": V} for integers below V, which have no gradient.
+    `input_kind` is "real", or {"index": V} for integers below V, which have no gradient. An input
+    shape of () is one index for each example.
     """
 
     input_shape: tuple[int, ...]
@@ -187,7 +198,8 @@ class Network:
     @property
     def sizes(self) -> list[int]:
         """Units per level of a chain, the inputs first: [3, 4, 2]."""
-        return [self.input_shape[-1], *(spec.options["units"] for _, spec in self._with_units())]
+        first = self.input_shape[-1] if self.real else self.input_kind["index"]
+        return [first, *(spec.options["units"] for _, spec in self._with_units())]
 
     @property
     def _functions(self) -> list[str]:

@@ -27,7 +27,7 @@ from .checks import (
     this_format,
 )
 from .kinds import Shape, Shapes, Tables
-from .network import PENALISED, PENALTIES, REDUCTIONS, LayerSpec, LossSpec, Network
+from .network import PENALISED, PENALTIES, STATED, LayerSpec, LossSpec, Network
 from .shapes import infer
 from .tables import TABLES
 
@@ -44,7 +44,8 @@ def network(data: Json, tables: Tables = TABLES) -> Network:
         raise DescriptionError(f"network: layers is {data.get('layers')!r}, "
                                "wanted a list of layers")
     layers = tuple(layer(tables, f"layer {i}", each) for i, each in enumerate(data["layers"]))
-    shape, kind = _input_shape(data.get("input_shape")), _input_kind(data.get("input_kind", "real"))
+    kind = _input_kind(data.get("input_kind", "real"))
+    shape = _input_shape(data.get("input_shape"), 1 if kind == "real" else 0)
     parsed = Network(shape, layers, loss(data.get("loss"), tables), kind)
     infer(parsed, tables)
     return parsed
@@ -74,14 +75,16 @@ def loss(data: Json, tables: Tables) -> LossSpec:
     data = mapping("loss", data)
     refuse_unknown("loss", data, tuple(f.name for f in fields(LossSpec)))
     kind = one_of("loss kind", data.get("kind"), tables.losses)
-    reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"), REDUCTIONS)
+    reduction = one_of("loss reduction", data.get("reduction", "mean_over_batch"), STATED)
     return LossSpec(
         kind, reduction, number("loss scale", data.get("scale", 1.0)),
         clip_of("loss clip", data.get("clip", 0.0), kind, tables),
         number("loss l2", data.get("l2", 0.0)),
         one_of("loss l2_on", data.get("l2_on", "weights"), PENALISED),
         one_of("loss l2_reduction", data.get("l2_reduction", "sum"), PENALTIES),
-        not_zero("loss gradient_scale", data.get("gradient_scale", 1.0)))
+        not_zero("loss gradient_scale", data.get("gradient_scale", 1.0)),
+        delta_of("loss delta", data.get("delta", 1.0), kind, tables),
+        smoothing_of("loss smoothing", data.get("smoothing", 0.0), kind, tables))
 
 
 def not_zero(what: str, value: Json) -> float:
@@ -105,8 +108,35 @@ def clip_of(what: str, value: Json, kind: str, tables: Tables = TABLES) -> float
     return clip
 
 
-def _input_shape(data: Json) -> tuple[int, ...]:
-    listed = isinstance(data, list | tuple) and 0 < len(data) <= MOST_AXES
+def delta_of(what: str, value: Json, kind: str, tables: Tables = TABLES) -> float:
+    """Where the loss turns from a square into a line; 1 for losses that do not.
+
+    DescriptionError unless it is above 0, and for another loss with another number.
+    """
+    delta = number(what, value)
+    if delta <= 0:
+        raise DescriptionError(f"{what}: received {value!r}, wanted a number above 0")
+    if delta != 1.0 and "delta" not in tables.losses[kind].options:
+        raise DescriptionError(f"{what}: {kind} has no delta")
+    return delta
+
+
+def smoothing_of(what: str, value: Json, kind: str, tables: Tables = TABLES) -> float:
+    """How much of the targets is given to all classes alike, 0 for nothing.
+
+    DescriptionError unless it is from 0 to below 1 and the loss is one of classes.
+    """
+    smoothing = number(what, value)
+    if not 0.0 <= smoothing < 1.0:
+        raise DescriptionError(f"{what}: received {value!r}, wanted a number from 0 to below 1")
+    if smoothing and "index" not in tables.losses[kind].targets:
+        raise DescriptionError(f"{what}: {kind} is no loss of classes")
+    return smoothing
+
+
+def _input_shape(data: Json, least: int) -> tuple[int, ...]:
+    """At least so many axes: one index for each example has none."""
+    listed = isinstance(data, list | tuple) and least <= len(data) <= MOST_AXES
     if not listed or not all(map(size, data)):
         raise DescriptionError(f"network: input_shape is {data!r}, "
                                "wanted a list of positive integers such as [3]")

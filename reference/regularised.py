@@ -1,8 +1,10 @@
-"""What a loss has beside its own row: probabilities that are clipped, and an L2 penalty.
+"""What a loss has beside its own row: its options, clipped probabilities, smoothed targets, given
+weights, and an L2 penalty.
 
-Both are in the loss and in its gradient. A penalty is l2 / 2 times a sum of squares; Goodfellow,
+All are in the loss and in its gradient. A penalty is l2 / 2 times a sum of squares; Goodfellow,
 Bengio, Courville, Deep Learning (2016), section 7.1.1. A clip is flat, so that where a probability
-is clipped nothing goes back through it.
+is clipped nothing goes back through it. Smoothing changes the targets alone: Szegedy et al.,
+Rethinking the Inception Architecture (2016), section 7.
 """
 
 from __future__ import annotations
@@ -12,8 +14,48 @@ from typing import Any
 import numpy as np
 
 from .case import Case
-from .kinds import Array, Kink, Tables
-from .network import LossSpec
+from .kinds import Array, Kink, Loss, Tables
+from .losses import values
+from .network import COTANGENT, WEIGHTED, LossSpec
+
+
+def options(spec: LossSpec, row: Loss) -> dict[str, float]:
+    """The numbers that the row's formulas take beside outputs and targets."""
+    return {name: getattr(spec, name) for name in row.options}
+
+
+def unreduced(spec: LossSpec, row: Loss, p: Array, t: Array) -> Array:
+    """The unreduced loss of outputs p, an entry for each element or each example."""
+    return row.L(clipped(spec, p), smoothed(spec, p, t), **options(spec, row))
+
+
+def gradient(spec: LossSpec, row: Loss, p: Array, t: Array) -> Array:
+    """The gradient of its sum by the outputs."""
+    dp = row.dL(clipped(spec, p), smoothed(spec, p, t), **options(spec, row))
+    return through_clip(spec, p, dp)
+
+
+def smoothed(spec: LossSpec, p: Array, t: Array) -> Array:
+    """t (1 - e) + e / K for K classes, as values; the targets as they are where e is 0."""
+    if not spec.smoothing:
+        return t
+    one = np.ones_like(p)
+    e = one * spec.smoothing
+    return values(p, t) * (one - e) + e / float(p.shape[-1])
+
+
+def weighted(case: Case, row: Loss, unreduced: Array) -> Array:
+    """The unreduced loss times the numbers that are given for it; as it is for other reductions."""
+    spec = case.network.loss
+    return unreduced * case.constants[COTANGENT] if spec.reduction == WEIGHTED else unreduced
+
+
+def weighted_gradient(case: Case, row: Loss, dp: Array) -> Array:
+    """dL/dp of that, from the gradient dp of the sum."""
+    if case.network.loss.reduction != WEIGHTED:
+        return dp
+    c = case.constants[COTANGENT]
+    return dp * (c if row.per == "element" else np.expand_dims(c, -1))
 
 
 def clipped(spec: LossSpec, p: Array) -> Array:

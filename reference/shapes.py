@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from .chain import shapes
 from .checks import DescriptionError
-from .kinds import INFINITY, Shape, Shapes, Tables
-from .network import LayerSpec, Network, walk
+from .kinds import INFINITY, Indices, Shape, Shapes, Tables
+from .network import COTANGENT, WEIGHTED, LayerSpec, Network, walk
 from .tables import TABLES
 
 
@@ -17,8 +17,8 @@ def infer(network: Network, tables: Tables = TABLES) -> Shapes:
     Raises DescriptionError for a network that cannot be: layers that do not fit, a share without
     an owner, indices where real numbers are wanted, a loss outside its domain.
     """
-    result = shapes(network.layers, "", network.input_shape, tables)
     check_inputs(network.layers, "real" if network.real else "index", tables)
+    result = shapes(network.layers, "", entry(network), tables)
     low, high = output_range(network, tables)
     loss = tables.losses[network.loss.kind]
     if low < loss.domain[0] or high > loss.domain[1]:
@@ -26,7 +26,28 @@ def infer(network: Network, tables: Tables = TABLES) -> Shapes:
             f"loss {network.loss.kind}: wants outputs in {loss.domain}, "
             f"but the last layer gives values in {(low, high)}"
         )
-    return result._replace(parameters=unshared(network.layers, result.parameters))
+    masks = dict(result.masks)
+    if network.loss.reduction == WEIGHTED:
+        masks[COTANGENT] = result.output if loss.per == "element" else result.output[:-1]
+    return result._replace(parameters=unshared(network.layers, result.parameters), masks=masks)
+
+
+def entry(network: Network) -> Shape:
+    """The shape of an example that the first layer is given."""
+    if network.real:
+        return network.input_shape
+    return Indices(network.input_shape, network.input_kind["index"])
+
+
+def given(network: Network, tables: Tables = TABLES) -> list[Shape]:
+    """The shape of an example that each layer of the network is given, and that of its output.
+
+    Raises DescriptionError where the layers do not fit.
+    """
+    found = [entry(network)]
+    for i, spec in enumerate(network.layers):
+        found.append(tables.layers[spec.kind].shapes(spec, found[-1], tables, str(i)).output)
+    return found
 
 
 def check_inputs(layers: Iterable[LayerSpec], kind: str, tables: Tables) -> None:

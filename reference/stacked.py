@@ -188,7 +188,7 @@ def _scatter_add(shape: tuple[int, ...], index: Any, v: Any) -> Any:
     terms = np.zeros(shape, dtype=int)
     np.add.at(terms, index, 1)
     raw = v._before(np.broadcast_to(v.raw, (v.raw.shape[0], *terms[index].shape)), terms[index])
-    result = np.zeros((*shape, raw.shape[0]))
+    result = np.zeros((*shape, raw.shape[0]), raw.dtype)
     np.add.at(result, _before_the_last(index), np.moveaxis(raw, 0, -1))
     return v._done(numbers.scatter_add, np.moveaxis(result, -1, 0), terms)
 

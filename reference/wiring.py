@@ -47,8 +47,9 @@ class Place:
 
     `layer` is the layer's name ("2.0.1"), `site` its row in the layer's rule, `key` tells it from
     all others. `weight` and `bias` are the global names of its parameters ("" without a bias), and
-    `alone` says that each column of W has its own entry of b, that no other site uses them, and
-    that they are not transposed. `reads` is the source of x. `readers` are all that read y.
+    `alone` says that W is the parameter itself and all of it is trained, that each of its columns
+    has its own entry of b, that no other site uses them, and that they are not transposed. `reads`
+    is the source of x. `readers` are all that read y.
     """
 
     layer: str
@@ -189,7 +190,9 @@ class _Walk:
     def place(self, spec: LayerSpec, name: str, site: Site, source: Source) -> Place:
         weight, bias = self.owner(spec, name, site.weight), self.owner(spec, name, site.bias)
         reads = source if site.reads == "input" else NOWHERE
-        return Place(name, site, weight, bias, spec.share is None and site.per_unit, reads)
+        whole = site.plain and not self.tables.layers[spec.kind].untrained(spec)
+        alone = spec.share is None and site.per_unit and whole
+        return Place(name, site, weight, bias, alone, reads)
 
     def owner(self, spec: LayerSpec, name: str, local: str) -> str:
         """The global name of a parameter, which may be another layer's."""

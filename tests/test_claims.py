@@ -1,20 +1,24 @@
 """What can be claimed: each claim with a program that needs it, which conforms with it and does not without."""
 
+import json
 import re
 from dataclasses import fields, replace
+from itertools import islice
 
 import numpy as np
 import pytest
 from backproof import Head, Layer, cases, cli, implementation, layers, verify
 from backproof.faults.ways import with_entry
 from backproof.judging.inferring import inferred
+from backproof.judging.plan import drawn
 from backproof.naming.words import describe
 from backproof.plug.implementing import CLAIMS, claims_of
 from backproof.plug.subject import subject_of
 from backproof.properties.claims import EVERYTHING, HEAD_SAYS, SAYS, Claims, activation
 from backproof.properties.membership import covers, output_activation
-from backproof.properties.strategies import chain, exact_cases
+from backproof.properties.strategies import Style, build, chain, exact_cases, networks
 from backproof.properties.strategies.mending import logits
+from backproof.properties.structures import STRUCTURES, structures_of
 from backproof.record.notes import NoteKind
 from backproof.record.reading import read
 from backproof.reference import TABLES, Case, DescriptionError, evaluate, parse
@@ -439,7 +443,7 @@ def by_name(network, parameters, inputs, targets):
 
 def two_layers(network, parameters, inputs, targets):
     """Exactly one hidden layer of tanh, before a softmax with its cross-entropy."""
-    W, b, V, c = (parameters[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))  # noqa: N806
+    W, b, V, c = (parameters[name] for name in ("0.weight", "0.bias", "2.weight", "2.bias"))
     h = np.tanh(inputs @ W + b)
     p = np.exp(h @ V + c) / np.exp(h @ V + c).sum(axis=1, keepdims=True)
     dz = (p - targets) / len(p)
@@ -518,3 +522,84 @@ def test_a_fixed_depth_is_told_the_claim_to_write():
 
 def two_layers_too(*given):
     return two_layers(*given)
+
+
+# --- networks and options of kinds ----------------------------------------------------------------
+
+
+FIXED = {"format": 1, "input_shape": [3], "layers": [
+    {"kind": "dense", "units": 4, "bias": True}, {"kind": "activation", "function": "tanh"},
+    {"kind": "dense", "units": 2, "bias": False}],
+    "loss": {"kind": "squared_error", "reduction": "sum", "scale": 0.5}}
+OTHER = {**FIXED, "input_shape": [2], "layers": FIXED["layers"][:1],
+         "loss": {"kind": "softmax_cross_entropy", "reduction": "mean"}}
+
+
+def test_networks_that_are_claimed_are_all_that_is_asked():
+    claims = Claims(networks=(FIXED, OTHER))
+    drawn_networks = list(islice(drawn(networks(claims), 0), 60))
+    assert set(drawn_networks) == set(claims.networks)
+    assert claims.heads == (Head("identity", "squared_error", "sum", 0.5),
+                            Head("identity", "softmax_cross_entropy", "mean"))
+
+
+def test_a_reduced_case_stays_one_of_the_networks():
+    claims = Claims(networks=(FIXED,))
+    case = next(drawn(cases(claims), 0))
+    smaller = replace(case.network, input_shape=(2,))
+    assert covers(claims, case)
+    assert not covers(claims, build(smaller, 1, "real", Style(), 0))
+
+
+def test_claimed_networks_survive_json():
+    claims = Claims(networks=(FIXED, OTHER))
+    assert Claims.from_json(json.loads(json.dumps(claims.to_json()))) == claims
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ("LeNet-5", "networks is 'LeNet-5', wanted a list of descriptions"),
+    (({**FIXED, "layers": [{"kind": "magic"}]},), "magic"),
+    (({**FIXED, "input_shape": "wide"},), "input_shape"),
+])
+def test_networks_that_are_none(given, says):
+    with pytest.raises(DescriptionError, match=says):
+        Claims(networks=given)
+
+
+@pytest.mark.parametrize(("layers", "says"), [
+    ([{"kind": "lstm", "peepholes": True}], "peepholes"),
+    ([{"kind": "lstm", "peephole": "yes"}], "lstm: peephole is 'yes', wanted true or false"),
+    ([{"peephole": True}], "layers: kind"), ([{"kind": "conv2d", "window": [[3, 0]]}], "window is"),
+])
+def test_options_that_are_none(layers, says):
+    with pytest.raises(DescriptionError, match=says):
+        Claims(layers=layers)
+
+
+LSTM = {"kind": "lstm", "peephole": False, "returns": ["last"], "initial_state": False}
+
+
+def test_only_the_options_claimed_are_drawn():
+    claims = Claims(hidden=("tanh",), layers=("dense", LSTM))
+    found = [spec.options for network in islice(drawn(networks(claims), 0), 100)
+             for _, spec in network.walk() if spec.kind == "lstm"]
+    assert len(found) > 10
+    assert {options["peephole"] for options in found} == {False}
+    assert {options["returns"] for options in found} == {"last"}
+    assert {options["reverse"] for options in found} == {True, False}
+
+
+def test_other_options_are_outside_the_claims():
+    claims = Claims(hidden=("tanh",), layers=("dense", LSTM))
+    asked = (case for case in drawn(cases(claims), 0) if any(s.kind == "lstm" for _, s in case.network.walk()))
+    case = next(asked)
+    assert covers(claims, case)
+    assert not covers(replace(claims, layers=("dense", {**LSTM, "returns": "sequence"})), case)
+
+
+@pytest.mark.parametrize("kind", [name for name in STRUCTURES if name in TABLES.layers and name != "dense"])
+def test_a_kind_that_is_not_claimed_is_never_asked_for(kind):
+    others = [name for name in STRUCTURES if name not in (kind, "all")]
+    claims = replace(EVERYTHING, layers=tuple(others))
+    for network in islice(drawn(networks(claims), 1), 20):
+        assert kind not in structures_of(network)

@@ -226,7 +226,7 @@ def test_loss_gradients(name, kind, shape):
     ("cross_entropy", "soft", lambda p, t: p - t),
     ("inner_product", "real", lambda p, t: p),
 ])
-def test_loss_gradients_can_fail(name, kind, dL):  # noqa: N803
+def test_loss_gradients_can_fail(name, kind, dL):
     assert loss_error(LOSSES[name]._replace(dL=dL), kind, (4, 3)) > 0.01
 
 

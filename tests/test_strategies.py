@@ -9,7 +9,7 @@ import pytest
 from backproof.judging.plan import drawn
 from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.exact import certified, exact_case, on_kink
-from backproof.properties.slopes import conventions
+from backproof.properties.slopes import conventions, kinds_of
 from backproof.properties.strategies import (
     TARGETS,
     Style,
@@ -127,6 +127,7 @@ def targets_are(kind):
             "soft": t.ndim == 2 and not whole and t.shape[1] > 1 and np.allclose(t.sum(axis=1), 1) and (t >= 0).all(),
             "binary": whole and (t.sum(axis=1) != 1).any(),
             "real": t.ndim == 2 and (t < 0).any(),
+            "sign": t.ndim == 2 and np.isin(t, (-1, 1)).all(),
         }[kind]
     return reached
 
@@ -316,7 +317,7 @@ def test_exact_cases_reach_kinks_and_both_losses(integers):
     assert {case.network.loss.kind for case in integers} == {"squared_error", "absolute_error", "inner_product"}
     assert sum(case.batch > 1 for case in integers) > 20
     assert sum(depth(case) > 2 for case in integers) > 10
-    chosen = [len(list(conventions(case.network))) for case in integers]
+    chosen = [len(list(conventions(kinds_of(case.network)))) for case in integers]
     assert {1, 3} <= set(chosen)
 
 

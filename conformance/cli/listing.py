@@ -54,7 +54,7 @@ def _activations() -> Iterator[str]:
     from ..reference import ACTIVATIONS
 
     return _columns([(name, f"values in {list(row.range)}",
-                      ", ".join(f"kink at {at:g}" for at in row.kinks), _options(row.options))
+                      ", ".join(f"kink at {at:g}" for at in row.points()), _options(row.options))
                      for name, row in ACTIVATIONS.items()])
 
 

@@ -11,6 +11,7 @@ from ..properties.perturbed import UNIT
 from ..properties.structures import STRUCTURES, structures_of
 from ..properties.tolerance import SLACK, Spread, spread
 from ..reference import TABLES, Answer, Case, Engine, Network
+from ..reference.layers import FAMILIES
 from .behaviour import largest
 from .core import Fault
 
@@ -18,13 +19,26 @@ from .core import Fault
 TAIL = UNIT["float64"] ** 2
 
 
-def concerns(fault: Fault, network: Network) -> bool:
-    """Whether a network may show the fault: one of a structure shows only where the structure is.
+def structures_in(family: str) -> tuple[str, ...]:
+    """The structures that a family of faults is about, where it is about some.
 
-    Such a fault has the structure's name as its family; one like that structure may show it too.
+    The structure of that name, or those of the layer kinds in the file of that name.
     """
-    return fault.family not in STRUCTURES or any(
-        fault.family in (name, *STRUCTURES[name].like) for name in structures_of(network))
+    if family in STRUCTURES:
+        return (family,)
+    return tuple(kind for kind in FAMILIES.get(family, ()) if kind in STRUCTURES)
+
+
+def concerns(fault: Fault, network: Network) -> bool:
+    """Whether a network may show the fault: one about some structures shows only where they are.
+
+    A layer of a kind is enough, whatever structure it stands in (a flatten behind a convolution),
+    and so is a structure that is like one of them.
+    """
+    about = {*structures_in(fault.family)}
+    return (not about
+            or any(about & {name, *STRUCTURES[name].like} for name in structures_of(network))
+            or any(spec.kind in about for _, spec in network.walk()))
 
 
 def shows(fault: Fault, case: Case, known: Spread | None = None) -> bool:

@@ -392,9 +392,8 @@ class Judge:
             self.refused(case, error)
             return
         result = exact.compare(case, answer, self.tally.slopes, self.claims.rate)
-        if result.slopes is not None:
-            kinds = ",".join(result.slopes.wrong)
-            self.fail("slope_at_kinks", kinds, case, found=result.found)
+        if result.kinds:
+            self.fail("slope_at_kinks", ",".join(result.kinds), case, found=result.found)
             return
         if result.outcome == "failed":
             self.suspects.add(case)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..faults import FAULTS, Fault, Faults, load, shows
 from ..faults.behaviour import asked
+from ..faults.showing import structures_in
 from ..judging.judge import Judge
 from ..judging.plan import drawn
 from ..oracles import ORACLES, When, available
@@ -29,7 +30,7 @@ from ..properties.structures import STRUCTURES
 from ..properties.tolerance import Spread, spread
 from ..reference import Case
 from ..reference.checks import one_of
-from ..reference.network import REDUCTIONS
+from ..reference.network import STATED
 
 NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 
@@ -38,11 +39,11 @@ NETWORKS, SEEDS, LONGEST, SHARE = 48, 10, 300, 300
 def claims(family: str = "") -> Claims:
     """Everything the reference has, every structure and each reduction stated.
 
-    family: of a fault; where that is a structure, every network has it, for a fault of a structure
+    family: of a fault; where that is about some structures, every network has one of them, for it
     shows nowhere else.
     """
-    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in REDUCTIONS)
-    layers = (family,) if family in STRUCTURES else tuple(STRUCTURES)
+    heads = tuple(replace(h, reduction=r) for h in EVERYTHING.heads for r in STATED)
+    layers = structures_in(family) or tuple(STRUCTURES)
     return replace(EVERYTHING, heads=heads, layers=layers, explored=False)
 
 
@@ -79,7 +80,7 @@ def _networks(seed: int, count: int, family: str) -> list[Case]:
 def judged(name: str, fault: Fault, networks: int) -> dict[str, int]:
     """By judge, on how many networks it failed the fault."""
     names = [n for n in available() if n in ORACLES]
-    of = fault.family if fault.family in STRUCTURES else ""
+    of = fault.family if structures_in(fault.family) else ""
     judge = Judge(subject(name, fault), claims(of), names, lambda **_: None, 0)
     for i, case in enumerate(_networks(0, networks, of)):
         judge.network(case)
@@ -108,7 +109,7 @@ def until_killed(name: str, fault: Fault, seed: int) -> int:
 
 def share(fault: Fault) -> float:
     """Of the networks that are drawn, on how many the fault shows; of its structure's, if any."""
-    of = fault.family if fault.family in STRUCTURES else ""
+    of = fault.family if structures_in(fault.family) else ""
     return sum(shows(fault, case, s)
                for case, s in zip(_networks(0, SHARE, of), _spreads(of), strict=True)) / SHARE
 

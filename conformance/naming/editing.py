@@ -15,6 +15,7 @@ import numpy as np
 
 from ..properties.membership import distributions
 from ..reference import Case, LayerSpec, Network, infer
+from ..reference.network import COTANGENT
 
 
 class Named(NamedTuple):
@@ -127,12 +128,15 @@ class Kept:
 
 
 def rebuilt(case: Case, layers: Tree, kept: Kept = Kept(),
-            input_shape: tuple[int, ...] | None = None) -> Case:
-    """The case of an edited network; DescriptionError where its layers do not fit."""
+            input_shape: tuple[int, ...] | None = None, below: int | None = None) -> Case:
+    """The case of an edited network; DescriptionError where its layers do not fit.
+
+    below: how many indices there are, where it is another number.
+    """
     shape = case.network.input_shape if input_shape is None else input_shape
     names = list(renamed(layers))
-    network = Network(shape, described(layers, dict(names)), case.network.loss,
-                      case.network.input_kind)
+    kind = case.network.input_kind if below is None else {"index": below}
+    network = Network(shape, described(layers, dict(names)), case.network.loss, kind)
     had = {now: before for before, now in names}
     shapes = infer(network)
     parameters = _arrays(case, had, shapes.parameters, kept)
@@ -140,6 +144,7 @@ def rebuilt(case: Case, layers: Tree, kept: Kept = Kept(),
     constants = _arrays(case, had, shapes.constants, kept)
     masks = _arrays(case, had, _batched(case, shapes.masks), kept)
     inputs = fitted(case.inputs, (case.batch, *shape), kept)
+    inputs = inputs if below is None else renumbered(inputs, kept.entries)
     targets = targets_for(case.targets, (case.batch, *shapes.output), kept)
     return replace(case, network=network, parameters={**parameters, **states}, inputs=inputs,
                    targets=targets, constants={**constants, **masks})
@@ -154,7 +159,8 @@ def _arrays(case: Case, had: Mapping[str, str], shapes: Mapping[str, tuple[int, 
     found = {}
     for name, shape in shapes.items():
         layer, _, local = name.rpartition(".")
-        found[name] = fitted(_value(case, had[layer], local), shape, kept)
+        value = case.constants[name] if name == COTANGENT else _value(case, had[layer], local)
+        found[name] = fitted(value, shape, kept)
     return found
 
 
@@ -176,11 +182,18 @@ def fitted(array: Any, shape: Sequence[int], kept: Kept) -> Any:
     while array.ndim > len(shape):
         array = array[:, 0]
     while array.ndim < len(shape):
-        array = np.expand_dims(array, 1)
+        array = np.expand_dims(array, min(1, array.ndim))
     for axis, has in enumerate(shape):
         if array.shape[axis] != has:
             array = array.take(kept.index(array.shape[axis], has), axis=axis)
     return np.ascontiguousarray(array)
+
+
+def renumbered(indices: Any, kept: Sequence[int]) -> Any:
+    """Indices of what is kept, by their new numbers; those of what is gone become 0."""
+    place = {index: new for new, index in enumerate(kept)}
+    new = [place.get(int(i), 0) for i in indices.ravel()]
+    return np.array(new, dtype=indices.dtype).reshape(indices.shape)
 
 
 def targets_for(targets: Any, shape: Sequence[int], kept: Kept) -> Any:

@@ -1,4 +1,4 @@
-"""A slope at a kink that no right program has: not between its sides, or not one for all layers."""
+"""What no right program does at a kink: a slope beyond its sides, or not one for all layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def _of_kind(finder: Finder, kinds: str, failures: list[Failure]) -> Finding:
     case = finder.reduced(first.case, lambda c: seen(finder, c) is not None, exact_only=True)
     found = seen(finder, case)
     worst = found.found if found is not None and found.found else first.disagreements
-    lines = [*(said(found.slopes) if found is not None and found.slopes else []), numbers(worst[0])]
+    lines = [*(said(found.slopes) if found is not None and found.slopes else []),
+             *(found.chosen.values() if found is not None else []), numbers(worst[0])]
     return finder.build("slope_at_kinks", case, lines, worst[0], kinds=kinds,
                         wrong=[d.parameter for d in worst])
 
@@ -30,7 +31,7 @@ def _of_kind(finder: Finder, kinds: str, failures: list[Failure]) -> Finding:
 def seen(finder: Finder, case: Case) -> Exactness | None:
     """What an integer network says of the slopes, asked anew; None where they are right."""
     found = exact.compare(case, finder.judge.question(case), {})
-    return found if found.slopes is not None else None
+    return found if found.kinds else None
 
 
 def said(slopes: ByPlace) -> list[str]:

@@ -18,10 +18,11 @@ from ..properties.claims import Claims, activation
 from ..properties.membership import covers
 from ..properties.strategies import TARGETS, in_dtype, mended
 from ..properties.tolerance import spread
-from ..reference import Case, DescriptionError, LossSpec, infer
+from ..reference import Case, DescriptionError, Shapes, infer
+from ..reference.network import COTANGENT
 from .conditions import Condition
 from .editing import Named, Tree, rebuilt, shorter, tree, with_spec
-from .reduce import BATCH, Axis, axes, extent, shortened
+from .reduce import BATCH, INDEX, Axis, axes, extent, shortened
 from .traits import Traits
 
 TRIES = 12
@@ -93,8 +94,8 @@ def units(case: Case) -> list[Axis]:
 
 
 def width(case: Case) -> Axis:
-    """The last axis of the inputs."""
-    return Axis("", len(case.network.input_shape) - 1)
+    """The last axis of the inputs, or how many indices there are."""
+    return Axis("", len(case.network.input_shape) - 1) if case.network.real else INDEX
 
 
 def to_size(of: Callable[[Case], list[Axis]]) -> Callable[..., Case]:
@@ -217,12 +218,21 @@ def head(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case
     chosen = picked(rng, having)
     layers = case.network.layers[:-1] if case.network.layers[-1].function else case.network.layers
     after = [] if chosen.activation == "identity" else [activation(chosen.activation)]
-    loss = LossSpec(chosen.loss, chosen.reduction, chosen.scale)
-    network = replace(case.network, layers=(*layers, *after), loss=loss)
-    draw = TARGETS[picked(rng, chosen.target_kinds)]
-    targets = draw(rng, case.batch, *infer(network).output)
+    network = replace(case.network, layers=(*layers, *after), loss=claims.loss_of(chosen))
+    draw, shapes = TARGETS[picked(rng, chosen.target_kinds)], infer(network)
+    targets = draw(rng, case.batch, *shapes.output)
     real = targets.dtype.kind == "f"
-    return case.but(network=network, targets=targets.astype(case.dtype) if real else targets)
+    return case.but(network=network, targets=targets.astype(case.dtype) if real else targets,
+                    constants=weighed(case, shapes, rng))
+
+
+def weighed(case: Case, shapes: Shapes, rng: Rng) -> dict[str, Any]:
+    """The constants, with numbers for the unreduced loss where there are any."""
+    kept = {name: value for name, value in case.constants.items() if name != COTANGENT}
+    if COTANGENT in shapes.masks:
+        shape = (case.batch, *shapes.masks[COTANGENT])
+        kept[COTANGENT] = rng.standard_normal(shape).astype(case.dtype)
+    return kept
 
 
 def any_activation(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case:
@@ -282,7 +292,9 @@ def with_inputs(change: Callable[[Any], None]) -> Callable[..., Case]:
     """The inputs changed; outside: ordinary ones of the same size."""
     def move(case: Case, value: Any, inside: bool, claims: Claims, rng: Rng) -> Case:
         x = np.array(case.inputs)
-        if not inside:
+        if not inside and not case.network.real:
+            x[...] = rng.integers(case.network.input_kind["index"], size=x.shape)
+        elif not inside:
             size = float(np.abs(x).max(initial=0.0)) or 1.0
             x[...] = size * rng.uniform(-1, 1, x.shape)
         else:

@@ -20,7 +20,8 @@ from ..properties.claims import Claims, activation
 from ..properties.identities import rows
 from ..properties.membership import covers, distributions, output_activation
 from ..properties.tolerance import spread
-from ..reference import ACTIVATIONS, Case, DescriptionError, LayerSpec
+from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError, LayerSpec
+from ..reference.network import COTANGENT
 from .editing import Kept, Tree, rebuilt, shorter, tree, unshared, with_spec
 
 SIMPLEST = ("identity", "relu",
@@ -91,12 +92,20 @@ def size(case: Case) -> tuple[int, ...]:
     ranks = sum(SIMPLEST.index(spec.function) for spec in specs if spec.function is not None)
     shared = sum(spec.share is not None for spec in specs)
     shape = case.network.input_shape
-    inside = sum(shape) + sum(value for spec in specs for value in spec.options.values()
-                              if type(value) is int)
+    words = 0 if case.network.real else extent(case, INDEX)
+    inside = sum(shape) + words + sum(n for spec in specs for value in spec.options.values()
+                                      for n in numbers_in(value))
     branches = sum(len(spec.branches) for spec in specs)
     more = sum(len(added(spec)) for spec in specs)
     return (len(specs), branches, shared, more, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
+
+
+def numbers_in(value: Any) -> list[int]:
+    """The whole numbers of an option, which may be a list of them, or of pairs."""
+    if isinstance(value, list):
+        return [n for each in value for n in numbers_in(each)]
+    return [value] if type(value) is int else []
 
 
 def added(spec: LayerSpec) -> list[str]:
@@ -144,9 +153,9 @@ def fewer_options(best: Best, claims: Claims) -> Iterator[Case]:
 
 
 def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
-    """Without the leading axis of the inputs: one time step."""
+    """Without the leading axis of the inputs: one time step, or one index for each example."""
     shape = best.case.network.input_shape
-    if len(shape) > 1:
+    if len(shape) > int(best.case.network.real):
         layers = tree(best.case.network.layers)
         try:
             yield rebuilt(best.case, layers, input_shape=shape[1:])
@@ -165,11 +174,13 @@ class Axis(NamedTuple):
 
 
 BATCH = Axis("", "batch")
+INDEX = Axis("", "index")  # how many indices the inputs may be
 
 
 def axes(case: Case) -> list[Axis]:
     """The batch first, then the inputs, then the numbers of every layer."""
     found = [BATCH, *(Axis("", i) for i in range(len(case.network.input_shape)))]
+    found += [] if case.network.real else [INDEX]
     for name, spec in case.network.walk():
         found += [Axis(name, option)
                   for option, value in spec.options.items() if type(value) is int]
@@ -179,6 +190,8 @@ def axes(case: Case) -> list[Axis]:
 def extent(case: Case, axis: Axis) -> int:
     if axis == BATCH:
         return case.batch
+    if axis == INDEX:
+        return int(case.network.input_kind["index"])
     if not axis.layer:
         return case.network.input_shape[int(axis.option)]
     return int(case.network.layer(axis.layer).options[str(axis.option)])
@@ -195,10 +208,11 @@ def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:
         if axis.layer:
             spec = case.network.layer(axis.layer).but(**{str(axis.option): len(keep)})
             layers = with_spec(layers, axis.layer, spec)
-        elif axis != BATCH:
+        elif axis not in (BATCH, INDEX):
             shape[int(axis.option)] = len(keep)
     some = rows(case, keep) if BATCH in group else case
-    return some if list(group) == [BATCH] else rebuilt(some, layers, kept, tuple(shape))
+    below = len(keep) if INDEX in group else None
+    return some if list(group) == [BATCH] else rebuilt(some, layers, kept, tuple(shape), below)
 
 
 def subsets(extent: Callable[[], int]) -> Iterator[list[int]]:
@@ -233,6 +247,40 @@ def common(best: Best, group: tuple[Axis, ...]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
+# --- numbers in lists: windows, strides, paddings -------------------------------------------------
+
+
+def smaller_numbers(best: Best, claims: Claims) -> Iterator[Case]:
+    """Each number of an option that is a list made 0, 1, or one less; what has its size is cut."""
+    for name, spec in best.case.network.walk():
+        for option, value in spec.options.items():
+            for at in range(len(numbers_in(value)) if isinstance(value, list) else 0):
+                for less in (lambda n: 0, lambda n: 1, lambda n: n - 1):
+                    now = best.case.network.layer(name).options[option]
+                    changed = with_number(now, at, less(numbers_in(now)[at]))
+                    yield from built(best.case, spec_with(best.case, name, option, changed))
+
+
+def spec_with(case: Case, name: str, option: str, value: Any) -> list[Tree]:
+    """The layers with one option changed; none where the option may not be that."""
+    spec = case.network.layer(name)
+    if not TABLES.layers[spec.kind].options[option].check(value):
+        return []
+    return [with_spec(tree(case.network.layers), name, spec.but(**{option: value}))]
+
+
+def with_number(value: list[Any], at: int, n: int) -> list[Any]:
+    """The list, or list of lists, with another number at one place of all of them in a row."""
+    made, seen = list[Any](), 0
+    for each in value:
+        count = len(numbers_in(each))
+        if seen <= at < seen + count:
+            each = with_number(each, at - seen, n) if isinstance(each, list) else n
+        made.append(each)
+        seen += count
+    return made
+
+
 # --- the activations ------------------------------------------------------------------------------
 
 
@@ -256,12 +304,15 @@ def simpler_activations(best: Best, claims: Claims) -> Iterator[Case]:
 
 def arrays(case: Case) -> dict[str, Any]:
     """The arrays to simplify, by name."""
-    return {**case.parameters, "inputs": case.inputs, "targets": case.targets}
+    weights = {name: c for name, c in case.constants.items() if name == COTANGENT}
+    return {**case.parameters, **weights, "inputs": case.inputs, "targets": case.targets}
 
 
 def put(case: Case, name: str, array: Any) -> Case:
     if name in ("inputs", "targets"):
         return case.but(**{name: array})
+    if name in case.constants:
+        return case.but(constants={**case.constants, name: array})
     return case.but(parameters={name: array})
 
 
@@ -300,6 +351,6 @@ def simpler_entries(best: Best, claims: Claims) -> Iterator[Case]:
                     yield put(best.case, name, changed)
 
 
-KINDS = (fewer_layers, fewer_options, fewer_axes, fewer_units, simpler_activations, simpler_arrays,
-         simpler_rows, simpler_entries)
+KINDS = (fewer_layers, fewer_options, fewer_axes, fewer_units, smaller_numbers,
+         simpler_activations, simpler_arrays, simpler_rows, simpler_entries)
 

@@ -97,7 +97,8 @@ TRAITS: dict[str, Trait] = {
     "depth": Trait(Kind.WHOLE, lambda s: s.case.network.depth),
     "outputs": Trait(Kind.WHOLE, lambda s: s.units[-1] if s.units else 0),
     "hidden units": Trait(Kind.WHOLE, lambda s: max(s.units[:-1], default=0)),
-    "inputs": Trait(Kind.WHOLE, lambda s: s.case.network.input_shape[-1]),
+    "inputs": Trait(Kind.WHOLE, lambda s: s.case.network.input_shape[-1]
+                    if s.case.network.real else s.case.network.input_kind["index"]),
     "side": Trait(Kind.WHOLE, lambda s: max((max(w.shape) for w in s.weights), default=0)),
     "shorter side": Trait(Kind.WHOLE, lambda s: max((min(w.shape) for w in s.weights), default=0)),
     "rows of a weight": Trait(

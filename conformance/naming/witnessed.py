@@ -23,7 +23,7 @@ from ..properties.tolerance import SLACK, Spread, deviations, spread
 from ..reference import TABLES, Answer, Case, evaluate
 
 # Only what is as near as this is looked at more closely.
-NEAR = 1e-6
+NEAR = {"float64": 1e-6, "float32": 1e-2}
 Done = dict[tuple[Fault, ...], Behaviour]
 
 
@@ -176,7 +176,7 @@ class Witnessed:
         if not isinstance(mine, Answer) or not isinstance(theirs, Answer):
             return False
         pairs = [(g, theirs.gradients.get(name, g)) for name, g in mine.gradients.items()]
-        if not all(close(a, b, NEAR * np.abs(b).max(initial=0.0), self.case.dtype)
+        if not all(close(a, b, NEAR[self.case.dtype] * np.abs(b).max(initial=0.0), self.case.dtype)
                    for a, b in pairs):
             return False
         every = (*self.known, *faults)

@@ -37,7 +37,9 @@ from ..reference import (
 from ..reference.checks import one_of
 from ..reference.kinds import REQUIRED, Scope
 from ..reference.losses import factor
-from ..reference.regularised import clipped, penalty, through_clip
+from ..reference.network import WEIGHTED
+from ..reference.regularised import gradient, penalty, unreduced
+from ..reference.shapes import given
 from .contract import BrokenContract, Declined
 from .implementing import implementation
 from .layouts import Layout, Say
@@ -156,16 +158,18 @@ def _attributes(built: Any) -> dict[str, Any]:
 class Placed:
     """One object of a class at one place in a network; the arrays that go in and out are ours."""
 
-    def __init__(self, index: int, spec: LayerSpec, row: Layer, values: Mapping[str, Array],
+    def __init__(self, index: int, network: Network, row: Layer, values: Mapping[str, Array],
                  shape: Shape):
+        spec, example = network.layers[index], given(network)[index]
         self.index, self.kind, self.row, self.shape = index, spec.kind, row, shape
-        found = TABLES.layers[spec.kind].shapes(spec, shape[1:], TABLES, str(index))
+        found = TABLES.layers[spec.kind].shapes(spec, example, TABLES, str(index))
         self.local = {key: values[f"{index}.{key}"]
                       for key in (*found.parameters, *found.states, *found.masks, *found.constants)}
         self.trained = (*found.parameters, *found.states)
         self.output = (shape[0], *found.output)
-        channels = shape[1] if TABLES.layers[spec.kind].channels_first else shape[-1]
-        named = {**spec.options, "in": channels, "out": self.output[-1], "shape": shape[1:]}
+        channels = example[0] if TABLES.layers[spec.kind].channels_first else example[-1]
+        channels = getattr(example, "below", channels)
+        named = {**spec.options, "in": channels, "out": self.output[-1], "shape": tuple(example)}
         self.built = row.build(named, () if spec.units is None else ("in", "out"))
         for key, value in self.local.items():
             self._check_mapped(key)
@@ -233,10 +237,10 @@ class Through:
 
 def reference_loss(spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
     """The loss and dL/dp of the reference's row, for layer classes that come without a loss."""
-    row, inside = LOSSES[spec.kind], clipped(spec, p)
+    row = LOSSES[spec.kind]
     scale = spec.scale * factor(spec.reduction, row.per, p.shape)
-    dp = through_clip(spec, p, row.dL(inside, t))
-    return row.L(inside, t).sum() * scale, dp * (scale * spec.gradient_scale)
+    loss, dp = unreduced(spec, row, p, t).sum() * scale, gradient(spec, row, p, t)
+    return loss, dp * (scale * spec.gradient_scale)
 
 
 def class_loss(layer: Layer, p: Array, t: Array) -> tuple[Any, Array]:
@@ -267,8 +271,8 @@ class Stack:
     def __call__(self, network: Network, parameters: Arrays, inputs: Array,
                  targets: Array) -> tuple[Any, Arrays]:
         placed, x = [], inputs
-        for index, spec in enumerate(network.layers):
-            placed.append(self._place(index, spec, parameters, x.shape))
+        for index in range(len(network.layers)):
+            placed.append(self._place(index, network, parameters, x.shape))
             x = placed[-1].forward(x)
         loss, dy = self._loss(network.loss, x, targets)
         if network.loss.l2:  # the gradients have it from the classes, the loss from nowhere else
@@ -279,15 +283,16 @@ class Stack:
             gradients |= more
         return loss, gradients if dy is None else {**gradients, "inputs": dy}
 
-    def _place(self, index: int, spec: LayerSpec, parameters: Mapping[str, Array],
+    def _place(self, index: int, network: Network, parameters: Mapping[str, Array],
                shape: Shape) -> Placed | Through:
+        spec = network.layers[index]
         name = spec.function or spec.kind
         if (name == "identity" or TABLES.layers[spec.kind].moves) and name not in self.rows:
             return Through(index, spec)
         if name not in self.rows or spec.share is not None:
             raise Declined(f"no class for a layer of kind {name!r}" if spec.share is None
                            else "no shared parameters")
-        return Placed(index, spec, self.rows[name], parameters, shape)
+        return Placed(index, network, self.rows[name], parameters, shape)
 
     def _loss(self, spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
         if spec.kind in self.rows:
@@ -321,7 +326,8 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     kinds = [name for name in rows if name in STRUCTURES and name != PLAIN]
     if kinds:
         given["layers"] = _layers(kinds, given.get("layers", [PLAIN]))
-    hidden_rows = [name for name in rows if name in ACTIVATIONS and name != "softmax"]
+    hidden_rows = [name for name in rows
+                   if name in ACTIVATIONS and ACTIVATIONS[name].df is not None]
     claims = {"hidden": hidden_rows, "heads": _heads(rows), **given}
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)
@@ -350,6 +356,9 @@ def _heads(rows: Mapping[str, Layer]) -> list[Head]:
 
 def _check_claims(rows: Mapping[str, Layer], stack: Any) -> None:
     claims = stack.__backproof__
+    if any(head.reduction == WEIGHTED for head in claims.heads):
+        raise DescriptionError("layers: reduction \"weighted\" is for functions; the losses of "
+                               "layer classes are reduced")
     hidden = [each if isinstance(each, str) else each["function"] for each in claims.hidden]
     for name in (*hidden, *(head.activation for head in claims.heads)):
         if name != "identity" and name not in rows:

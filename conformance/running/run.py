@@ -21,6 +21,7 @@ from ..naming.findings import findings
 from ..plug.limits import Interrupts
 from ..plug.subject import Subject
 from ..properties.claims import Claims
+from ..properties.conventions import CONVENTIONS
 from ..properties.strategies import drafts, exact_cases, mended
 from ..record.notes import Note, NoteKind
 from ..record.report import Report
@@ -199,7 +200,7 @@ def _summarise(report: Report, judge: Judge) -> None:
     answers = getattr(judge.engine, "notes", None)
     odd = f"answers: {', '.join(sorted(answers))}" if answers else ""
     report.notes += [Note(odd, NoteKind.ANSWERS)] if odd else []
-    report.notes += [Note(f"convention: slope of {kind} at its kink is {min(slopes):g}",
+    report.notes += [Note(f"convention: {CONVENTIONS[kind].says(kind, min(slopes))}",
                           NoteKind.CONVENTION)
                      for kind, slopes in tally.slopes.items()
                      if len(slopes) == 1 and ("kink", kind) not in tally.failures]

@@ -44,7 +44,7 @@ def _answer(case: Case, dtype: str) -> Answer:
     for leaf in wanted.values():
         leaf.requires_grad_()
     outputs = forward(LAYERS, case.network.layers, "", {**leaves, **constants}, inputs)
-    loss = loss_of(case.network.loss, outputs, targets, leaves)
+    loss = loss_of(case.network.loss, outputs, targets, {**leaves, **constants})
     differentiated = loss * case.network.loss.gradient_scale
     return Answer(loss.detach().numpy()[()], _gradients(differentiated, wanted))
 

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from ...reference import Case
+from ...reference.network import WEIGHTED
 from ..claims import Claims
 from ..identity import FIRST, Equation, Found, Needs, Property, Reply, by_example, every, rows
 
 
 def total(reply: Reply) -> float:
     """What turns the reply's reduced numbers into sums over the batch."""
-    return 1.0 if reply.case.network.loss.reduction == "sum" else float(reply.case.batch)
+    return 1.0 if summed(reply) else float(reply.case.batch)
+
+
+def summed(reply: Reply) -> bool:
+    """Whether the loss is a sum over the examples, weighted or not."""
+    return reply.case.network.loss.reduction in ("sum", WEIGHTED)
 
 
 def ask_halves(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
@@ -51,8 +57,7 @@ def ask_doubled(case: Case, places: Found, claims: Claims, rng: Any) -> list[Cas
 
 
 def judge_doubled(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
-    doubled = r[0].case.network.loss.reduction == "sum"
-    yield from every(r[1], r[0], but=by_example(r[0]), factor=2.0 if doubled else 1.0)
+    yield from every(r[1], r[0], but=by_example(r[0]), factor=2.0 if summed(r[0]) else 1.0)
 
 
 def ask_single(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:

@@ -18,8 +18,8 @@ from ..claims import Claims
 from ..identity import PAIR, Equation, Found, Needs, Property, Reply, every, short, small_enough
 from ..measured import Measured
 
-HOMOGENEOUS = ("relu", "leaky_relu", "identity")
-ODD = ("tanh", "identity")
+HOMOGENEOUS = ("relu", "leaky_relu", "abs", "identity")
+ODD = ("tanh", "softsign", "hard_tanh", "identity")
 
 
 def with_units(case: Case, places: Found, change: Callable[[Any], Any],

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import Case
+from ...reference import LOSSES, Case
+from ...reference.network import COTANGENT, WEIGHTED
 from ...reference.wiring import Place
 from ..claims import Claims
 from ..identity import (
@@ -23,8 +24,9 @@ from ..identity import (
 )
 
 AFFINE_IN_TARGET = ("squared_error", "cross_entropy", "softmax_cross_entropy",
-                    "binary_cross_entropy", "sigmoid_cross_entropy", "inner_product")
-OF_DIFFERENCE = ("squared_error", "absolute_error")
+                    "binary_cross_entropy", "sigmoid_cross_entropy", "inner_product",
+                    "kl_divergence", "kl_divergence_of_logs")
+OF_DIFFERENCE = ("squared_error", "absolute_error", "huber")
 
 
 def behind(place: Place) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def behind(place: Place) -> tuple[str, ...]:
 def gives_logits(case: Case, place: Place) -> bool:
     """Whether nothing but one softmax follows the site, outside the loss or inside it."""
     inside = case.network.loss.kind == "softmax_cross_entropy"
-    return behind(place) == (() if inside else ("softmax",))
+    return behind(place) in ([()] if inside else [("softmax",), ("log_softmax",)])
 
 
 def kinds_of_targets(case: Case, claims: Claims) -> set[str]:
@@ -77,7 +79,11 @@ def ask_outputs(case: Case, places: Found, claims: Claims, rng: Any) -> list[Cas
     if case.targets.dtype.kind != "f" or case.targets.shape[-1] < 2:
         return None
     changes = {name: case.parameters[name][..., ::-1].copy() for name in places[0].parameters}
-    return [case, case.but(targets=case.targets[..., ::-1].copy(), parameters=changes)]
+    each = LOSSES[case.network.loss.kind].per == "element"
+    constants = {name: value[..., ::-1].copy() if name == COTANGENT and each else value
+                 for name, value in case.constants.items()}
+    return [case, case.but(targets=case.targets[..., ::-1].copy(), parameters=changes,
+                           constants=constants)]
 
 
 def judge_outputs(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
@@ -128,6 +134,20 @@ def judge_cotangent(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
         yield name, gradient.value, 0.0
 
 
+def ask_upstream(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case] | None:
+    """The numbers that multiply the unreduced loss in two parts: those of every other example."""
+    if case.network.loss.reduction != WEIGHTED:
+        return None
+    whole = case.constants[COTANGENT]
+    even = np.arange(case.batch).reshape(-1, *[1] * (whole.ndim - 1)) % 2 == 0
+    parts = (np.where(even, whole, 0 * whole), np.where(even, 0 * whole, whole))
+    return [case, *(case.but(constants={**case.constants, COTANGENT: part}) for part in parts)]
+
+
+def judge_upstream(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
+    yield from ((name, r[0][name], r[1][name] + r[2][name]) for name in r[0].gradients)
+
+
 PROPERTIES = {
     "softmax_sum": Property(
         "outputs", "after a softmax the bias gradients sum to 0", ask_softmax_sum,
@@ -146,4 +166,7 @@ PROPERTIES = {
     "cotangent_linearity": Property(
         "outputs", "the gradient is linear in the cotangent; for 0 it is exactly 0", ask_cotangent,
         judge_cotangent),
+    "upstream_additivity": Property(
+        "outputs", "what comes down from above may come in parts: the gradients add up",
+        ask_upstream, judge_upstream),
 }

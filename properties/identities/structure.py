@@ -8,7 +8,7 @@ from typing import Any
 
 from ...reference import Case
 from ..claims import Claims
-from ..identity import Equation, Found, Needs, Property, Reply, every, small_enough
+from ..identity import Equation, Found, Needs, Property, Reply, every, per_example, small_enough
 from ..structures import PLAIN
 
 
@@ -52,7 +52,10 @@ def ask_steps(case: Case, places: Found, claims: Claims, rng: Any) -> list[Case]
     """The time steps in reverse order."""
     if case.inputs.ndim < 3 or case.inputs.shape[1] < 2:
         return None
-    return [case, case.but(inputs=case.inputs[:, ::-1].copy(),
+    mine, steps = per_example(case), case.inputs.shape[1]
+    constants = {name: value[:, ::-1].copy() if name in mine and value.shape[1:2] == (steps,)
+                 else value for name, value in case.constants.items()}
+    return [case, case.but(inputs=case.inputs[:, ::-1].copy(), constants=constants,
                            targets=case.targets[:, ::-1].copy())]
 
 

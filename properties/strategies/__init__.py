@@ -47,8 +47,9 @@ STYLES = st.builds(
 # are loaded, and the same seed would draw other networks beside another program.
 SEEDS = st.lists(st.integers(0, 99), min_size=5, max_size=5)
 
-EXACT_HIDDEN = ("identity", "relu")
-EXACT_LOSSES = ("squared_error", "absolute_error", "inner_product")
+EXACT_HIDDEN = ("identity", "relu", "relu6", "hard_tanh", "abs")
+EXACT_LOSSES = ("squared_error", "absolute_error", "inner_product", "huber", "hinge",
+                "squared_hinge")
 
 
 def chooser(draw: Any) -> Choose:
@@ -107,7 +108,7 @@ def exact_head(head: Head) -> bool:
     """Whether the loss and gradient of the head can be exact; large logits are what it may have."""
     powers = all(abs(math.frexp(by)[0]) == 0.5 for by in (head.scale, head.gradient_scale))
     return (head.activation in EXACT_HIDDEN and head.loss in EXACT_LOSSES and powers
-            and head.logits is None)
+            and float(head.delta).is_integer() and head.logits is None)
 
 
 @st.composite

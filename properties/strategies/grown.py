@@ -11,6 +11,7 @@ from ..structures import PLAIN, STRUCTURES, allowed, structured, structures_of
 from .chains import chain_inside, parameters
 
 DEEPER = 4
+CHAINS = 3             # tried, until one has room for what was chosen
 MANY = 8               # structures: up to so many, half of the networks are plain
 BESIDE = (0, 0, 1)     # further structures in one network, where there are few
 MORE = (0, 1, 2, 3)    # and where there are many
@@ -54,15 +55,20 @@ def _depths(limits: Range) -> list[int]:
 
 
 def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = None) -> Network:
-    """One draw: a chain, of this depth if one is given, grown within the claims."""
+    """One draw: a chain, of this depth if one is given, grown within the claims.
+
+    Few chains have room for some structures, so another chain is drawn where the first has none.
+    """
     of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
-    network = chain_inside(choose, of_chains, head)
     more = [name for name in claims.structures if name != PLAIN]
-    if not more:
-        return network
     plain = [PLAIN] * (min(len(more), MANY) if PLAIN in claims.structures else 0)
-    for name in chosen(choose, [*plain, *more], more):
-        network = grown(choose, network, name, claims)
+    names = chosen(choose, [*plain, *more], more) if more else [PLAIN]
+    for _ in range(CHAINS):
+        network = chain_inside(choose, of_chains, head)
+        for name in names:
+            network = grown(choose, network, name, claims) if name != PLAIN else network
+        if names[0] in structures_of(network):
+            break
     return network
 
 
@@ -84,7 +90,10 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
     limits = Limits(hidden, None if most is None else most - network.depth,
                     biases(network, claims), claims.options,
                     tuple(allowed(claims.structures)))
-    found = STRUCTURES[name].grow(choose, network, limits)
+    try:
+        found = STRUCTURES[name].grow(choose, network, limits)
+    except DescriptionError:  # on its way it would be a network whose layers do not fit
+        return network
     if found is None or not set(structures_of(found)) - {PLAIN} <= allowed(claims.structures):
         return network
     return found if fits(found, claims) and claims.allow(found) else network

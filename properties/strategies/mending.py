@@ -28,14 +28,16 @@ def mended(case: Case, rng: Any, largest: float | None = None) -> Case:
     """The case made valid: finite, logits below `largest`, no unit within rounding of a kink.
 
     Where nothing helps (a relu network without biases whose units are all off sits on its kink
-    exactly), weights and inputs become positive.
+    exactly), weights and inputs become positive, and then biases larger and larger: behind a layer
+    that subtracts a mean, numbers of both signs come again.
     """
     case = _tamed(case, largest)
     for attempt in range(TRIES):
         unclear = spread(case).unclear
         if not unclear:
             return case
-        moved = _positive(case, rng) if 2 * attempt >= TRIES else _nudged(case, unclear, rng)
+        late = 2 * attempt - TRIES
+        moved = _nudged(case, unclear, rng) if late < 0 else _positive(case, rng, 2.0**late - 1.0)
         case = _tamed(in_dtype(moved, case.dtype), largest)
     return case
 
@@ -62,11 +64,18 @@ def _finite(case: Case) -> bool:
 
 
 def _saturated(case: Case) -> bool:
-    """Whether an output activation, rounded to the end of its range, meets a pole or a kink."""
+    """Whether an output activation, rounded to the end of its range, meets a pole or a kink.
+
+    One that has its ends at kinks, as the hard sigmoid has, is at a pole from there on.
+    """
     loss = LOSSES[case.network.loss.kind]
     if case.network.layers[-1].function is None or not (loss.domain[1] == 1.0 or loss.kinks):
         return False
-    return bool(np.abs(forward(case).arguments[-1]).max() > LOGITS[case.dtype])
+    trace = forward(case)
+    last = str(len(case.network.layers) - 1)
+    ends = [0.9 * max(kink.points) for kink in trace.kinks if kink.layer == last]
+    most = min([LOGITS[case.dtype], *(end for end in ends if end > 0)])
+    return bool(np.abs(trace.arguments[-1]).max() > most)
 
 
 def logits(case: Case) -> float:
@@ -89,17 +98,21 @@ def _nudged(case: Case, unclear: Mapping[str, Any], rng: Any) -> Case:
     for layer, mask in unclear.items():
         wiring = wired(case.network)
         source = wiring.output if layer == "loss" else wiring.functions.get(layer)
-        case = _moved(case, source, mask, rng)
+        case = _moved(case, layer, source, mask, rng)
     return case
 
 
-def _moved(case: Case, source: Source | None, mask: Any, rng: Any) -> Case:
+def _moved(case: Case, layer: str, source: Source | None, mask: Any, rng: Any) -> Case:
     """The case with what `source` gives moved where the mask says so."""
     place = wired(case.network).place(source.origin) if source is not None else None
     if place is not None:
         return _by_parameter(case, place.bias or place.weight, bool(place.bias), mask, rng)
     if source is not None and source.origin == INPUTS and mask.shape == case.inputs.shape:
         return case.but(inputs=case.inputs + mask * _steps(case.inputs, True, rng))
+    if source is None and layer != "loss":  # no function, but a choice: of saturated units, say
+        smaller = {name: value / 4 for name, value in case.parameters.items()}
+        case = case.but(parameters=smaller, inputs=case.inputs / 4 if case.network.real
+                        else case.inputs)
     return case.but(parameters={name: value + _steps(value, value.ndim == 1, rng)
                                 for name, value in case.parameters.items()})
 
@@ -118,12 +131,16 @@ def _steps(value: Any, bias: bool, rng: Any) -> Any:
     return rng.uniform(0.125, 0.5, value.shape) * size
 
 
-def _positive(case: Case, rng: Any) -> Case:
-    """Positive weights, biases and inputs; for a kink of the loss, small last weights too."""
+def _positive(case: Case, rng: Any, more: float) -> Case:
+    """Positive weights, biases and inputs; for a kink of the loss, small last weights too.
+
+    more: what is added to biases.
+    """
     def positive(a: Any) -> Any:
         return np.abs(a) + rng.uniform(0.01, 0.1, a.shape)
 
-    parameters = {name: positive(value) for name, value in case.parameters.items()}
+    parameters = {name: positive(value) + more * name.endswith("bias")
+                  for name, value in case.parameters.items()}
     last = wired(case.network).last
     if last is not None:
         weight = parameters[last.weight]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...reference import Case, Network, Shapes, infer
+from ...reference.network import COTANGENT
 from ...reference.wiring import wired
 from ..structures import STRUCTURES, structures_of
 from .mending import in_dtype, mended
@@ -95,6 +96,7 @@ TARGETS: dict[str, Callable[..., Any]] = {
     "soft": distributions,
     "binary": lambda rng, *shape: rng.integers(0, 2, shape).astype(float),
     "index": lambda rng, *shape: rng.integers(0, shape[-1], shape[:-1]),
+    "sign": lambda rng, *shape: rng.choice((-1.0, 1.0), shape),
 }
 
 
@@ -169,8 +171,21 @@ def _inputs(network: Network, batch: int, style: Style, rng: Any) -> Any:
     return INPUTS[style.inputs](rng.standard_normal(shape))
 
 
+def cotangents(rng: Any, shape: tuple[int, ...]) -> Any:
+    """What an unreduced loss is multiplied by: of all sizes, one entry alone, rows of zeros."""
+    c = rng.standard_normal(shape)
+    kind = rng.choice(("normal", "normal", "one", "zero rows", "small", "large"))
+    if kind == "one":
+        return np.where(np.arange(c.size).reshape(shape) == rng.integers(c.size), 1.0, 0.0)
+    if kind == "zero rows":
+        return c * (np.arange(shape[0]) % 2).reshape(-1, *[1] * (c.ndim - 1))
+    return c * {"small": 1e-4, "large": 1e4}.get(str(kind), 1.0)
+
+
 def _constants(shapes: Shapes, batch: int, rng: Any) -> dict[str, Any]:
     """Masks of zeros and ones, and positive numbers for what is one for the network."""
     masks = {name: rng.integers(0, 2, (batch, *shape)).astype(float)
              for name, shape in shapes.masks.items()}
+    if COTANGENT in masks:
+        masks[COTANGENT] = cotangents(rng, (batch, *shapes.masks[COTANGENT]))
     return masks | {name: rng.uniform(0.5, 2.0, shape) for name, shape in shapes.constants.items()}

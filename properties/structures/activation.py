@@ -23,8 +23,13 @@ def in_a_row(choose: Choose, network: Network, limits: Limits) -> Network | None
     if not places:
         return None
     at = choose(places).stop
-    smooth = tuple(spec for spec in limits.hidden if not ACTIVATIONS[str(spec.function)].kinks)
-    return spliced(network, at, at, (choose(smooth or limits.hidden),))
+    without = tuple(spec for spec in limits.hidden if not kinks(spec))
+    return spliced(network, at, at, (choose(without or limits.hidden),))
+
+
+def kinks(spec: LayerSpec) -> tuple[float, ...]:
+    options = {name: value for name, value in spec.options.items() if name != "function"}
+    return ACTIVATIONS[str(spec.function)].points(options)
 
 
 def has_first(network: Network) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...reference import TABLES, Case, LayerSpec, Network
+from ...reference.shapes import given
 from ..structure import Choose, Level, Limits, Structure, levels, spliced
 
 KINDS = ("rnn", "lstm", "gru")
@@ -69,22 +70,13 @@ def both_ways(spec: LayerSpec, combine: str) -> LayerSpec:
 # --- where it may be ------------------------------------------------------------------------------
 
 
-def shapes(network: Network) -> list[tuple[int, ...]]:
-    """The shape that each layer is given, per example."""
-    found = [network.input_shape]
-    for i, spec in enumerate(network.layers):
-        row = TABLES.layers[spec.kind]
-        found.append(row.shapes(spec, found[-1], TABLES, str(i)).output)
-    return found
-
-
 def places(network: Network) -> Iterator[Level]:
     """The levels that are given a sequence, or would be if the inputs were one."""
-    given = shapes(network)
+    shapes = given(network)
     for level in levels(network):
         by_features = all(TABLES.layers[spec.kind].axes == 1 for spec in network.layers[:level.at])
         alone = len(network.input_shape) == 1 and network.real and by_features
-        if len(given[level.at]) == 2 or alone:
+        if len(shapes[level.at]) == 2 or alone:
             yield level
 
 

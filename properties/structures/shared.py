@@ -38,8 +38,9 @@ def transposed(choose: Choose, network: Network, limits: Limits) -> Network | No
 
 
 def shares(network: Network, transpose: bool) -> bool:
+    """Whether a layer uses another's parameters so; those of an embedding are another matter."""
     return any(spec.share is not None and spec.transpose == transpose
-               for _, spec in network.walk())
+               and network.layer(spec.share).kind != "embedding" for _, spec in network.walk())
 
 
 STRUCTURES = {

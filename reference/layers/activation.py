@@ -35,7 +35,7 @@ def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def kinks(p: Scope, saved: Any) -> Iterator[Kink]:
-    if points := row(p).kinks:
+    if points := row(p).points(constants(p)):
         yield Kink(p.name, points, saved[0])
 
 

@@ -73,11 +73,15 @@ def forward(p: Scope, x: Any) -> tuple[Any, Any]:
 
 
 def backward(p: Scope, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
-    """Two uses of x: their gradients add."""
     ys, tapes = saved
+    return back(tapes, COMBINE[p.options["combine"]].backward(ys, dy), p.tables)
+
+
+def back(tapes: list[Any], dys: list[Any], tables: Tables) -> tuple[Any, dict[str, Any]]:
+    """Every branch walked back with its own dy. Several uses of x: their gradients add."""
     dx, gradients = None, dict[str, Any]()
-    for tape, each in zip(tapes, COMBINE[p.options["combine"]].backward(ys, dy), strict=True):
-        dbranch, inner = chain.backward(p.tables, tape, each)
+    for tape, each in zip(tapes, dys, strict=True):
+        dbranch, inner = chain.backward(tables, tape, each)
         dx = dbranch if dx is None or dbranch is None else dx + dbranch
         chain.accumulate(gradients, inner)
     return dx, gradients

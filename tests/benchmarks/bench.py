@@ -217,10 +217,12 @@ def _on_structure(job: tuple[str, str]) -> tuple[str, str, bool, bool, bool]:
     """One fault as the subject, on networks of one structure: whether it shows there, is caught, is named."""
     from backproof.faults import FAULTS, shows
     from backproof.faults.behaviour import asked
+    from backproof.faults.showing import structures_in
     from backproof.running.run import run
 
     name, structure = job
-    fault, claims = FAULTS[name], replace(subject("reference").claims, layers=(structure,))
+    fault = FAULTS[name]
+    claims = replace(subject("reference").claims, layers=structures_in(fault.family) or (structure,))
     made = Subject(name, claims, asked(fault), fresh=lambda: asked(fault))
     with np.errstate(all="ignore"):
         report = run(made, Plan(examples=60, oracles=("torch",), stop_after=4), Recorder())

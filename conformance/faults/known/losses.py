@@ -37,7 +37,7 @@ def every(change: Change) -> dict[str, Change]:
 
 def times(factor: Callable[[Any], float]) -> dict[str, Change]:
     """dL times factor(p), p: (batch, ..., units), in every loss; the loss itself stays right."""
-    return every(lambda right: right._replace(dL=lambda p, t: right.dL(p, t) * factor(p)))
+    return every(lambda right: right._replace(dL=lambda p, t, **o: right.dL(p, t, **o) * factor(p)))
 
 
 def only(name: str, **lines: Any) -> dict[str, Change]:
@@ -47,7 +47,7 @@ def only(name: str, **lines: Any) -> dict[str, Change]:
 
 def reported(change: Callable[[Any], Any]) -> dict[str, Change]:
     """The unreduced loss changed, in every loss; the gradient stays right."""
-    return every(lambda right: right._replace(L=lambda p, t: change(right.L(p, t))))
+    return every(lambda right: right._replace(L=lambda p, t, **o: change(right.L(p, t, **o))))
 
 
 def hard(p: Any, t: Any) -> Any:
@@ -118,9 +118,9 @@ def another(L: Line | None = None, dL: Line | None = None) -> Change:
     def change(right: Loss) -> Loss:
         lines: dict[str, Any] = {}
         if L is not None:
-            lines["L"] = lambda p, t: summed(right, L(p, values(p, t)))
+            lines["L"] = lambda p, t, **o: summed(right, L(p, values(p, t)))
         if dL is not None:
-            lines["dL"] = lambda p, t: dL(p, values(p, t))
+            lines["dL"] = lambda p, t, **o: dL(p, values(p, t))
         return right._replace(**lines)
 
     return change

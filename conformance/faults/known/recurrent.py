@@ -464,7 +464,7 @@ FAULTS: Faults = {
         "dh_prev = dz @ U.T", "dh_prev = dh * z + dz @ U.T", f"{CLASSES}: one of four paths",
         lines("gru", h_=lambda s, dh: 0.0 * dh)),
     "gru-reset-gate-path-missing": gru(
-        "the reset gate learns nothing",
+        "the weights of the reset gate never change",
         "dr = 0", "dr = dq * h[t - 1]", CLASSES,
         lines("gru", r=lambda other, dq: 0.0 * dq)),
     "gru-reset-not-applied-backward": gru(

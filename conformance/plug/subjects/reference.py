@@ -7,11 +7,11 @@ from dataclasses import replace
 from ...properties.claims import EVERYTHING, Head
 from ...properties.structures import STRUCTURES
 from ...reference import evaluate
-from ...reference.network import REDUCTIONS
+from ...reference.network import STATED
 from ..subject import Subject, source_of
 
 HEADS: tuple[Head, ...] = tuple(
-    replace(head, reduction=name) for head in EVERYTHING.heads for name in REDUCTIONS)
+    replace(head, reduction=name) for head in EVERYTHING.heads for name in STATED)
 CLAIMS = replace(EVERYTHING, heads=HEADS, layers=tuple(STRUCTURES), explored=False)
 
 

@@ -91,7 +91,7 @@ def _inputs(network: Network) -> Column:
     shape = network.input_shape
     what = "number" if network.real else f"index below {network.input_kind['index']}"
     several = "s" * (shape != (1,) and what == "number")
-    return Column("inputs", shape[-1], [f"{_by(shape)} {what}{several}"])
+    return Column("inputs", shape[-1] if shape else 1, [f"{_by(shape)} {what}{several}"])
 
 
 def _layer(i: int, spec: LayerSpec, arrays: dict[str, tuple[int, ...]]) -> Column:

@@ -22,6 +22,16 @@ ACTIVATIONS: dict[str, Callable[..., Array]] = {
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
     "silu": jax.nn.silu,
     "softmax": lambda x: jax.nn.softmax(x, axis=-1),
+    "log_softmax": lambda x: jax.nn.log_softmax(x, axis=-1),
+    "elu": lambda x, alpha: jax.nn.elu(x, alpha),
+    "selu": jax.nn.selu,
+    "mish": jax.nn.mish,
+    "softsign": jax.nn.soft_sign,
+    "hard_tanh": jax.nn.hard_tanh,
+    "hard_sigmoid": lambda x, slope: jax.nn.hard_sigmoid(x) if slope == 1 / 6 else (
+        jnp.clip(slope * x + 0.5, 0.0, 1.0)),
+    "relu6": jax.nn.relu6,
+    "abs": jnp.abs,
 }
 
 
@@ -30,4 +40,4 @@ def activation(here: Here, x: Array) -> Array:
     return row("jax", "activation", options.pop("function"), ACTIVATIONS)(x, **options)
 
 
-LAYERS = {"activation": Layer(activation, ("function", "slope"))}
+LAYERS = {"activation": Layer(activation, ("function", "slope", "alpha"))}

@@ -1,0 +1,18 @@
+"""The embedding: nn.Embedding."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .....reference import LayerSpec
+from ..builder import Builder, Called
+
+
+def embedding(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
+    weight = builder.tensor(spec, name, "weight")
+    assert weight is not None
+    module = nn.Embedding(*weight.shape, padding_idx=spec.options["padding_index"], device="meta")
+    return Called(module, {"weight": weight})
+
+
+LAYERS = {"embedding": embedding}
