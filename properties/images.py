@@ -24,7 +24,7 @@ FLATTEN = LayerSpec("flatten")
 # The kinds that stand in front of `flatten`, by the axes of what they take beside the channels.
 KINDS = {1: ("conv1d", "conv_transpose1d", "pool1d", "pad", "upsample", "reshape"),
          2: ("conv2d", "conv_transpose2d", "pool2d", "subsample2d", "pad", "upsample", "reshape")}
-OF_IMAGES = {*KINDS[1], *KINDS[2], "global_pool"}
+OF_IMAGES = {*KINDS[1], *KINDS[2], "global_pool", "group_norm", "instance_norm"}
 CHANNELS = (1, 2, 2, 3, 4)
 SIZES = (3, 4, 5, 3, 4, 2, 6, 1)
 LONG = 12             # entries of a sequence, now and then

@@ -5,13 +5,17 @@ use; the rest are wrong in ways that nobody's program was seen to be, each for w
 """
 
 from dataclasses import replace
-from functools import cache, lru_cache, partial
-from itertools import islice
+from functools import cache, lru_cache, partial, reduce
+from itertools import chain, islice
 
 import numpy as np
 from backproof.faults import FAULTS
 from backproof.faults.known.activations import handed_down
+from backproof.faults.known.normalisation import ALL as NORMS
+from backproof.faults.known.normalisation import CENTRED
+from backproof.faults.showing import structures_in
 from backproof.faults.ways import (
+    Wrong,
     answered,
     at_sites,
     at_some,
@@ -28,6 +32,7 @@ from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
+from backproof.properties.structures import PLAIN
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
 from backproof.reference import ACTIVATIONS, LOSSES, TABLES, Answer, evaluate
@@ -42,6 +47,11 @@ CLAIMED = Claims(hidden=("sigmoid", "tanh"), heads=(SQUARED,), depth=(1, 4))
 def sharing(places):
     """The sites that use a weight of another layer."""
     return [place for place in places if not place.weight.startswith(f"{place.layer}.")]
+
+
+def second_biases(places):
+    """The sites of recurrent layers that have a bias of their own."""
+    return [place for place in places if place.site.bias == "recurrent_bias"]
 
 
 KNOWN = {
@@ -67,16 +77,23 @@ KNOWN = {
     "gradient times outputs": "gradient-times-outputs",
     "gradient with decay": "decay-on-biases-too",
     "rounded to 16 bits": "float16-inside",
+    "U for its transpose": "recurrent-weight-not-transposed",
+    "masks forgotten": "mask-forgotten-backward",
+    "time not turned back": "reversed-inputs-gradient-not-turned-back",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
     "flattened by columns": "reshaping-columns-first",
     "padding cut off behind": "convolution-padding-cropped-on-one-side",
+    "upstream ignored": "upstream-ignored",
     "upstream first": "upstream-first-entry-for-all",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
     "every row": "embedding-all-rows",
     "rows overwritten": "embedding-row-overwritten",
     "second branch left out": "gate-first-branch-only",
+    "queries and keys exchanged": "attention-queries-and-keys-exchanged",
+    "values by scores": "attention-values-by-scores",
+    "heads not merged": "attention-heads-not-merged",
 }
 
 
@@ -116,6 +133,11 @@ def dropped(case, right):
     return Answer(right.loss, {**g, "inputs": np.concatenate([g["inputs"], 0 * case.inputs[-1:]])})
 
 
+def of_norms(kinds, name):
+    """The mistake of this name in every kind of normalisation."""
+    return reduce(Wrong.also, (FAULTS[f"{kind.replace('_', '-')}-{name}"].engine for kind in kinds))
+
+
 SMOOTH = ("sigmoid", "tanh", "softplus", "gelu", "gelu_tanh", "silu")
 OF_OUR_OWN = {
     "bias doubled": at_sites(db=lambda s, db: 2 * db),
@@ -141,7 +163,11 @@ OF_OUR_OWN = {
     "gradient clipped by norm": gradients(
         lambda name, g: g / max(1.0, float(np.linalg.norm(g)))),
     "last example dropped": answered(dropped),
+    "second bias doubled": at_some(second_biases, db=lambda s, db: 2 * db),
     "one use of a shared weight": at_some(sharing, dW=lambda s, dw: 0.0 * dw),
+    "norms without the path through the mean": of_norms(CENTRED, "mean-path-missing"),
+    "norms without the path through the variance": of_norms(NORMS, "variance-path-missing"),
+    "norms that forget their scale": of_norms(NORMS, "scale-forgotten"),
 }
 MAKE = {**{name: FAULTS[fault].engine for name, fault in KNOWN.items()}, **OF_OUR_OWN}
 WRONG = {name: partial(make, TABLES) for name, make in MAKE.items()}
@@ -173,11 +199,22 @@ def replies(engine, asked):
         return [measured(case, engine(case), s) for case, s in asked]
 
 
+def of_family(family):
+    """More cases of the structures that a family of properties is about, if it is about some."""
+    structures = [name for name in structures_in(family) if name != PLAIN]
+    if structures:
+        claims = replace(EVERYTHING, layers=(PLAIN, *structures))
+        yield from islice(drawn(cases(claims), 7), 400)
+
+
 @cache
 def questions(name, count=25):
-    """What the property asks about the first cases of the pool that it applies to: cases, equations."""
+    """What the property asks about the first cases of the pool that it applies to: cases, equations.
+
+    Where the pool has too few, cases of the structures that the property is about come after it.
+    """
     rng, found = np.random.default_rng(0), []
-    for case in pool():
+    for case in chain(pool(), of_family(PROPERTIES[name].family)):
         asked = PROPERTIES[name].question(case, ALL, rng)
         if asked is not None and (checked := valid(asked.cases)):
             found.append((checked, asked.equations))

@@ -17,7 +17,8 @@ from ...reference.kinds import steps
 from ...reference.layers.normalisation import by_feature
 from ...reference.network import walk
 from ...reference.shapes import given
-from ..structure import Choose, Layers, Limits, Structure, levels, spliced
+from ..images import FLATTEN
+from ..structure import Choose, Limits, Structure, levels, spliced
 from .transformer import outside_blocks
 
 EPSILONS = (1e-5, 1e-3, 1e-1)
@@ -38,11 +39,20 @@ def shape_at(network: Network, at: int) -> tuple[int, ...]:
     return given(network)[at]
 
 
-def places(network: Network) -> list[int]:
-    """In front of a level, or between its layer and its activation."""
+def places(network: Network, kind: str) -> list[int]:
+    """In front of a level, or between its layer and its activation; behind a layer of images.
+
+    Where an example is (channels, length), a norm of features would take the length for them.
+    """
     found = [at for level in levels(network)
-             for at in (level.at, *([] if level.after is None else [level.at + 1]))]
-    return [at for at in found if at or network.real]
+             for at in (level.at, *([] if level.after is None else [level.at + 1]))
+             if at or network.real]
+    images = [i + 1 for i, spec in enumerate(network.layers)
+              if TABLES.layers[spec.kind].channels_first]
+    if not images or "axes" in TABLES.layers[kind].options:
+        return found
+    behind = [at for at in images if len(shape_at(network, at)) == 3]
+    return 3 * behind + [at for at in found if len(shape_at(network, at)) != 2]
 
 
 def options(choose: Choose, kind: str, shape: tuple[int, ...], limits: Limits) -> dict[str, Any]:
@@ -67,15 +77,14 @@ def divisors(n: int) -> list[int]:
 
 def within(choose: Choose, network: Network, limits: Limits, kind: str) -> Network | None:
     """A layer of the kind somewhere among the others."""
-    found = places(network)
+    try:
+        found = places(network, kind)
+    except DescriptionError:
+        return None
     if not found:
         return None
     at = choose(found)
-    try:
-        shape = shape_at(network, at)
-    except DescriptionError:
-        return None
-    made = LayerSpec(kind, options(choose, kind, shape, limits))
+    made = LayerSpec(kind, options(choose, kind, shape_at(network, at), limits))
     return spliced(network, at, at, (made,))
 
 
@@ -87,9 +96,8 @@ def of_images(choose: Choose, network: Network, limits: Limits, kind: str) -> Ne
         return None
     shape = (choose((2, 4, 3, 6)), choose((2, 1, 3)), choose((2, 3)))
     made = LayerSpec(kind, options(choose, kind, shape, limits))
-    flat: Layers = (LayerSpec("flatten"),) if "flatten" in TABLES.layers else ()
     behind = (choose(limits.hidden),) if limits.hidden and choose((False, True)) else ()
-    return spliced(Network(shape, network.layers, network.loss), 0, 0, (made, *behind, *flat))
+    return spliced(Network(shape, network.layers, network.loss), 0, 0, (made, *behind, FLATTEN))
 
 
 def normalised_weights(choose: Choose, network: Network, limits: Limits) -> Network | None:
@@ -184,7 +192,7 @@ def directions(case: Case, rng: Any) -> Case:
     """No column of 0, which has no direction."""
     changed = {}
     for name, spec in case.network.walk():
-        if spec.kind == "weight_norm":
+        if spec.kind == "weight_norm" and f"{name}.direction" in case.parameters:
             d = case.parameters[f"{name}.direction"]
             changed[f"{name}.direction"] = np.where(d.any(axis=0), d, rng.uniform(0.5, 1, d.shape))
     return case.but(parameters=changed)

@@ -135,11 +135,16 @@ LAYER = Sets(layer_rows, layer_back, as_they_are, over_leading_axes)
 # --- one set ------------------------------------------------------------------------------------
 
 
+def not_below_0(v: Any) -> Any:
+    """v, where rounding alone would take it below 0."""
+    return np.maximum(v, np.zeros_like(v))
+
+
 def over_root(spec: LayerSpec, v: Any) -> Any:
     """1 / √(v + ε), or 1 / (√v + ε)."""
     epsilon = spec.options["epsilon"]
     if spec.options["epsilon_on"] == "deviation":
-        return 1.0 / (np.sqrt(v) + epsilon)
+        return 1.0 / (np.sqrt(not_below_0(v)) + epsilon)
     return 1.0 / np.sqrt(v + epsilon)
 
 
@@ -182,8 +187,7 @@ def moments(x: Any, centre: bool) -> tuple[Any, Any]:
     m, square = mean(x), mean(x * x)
     if not centre:
         return 0.0 * m, square
-    v = square - m * m
-    return m, np.maximum(v, 0.0 * v)
+    return m, not_below_0(square - m * m)
 
 
 def standardised_by_moments(spec: LayerSpec, x: Any, centre: bool) -> Any:
@@ -330,8 +334,10 @@ LAYERS = {
                        mixes=True, mixes_steps=True),
     "layer_norm": norm(LAYER, True, partial(shapes_of_axes, True), options=AXES, mixes_steps=True),
     "rms_norm": norm(LAYER, False, partial(shapes_of_axes, False), options=AXES, mixes_steps=True),
-    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True, axes=3),
-    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True, axes=3),
+    "instance_norm": norm(GROUP, True, shapes, options=OPTIONS, mixes_steps=True, axes=3,
+                          channels_first=True),
+    "group_norm": norm(GROUP, True, shapes, options=GROUPS, mixes_steps=True, axes=3,
+                       channels_first=True),
     "weight_norm": Rule(weight_forward, weight_backward, weight_shapes,
                         {"units": UNITS, "bias": flag(True)}, sites=sites),
 }

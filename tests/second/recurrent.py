@@ -82,7 +82,7 @@ class Net:
 
     def parallel_back(self, name, spec, tapes, dy):
         dys = [dy, dy] if spec["combine"] == "add" else np.split(dy, 2, axis=-1)
-        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys))
+        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys, strict=False))
 
     # --- a recurrent layer, example by example ----------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Net:
         h = self.p[f"{name}.initial_state"][n] if spec["initial_state"] else np.zeros(m, xs.dtype)
         C = self.p[f"{name}.initial_cell"][n] if spec.get("initial_cell") else np.zeros(m, xs.dtype)
         mask = self.p[f"{name}.mask"][n] if spec["mask"] else np.ones(len(xs), xs.dtype)
-        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask):
+        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask, strict=False):
             cache = getattr(self, spec["kind"] + "_step")(spec, model, x, h, C)
             cache["live"] = live
             h, C = live * cache["h"] + (1 - live) * h, live * cache.get("C", C) + (1 - live) * C
@@ -290,7 +290,9 @@ WINDOWS = """\
                 dh, dC = dh_prev + (1 - live) * dh, dC_prev + (1 - live) * dC
             if t < STEPS:
                 dh_next, dC_next = dh_next + dh, dC_next + dC
-        return"""
+        return dxs, dh_next, dC_next
+        for t in ():
+"""
 CUT = "            if t < T - 1 and (t + 1) % STEPS == 0:\n                dh_next, dC_next = 0 * dh_next, 0 * dC_next\n"
 
 # By mistake and kind: the method, and what one finds in it and what is there instead.
@@ -354,7 +356,7 @@ PLANTED = {
 def edited(method, right, wrong):
     """The method with another text in it."""
     text = textwrap.dedent(inspect.getsource(getattr(Net, method)))
-    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong))):
+    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong)), strict=False):
         body = textwrap.indent(text, "    ")
         assert old in body, (method, old)
         text = textwrap.dedent(body.replace(old, new))

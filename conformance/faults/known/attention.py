@@ -48,8 +48,8 @@ def with_heads(heads: Callable[[Scope, Saved, Any], Three],
     outputs(p, dO as it comes) -> dO by heads.
     """
     def backward(p: Scope, s: Saved, dy: Any) -> Back:
-        dO, of_output = p.affine_backward(sites(p.spec)[-1], s.O, dy)  # noqa: N806
-        dO = split(dO, p.options["heads"]) if outputs is None else outputs(p, dO)  # noqa: N806
+        dO, of_output = p.affine_backward(sites(p.spec)[-1], s.O, dy)
+        dO = split(dO, p.options["heads"]) if outputs is None else outputs(p, dO)
         dx, gradients = inputs_back(p, s, *heads(p, s, dO))
         return dx, {**gradients, **of_output}
 
@@ -63,8 +63,8 @@ def after(change: Callable[[Scope, Saved, Three], Three]) -> Any:
 
 def with_scores(scores: Callable[[Scope, Saved, Any], Any]) -> Any:
     """A wrong way back through the softmax: scores(p, s, dP) -> dS."""
-    def heads(p: Scope, s: Saved, dO: Any) -> Three:  # noqa: N803
-        dS = scores(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])  # noqa: N806
+    def heads(p: Scope, s: Saved, dO: Any) -> Three:
+        dS = scores(p, s, dO @ s.V.swapaxes(2, 3)) / math.sqrt(s.Q.shape[-1])
         return dS @ s.K, dS.swapaxes(2, 3) @ s.Q, s.P.swapaxes(2, 3) @ dO
 
     return with_heads(heads)
@@ -81,15 +81,15 @@ def with_answer(change: Callable[[Scope, Saved, Any, Back], Back]) -> Any:
 # --- through the softmax --------------------------------------------------------------------------
 
 
-def diagonal(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
+def diagonal(p: Scope, s: Saved, dP: Any) -> Any:
     return cap_back(p, s, s.P * (1.0 - s.P) * dP)
 
 
-def no_softmax(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
+def no_softmax(p: Scope, s: Saved, dP: Any) -> Any:
     return cap_back(p, s, kept(dP, seen(p, s.x)))
 
 
-def no_cap(p: Scope, s: Saved, dP: Any) -> Any:  # noqa: N803
+def no_cap(p: Scope, s: Saved, dP: Any) -> Any:
     return scores_back(without(p, softcap=None), s, dP)
 
 
@@ -100,11 +100,11 @@ def without(p: Scope, **options: Any) -> Scope:
 
 def by_other_weights(there: Callable[[Scope, Saved], Any]) -> Any:
     """P computed anew on the way back, with another idea of what is there to be seen."""
-    def heads(p: Scope, s: Saved, dO: Any) -> Three:  # noqa: N803
-        P = weights(p, s.capped, there(p, s))  # noqa: N806
-        dP = dO @ s.V.swapaxes(2, 3)  # noqa: N806
-        dS = P * (dP - (dP * P).sum(axis=-1, keepdims=True))  # noqa: N806
-        dS = cap_back(p, s, dS) / math.sqrt(s.Q.shape[-1])  # noqa: N806
+    def heads(p: Scope, s: Saved, dO: Any) -> Three:
+        P = weights(p, s.capped, there(p, s))
+        dP = dO @ s.V.swapaxes(2, 3)
+        dS = P * (dP - (dP * P).sum(axis=-1, keepdims=True))
+        dS = cap_back(p, s, dS) / math.sqrt(s.Q.shape[-1])
         return dS @ s.K, dS.swapaxes(2, 3) @ s.Q, P.swapaxes(2, 3) @ dO
 
     return with_heads(heads)
@@ -114,7 +114,7 @@ def one_more(p: Scope, s: Saved) -> Any:
     """Each step sees the one behind it too, where it may see none behind itself."""
     if not p.options["causal"]:
         return seen(p, s.x)
-    T = s.x.shape[1]  # noqa: N806
+    T = s.x.shape[1]
     keys = seen(without(p, causal=False), s.x)
     later = np.tri(T, k=1)[None, None]
     return later if keys is None else np.where(later > 0.5, keys, np.zeros_like(keys))
@@ -137,25 +137,25 @@ def first_of_group(d: Any, group: int) -> Any:
     return np.where(first[None, :, None, None], d, np.zeros_like(d))
 
 
-def not_merged(p: Scope, dO: Any) -> Any:  # noqa: N803
+def not_merged(p: Scope, dO: Any) -> Any:
     """(B, T, h d) read as (B, h, T, d), without the axes' changing places."""
-    B, T, _ = dO.shape  # noqa: N806
+    B, T, _ = dO.shape
     return dO.reshape(B, p.options["heads"], T, -1)
 
 
 def turned_too(times: int) -> Any:
     """dQ and dK turned so many times more, the way of Q and K."""
     def three(p: Scope, s: Saved, right: Three) -> Three:
-        dQ, dK, dV = right  # noqa: N806
+        dQ, dK, dV = right
         for _ in range(times):
-            dQ, dK = (turned(d, p.options["rotary"]) for d in (dQ, dK))  # noqa: N806
+            dQ, dK = (turned(d, p.options["rotary"]) for d in (dQ, dK))
         return dQ, dK, dV
 
     return after(three)
 
 
-def from_scores(p: Scope, s: Saved, dO: Any) -> Three:  # noqa: N803
-    dQ, dK, _ = heads_back(p, s, dO)  # noqa: N806
+def from_scores(p: Scope, s: Saved, dO: Any) -> Three:
+    dQ, dK, _ = heads_back(p, s, dO)
     return dQ, dK, kept(s.capped, seen(p, s.x)).swapaxes(2, 3) @ dO
 
 
@@ -164,9 +164,9 @@ def from_scores(p: Scope, s: Saved, dO: Any) -> Three:  # noqa: N803
 
 def queries_alone(p: Scope, s: Saved, dy: Any, right: Back) -> Back:
     """What reaches x through keys and values is left out."""
-    query, *_, output = sites(p.spec)
-    dO, _ = p.affine_backward(output, s.O, dy)  # noqa: N806
-    dQ, dK, dV = heads_back(p, s, split(dO, p.options["heads"]))  # noqa: N806
+    output = sites(p.spec)[-1]
+    dO, _ = p.affine_backward(output, s.O, dy)
+    dQ, dK, dV = heads_back(p, s, split(dO, p.options["heads"]))
     dx, _ = inputs_back(p, s, dQ, 0.0 * dK, 0.0 * dV)
     return dx, right[1]
 
@@ -307,8 +307,8 @@ def into_the_norm(p: Scope, saved: Any, dy: Any, dx: Any) -> Any:
 block = partial(Fault, "transformer_block")
 FAULTS |= {
     "transformer-residual-dropped": block(
-        "a transformer block hands down what comes through its layers alone, and not what goes past "
-        "them", "dx = norm_backward(dh)", "dx = norm_backward(dh) + dy", "quack#52",
+        "a transformer block hands down what comes through its layers alone, and not what goes "
+        "past them", "dx = norm_backward(dh)", "dx = norm_backward(dh) + dy", "quack#52",
         with_residual(lambda p, saved, dy, dx: dx - dy)),
     "transformer-residual-through-norm": block(
         "what goes past the layers of a transformer block is sent back through the norm as well",

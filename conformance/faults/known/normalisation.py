@@ -23,6 +23,7 @@ from ...reference.layers.normalisation import (
     centred,
     lengths,
     mean,
+    not_below_0,
     over_root,
     standardised,
 )
@@ -173,8 +174,7 @@ def epsilon_moved(n: Norm) -> Any:
     """ε behind the root where the forward has it under, and under where it has it behind."""
     epsilon = n.p.options["epsilon"]
     if n.p.options["epsilon_on"] == "variance":
-        v = np.maximum(n.v, np.zeros_like(n.v))
-        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(v) + epsilon))
+        return n.dx_of(n.g, n.xhat, 1.0 / (np.sqrt(not_below_0(n.v)) + epsilon))
     return n.dx_of(n.g, n.xhat, 1.0 / np.sqrt(n.v + epsilon))
 
 
@@ -237,8 +237,8 @@ CS231N = "solutions of cs231n's second assignment, darknet"
 AXIS = "pytorch#192016, FlagGems#5392"
 NORMS: Faults = dict([
     *each(CENTRED, "mean-path-missing",
-          "what {kind} hands down leaves out that its mean depends on its input, so that the errors "
-          "of a set no longer sum to 0",
+          "what {kind} hands down leaves out that its mean depends on its input, so that the "
+          "errors of a set no longer sum to 0",
           "dx = (g - xhat * (g * xhat).mean(-1)) / sqrt(v + eps)", DX, CS231N,
           handed_down(lambda n: n.back(n.r * (n.g - n.xhat * mean(n.g * n.xhat))))),
     *each(ALL, "variance-path-missing",
@@ -260,7 +260,8 @@ NORMS: Faults = dict([
           "the formula with 1 / N in front, which is forgotten",
           handed_down(summed)),
     *each({k: v for k, v in ALL.items() if k != "batch_norm"}, "divided-by-batch",
-          "the sums over a set are divided by the number of examples where {kind} hands down errors",
+          "the sums over a set are divided by the number of examples where {kind} hands down "
+          "errors",
           "dx = (g - g.sum(-1) / len(x) - xhat * (g * xhat).sum(-1) / len(x)) / sqrt(v + eps)", DX,
           "layer norms made of a batch norm", handed_down(counted_as_batch)),
     *each(ALL, "scale-forgotten",

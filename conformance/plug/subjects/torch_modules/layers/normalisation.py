@@ -1,4 +1,4 @@
-"""Normalisation: nn.LayerNorm, nn.RMSNorm, nn.GroupNorm and their kind, for features at the end too.
+"""Normalisation: nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, also for features that are the last axis.
 
 nn.BatchNorm1d refuses a batch of one number for each feature, where the answer is the bias: the
 function it calls does not.
