@@ -62,7 +62,8 @@ def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = N
     """
     of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
     more = [name for name in claims.structures if name != PLAIN]
-    plain = [PLAIN] * ((len(more) if len(more) <= MANY else FEW) if PLAIN in claims.structures else 0)
+    few = len(more) if len(more) <= MANY else FEW
+    plain = [PLAIN] * (few if PLAIN in claims.structures else 0)
     names = chosen(choose, [*plain, *more], more) if more else [PLAIN]
     for _ in range(CHAINS):
         network = chain_inside(choose, of_chains, head)
