@@ -48,6 +48,7 @@ ENOUGH = {
     "test_a_program_without_it_does_not_conform_to_the_claim": 2,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 8,
     "test_an_answer_that_is_kept_is_state": 1,
+    "test_a_planted_recurrent_mistake_is_named": 3,
     "test_at_one_question_alone": 0,
     "test_counts_vary_between_seeds_as_of_independent_draws": 0,
     "test_each_separable_mistake_is_a_finding_by_its_name": 2,
