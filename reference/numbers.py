@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from functools import wraps
+from functools import lru_cache, wraps
 from operator import getitem
 from typing import Any, NamedTuple
 
@@ -126,9 +126,17 @@ def _starts(size: int, window: int, stride: int, dilation: int) -> Any:
     return places[:, None] + dilation * np.arange(window)
 
 
-def _grid(sizes: Sequence[int], window: Sequence[int], stride: Sequence[int],
-          dilation: Sequence[int]) -> tuple[Any, ...]:
-    """One index array for each axis; together they broadcast to (*places, *window)."""
+def _grid(*geometry: Sequence[int]) -> tuple[Any, ...]:
+    """One index array for each axis; together they broadcast to (*places, *window).
+
+    geometry: sizes, window, stride, dilation.
+    """
+    return _made_grid(*map(tuple, geometry))
+
+
+@lru_cache(maxsize=512)
+def _made_grid(sizes: Sequence[int], window: Sequence[int], stride: Sequence[int],
+               dilation: Sequence[int]) -> tuple[Any, ...]:
     each = [_starts(*one) for one in zip(sizes, window, stride, dilation, strict=True)]
     count = len(each)
     shapes = [[1] * (2 * count) for _ in each]

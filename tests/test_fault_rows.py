@@ -6,7 +6,7 @@
 import math
 import re
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -16,35 +16,38 @@ from backproof.faults.known.activations import FAULTS as ACTIVATION_FAULTS
 from backproof.faults.known.bias import FAULTS as BIAS_FAULTS
 from backproof.faults.showing import beyond, shows, structures_in
 from backproof.judging.plan import drawn
-from backproof.properties.claims import EVERYTHING, Head, activation
+from backproof.kills.matrix import claims
+from backproof.properties.claims import Head, activation
 from backproof.properties.strategies import Style, build, cases, chain
 from backproof.properties.structures import PLAIN
 from backproof.properties.tolerance import SLACK, spread
 from backproof.reference import ACTIVATIONS, TABLES, evaluate
 
 EXAMPLES, SEED = 300, 0
+OF_STRUCTURES = 60  # where every network has what the mistake is about
 LEAST_SHARE = 1 / 50
 
 
 # --- on generated cases -----------------------------------------------------------------------
 
 
-@cache
+@lru_cache(maxsize=2)
 def generated(*structures):
-    """The cases generated for who claims some structures, with their spreads, once for all faults.
-    """
-    claims = replace(EVERYTHING, layers=tuple(dict.fromkeys((PLAIN, *structures))))
-    found = [(case, spread(case)) for case in islice(drawn(cases(claims), SEED), EXAMPLES)]
-    assert all(s.finite and not s.unclear for _, s in found)
-    return found
+    """The cases generated for who claims these structures, with their spreads; chains for none."""
+    claimed = replace(claims(), layers=structures or (PLAIN,))
+    count = OF_STRUCTURES if structures else EXAMPLES
+    found = [(case, spread(case)) for case in islice(drawn(cases(claimed), SEED), count)]
+    clear = [(case, s) for case, s in found if s.finite and not s.unclear]
+    assert len(clear) >= 0.9 * count  # a maximum of maxima may be a tie whatever the numbers
+    return clear
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_share_of_generated_cases_that_show_it(name):
     of = generated(*structures_in(FAULTS[name].family))
     seen = sum(shows(FAULTS[name], case, s) for case, s in of)
-    print(f"{name:45s} {seen / EXAMPLES:6.1%}")
-    assert seen + 2 * math.sqrt(seen + 1) >= LEAST_SHARE * EXAMPLES, (
+    print(f"{name:45s} {seen / len(of):6.1%}")
+    assert seen + 2 * math.sqrt(seen + 1) >= LEAST_SHARE * len(of), (
         "fewer than chance allows a share of 1 in 50")
 
 

@@ -40,7 +40,7 @@ BREAKS = {
     "output_permutation": "first output only",
     "target_mixture": "loss gradient clipped",
     "cotangent_linearity": "loss gradient plus a constant",
-    "upstream_additivity": "upstream first",
+    "upstream_additivity": "upstream ignored",
     "dropped_unit": "dropout mask missing",
     "word_renumbering": "rows counted from 1",
     "absent_words": "every row",
@@ -55,6 +55,14 @@ BREAKS = {
     "attention_steps": "heads not merged",
     "shared_is_sum": "one use of a shared weight",
     "step_permutation": "examples growing",
+    "recurrent_biases": "second bias doubled",
+    "recurrent_unit_order": "weight growing with the unit",
+    "recurrent_unit_flip": "U for its transpose",
+    "time_reversal": "time not turned back",
+    "masked_steps": "masks forgotten",
+    "energy_through_pooling": "flattened by columns",
+    "channel_permutation": "weight growing with the input",
+    "padding_around_inputs": "padding cut off behind",
 }
 # One common factor keeps every identity between gradients: these take the loss to be seen.
 COMMON_FACTORS = ("gradient doubled", "gradient with the wrong sign", "gradient zero", "gradient times outputs")

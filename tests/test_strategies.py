@@ -127,6 +127,7 @@ def targets_are(kind):
             "soft": t.ndim == 2 and not whole and t.shape[1] > 1 and np.allclose(t.sum(axis=1), 1) and (t >= 0).all(),
             "binary": whole and (t.sum(axis=1) != 1).any(),
             "real": t.ndim == 2 and (t < 0).any(),
+            "sign": t.ndim == 2 and np.isin(t, (-1, 1)).all(),
         }[kind]
     return reached
 

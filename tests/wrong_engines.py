@@ -49,6 +49,11 @@ def sharing(places):
     return [place for place in places if not place.weight.startswith(f"{place.layer}.")]
 
 
+def second_biases(places):
+    """The sites of recurrent layers that have a bias of their own."""
+    return [place for place in places if place.site.bias == "recurrent_bias"]
+
+
 KNOWN = {
     "bias averaged": "bias-averaged-over-batch",
     "bias of the first example": "bias-of-first-example",
@@ -72,8 +77,14 @@ KNOWN = {
     "gradient times outputs": "gradient-times-outputs",
     "gradient with decay": "decay-on-biases-too",
     "rounded to 16 bits": "float16-inside",
+    "U for its transpose": "recurrent-weight-not-transposed",
+    "masks forgotten": "mask-forgotten-backward",
+    "time not turned back": "reversed-inputs-gradient-not-turned-back",
     "accumulating": "gradients-accumulate",
     "caching the last batch": "stale-cache",
+    "flattened by columns": "reshaping-columns-first",
+    "padding cut off behind": "convolution-padding-cropped-on-one-side",
+    "upstream ignored": "upstream-ignored",
     "upstream first": "upstream-first-entry-for-all",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
@@ -152,6 +163,7 @@ OF_OUR_OWN = {
     "gradient clipped by norm": gradients(
         lambda name, g: g / max(1.0, float(np.linalg.norm(g)))),
     "last example dropped": answered(dropped),
+    "second bias doubled": at_some(second_biases, db=lambda s, db: 2 * db),
     "one use of a shared weight": at_some(sharing, dW=lambda s, dw: 0.0 * dw),
     "norms without the path through the mean": of_norms(CENTRED, "mean-path-missing"),
     "norms without the path through the variance": of_norms(NORMS, "variance-path-missing"),

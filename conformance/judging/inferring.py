@@ -24,7 +24,7 @@ from ..plug.subject import Subject
 from ..properties.claims import EVERYTHING, Claims, Head, activation
 from ..properties.strategies import TARGETS, chain, in_dtype
 from ..record.notes import Note, NoteKind
-from ..reference import LOSSES, Case, LossSpec, backprop, forward
+from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
 from .asking import question
 from .smoke import FITS
@@ -239,7 +239,7 @@ def chosen(said: dict[Any, Said]) -> Iterator[Any]:
 def declared(case: Case) -> dict[Fit, float]:
     """The loss of a case under every reduction and scale."""
     wide, kind = case.astype("float64"), case.network.loss.kind
-    summed = replace(case.network, loss=LossSpec(kind, "sum"))
+    summed = replace(case.network, loss=replace(case.network.loss, reduction="sum", scale=1.0))
     trace = forward(wide)
     whole = float(backprop.loss(wide.but(network=summed), trace._replace(scale=1.0)))
     return {(reduction, scale): whole * scale * factor(reduction, LOSSES[kind].per,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..properties.identities import rows
 from ..properties.strategies import mended
 from ..properties.tolerance import spread
 from ..reference import ACTIVATIONS, TABLES, Case, evaluate, forward
@@ -143,14 +144,14 @@ def points_of(case: Case, layer: str, z: Any, found: Any) -> Points:
 def ones(case: Case, count: int) -> Iterator[Case]:
     """The network with one example and ordinary numbers."""
     rng = np.random.default_rng(11)
-    rows = [0]
+    one = rows(case, [0])
     for _ in range(count):
         def ordinary(array: Any) -> Any:
             return rng.uniform(0.3, 1.8, array.shape).astype(array.dtype) * rng.choice((-1, 1))
 
-        inputs = case.inputs[rows] if not case.network.real else ordinary(case.inputs[rows])
-        values = {name: ordinary(value) for name, value in case.parameters.items()}
-        yield mended(case.but(parameters=values, inputs=inputs, targets=case.targets[rows]), rng)
+        inputs = ordinary(one.inputs) if case.network.real else one.inputs
+        values = {name: ordinary(value) for name, value in one.parameters.items()}
+        yield mended(one.but(parameters=values, inputs=inputs), rng)
 
 
 def left_out(case: Case, layer: str) -> dict[str, Any]:

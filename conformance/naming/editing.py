@@ -175,9 +175,9 @@ def _value(case: Case, layer: str, local: str) -> Any:
 
 
 def fitted(array: Any, shape: Sequence[int], kept: Kept) -> Any:
-    """The array cut or repeated to a shape; leading axes that are gone keep their first entry.
+    """The array cut or repeated to a shape.
 
-    Leading axes that are new repeat what there is.
+    Leading axes that are gone keep their first entry, along new ones the entries are repeated.
     """
     while array.ndim > len(shape):
         array = array[:, 0]

@@ -18,7 +18,8 @@ from ..properties.claims import Claims, activation
 from ..properties.membership import covers
 from ..properties.strategies import TARGETS, in_dtype, mended
 from ..properties.tolerance import spread
-from ..reference import Case, DescriptionError, LossSpec, infer
+from ..reference import Case, DescriptionError, Shapes, infer
+from ..reference.network import COTANGENT
 from .conditions import Condition
 from .editing import Named, Tree, rebuilt, shorter, tree, with_spec
 from .reduce import BATCH, INDEX, Axis, axes, extent, shortened
@@ -217,12 +218,21 @@ def head(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case
     chosen = picked(rng, having)
     layers = case.network.layers[:-1] if case.network.layers[-1].function else case.network.layers
     after = [] if chosen.activation == "identity" else [activation(chosen.activation)]
-    loss = LossSpec(chosen.loss, chosen.reduction, chosen.scale)
-    network = replace(case.network, layers=(*layers, *after), loss=loss)
-    draw = TARGETS[picked(rng, chosen.target_kinds)]
-    targets = draw(rng, case.batch, *infer(network).output)
+    network = replace(case.network, layers=(*layers, *after), loss=claims.loss_of(chosen))
+    draw, shapes = TARGETS[picked(rng, chosen.target_kinds)], infer(network)
+    targets = draw(rng, case.batch, *shapes.output)
     real = targets.dtype.kind == "f"
-    return case.but(network=network, targets=targets.astype(case.dtype) if real else targets)
+    return case.but(network=network, targets=targets.astype(case.dtype) if real else targets,
+                    constants=weighed(case, shapes, rng))
+
+
+def weighed(case: Case, shapes: Shapes, rng: Rng) -> dict[str, Any]:
+    """The constants, with numbers for the unreduced loss where there are any."""
+    kept = {name: value for name, value in case.constants.items() if name != COTANGENT}
+    if COTANGENT in shapes.masks:
+        shape = (case.batch, *shapes.masks[COTANGENT])
+        kept[COTANGENT] = rng.standard_normal(shape).astype(case.dtype)
+    return kept
 
 
 def any_activation(case: Case, value: str, inside: bool, claims: Claims, rng: Rng) -> Case:

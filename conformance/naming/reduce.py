@@ -20,7 +20,7 @@ from ..properties.claims import Claims, activation
 from ..properties.identities import rows
 from ..properties.membership import covers, distributions, output_activation
 from ..properties.tolerance import spread
-from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError
+from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError, LayerSpec
 from ..reference.network import COTANGENT
 from .editing import Kept, Tree, rebuilt, shorter, tree, unshared, with_spec
 
@@ -84,8 +84,8 @@ def clear(case: Case) -> bool:
 
 
 def size(case: Case) -> tuple[int, ...]:
-    """Layers, branches, shared layers, axes of the inputs, extents, examples, ranks of the
-    activations, entries other than 0, 1, -1, and the bits of all entries.
+    """Layers, branches, shared layers, options that add to a layer, axes of the inputs, extents,
+    examples, ranks of the activations, entries other than 0, 1, -1, and the bits of all entries.
     """
     specs = [spec for _, spec in case.network.walk()]
     lengths = [bits(v) for array in arrays(case).values() for v in array.ravel().tolist()]
@@ -96,7 +96,8 @@ def size(case: Case) -> tuple[int, ...]:
     inside = sum(shape) + words + sum(n for spec in specs for value in spec.options.values()
                                       for n in numbers_in(value))
     branches = sum(len(spec.branches) for spec in specs)
-    return (len(specs), branches, shared, len(shape), inside, case.batch, ranks,
+    more = sum(len(added(spec)) for spec in specs)
+    return (len(specs), branches, shared, more, len(shape), inside, case.batch, ranks,
             sum(n > 2 for n in lengths), sum(lengths))
 
 
@@ -105,6 +106,11 @@ def numbers_in(value: Any) -> list[int]:
     if isinstance(value, list):
         return [n for each in value for n in numbers_in(each)]
     return [value] if type(value) is int else []
+
+
+def added(spec: LayerSpec) -> list[str]:
+    """The options that are true and add to the layer: a mask, a state, but not a bias."""
+    return [name for name, value in spec.options.items() if value is True and name != "bias"]
 
 
 def bits(value: float) -> int:
@@ -135,6 +141,15 @@ def fewer_layers(best: Best, claims: Claims) -> Iterator[Case]:
             yield candidate
             if best.case is not case:  # accepted: go on from there in the next round
                 break
+
+
+def fewer_options(best: Best, claims: Claims) -> Iterator[Case]:
+    """Layers without what an option adds to them."""
+    for name, spec in best.case.network.walk():
+        for option in added(spec):
+            layers = tree(best.case.network.layers)
+            now = best.case.network.layer(name).but(**{option: False})
+            yield from built(best.case, [with_spec(layers, name, now)])
 
 
 def fewer_axes(best: Best, claims: Claims) -> Iterator[Case]:
@@ -336,6 +351,6 @@ def simpler_entries(best: Best, claims: Claims) -> Iterator[Case]:
                     yield put(best.case, name, changed)
 
 
-KINDS = (fewer_layers, fewer_axes, fewer_units, smaller_numbers, simpler_activations,
-         simpler_arrays, simpler_rows, simpler_entries)
+KINDS = (fewer_layers, fewer_options, fewer_axes, fewer_units, smaller_numbers,
+         simpler_activations, simpler_arrays, simpler_rows, simpler_entries)
 

@@ -136,7 +136,8 @@ def detached(seen: Witnessed) -> Symptom | None:
     for at, spec in list(seen.case.network.walk())[1:]:
         def sweep(tape: list[Step], i: int, dy: Any, at: str = at) -> tuple[Any, dict[str, Any]]:
             dx, gradients = TABLES.sweep(tape, i, dy)
-            return (0.0 * dx if tape[i].scope.name == at else dx), gradients
+            cut = tape[i].scope.name == at and dx is not None
+            return (0.0 * dx if cut else dx), gradients
 
         if seen.goes_back_by(sweep):
             return Symptom(Kind.DETACHED, (at,), like=spec.function or spec.kind)
@@ -148,7 +149,7 @@ def skipped(seen: Witnessed) -> Symptom | None:
     for at, spec in seen.case.network.walk():
         def sweep(tape: list[Step], i: int, dy: Any, at: str = at) -> tuple[Any, dict[str, Any]]:
             dx, gradients = TABLES.sweep(tape, i, dy)
-            here = tape[i].scope.name == at and dx.shape == dy.shape
+            here = tape[i].scope.name == at and dx is not None and dx.shape == dy.shape
             return (dy if here else dx), gradients
 
         if seen.goes_back_by(sweep):

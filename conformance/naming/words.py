@@ -61,7 +61,11 @@ def _chain(case: Case) -> str:
 
 
 def _layers(case: Case) -> str:
-    shape = " x ".join(map(str, case.network.input_shape))
+    network = case.network
+    shape = " x ".join(map(str, network.input_shape))
+    if not network.real:
+        below = f"below {network.input_kind['index']}"
+        shape = f"{shape} indices {below}" if shape else f"an index {below}"
     return f"{shape} -> {', '.join(map(layer, case.network.layers))}"
 
 

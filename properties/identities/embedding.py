@@ -1,4 +1,4 @@
-"""Embeddings: the numbers of the words, words that are not there, and one-hot rows in their place."""
+"""Embeddings: the numbers of the words, words that are absent, and one-hot rows for them."""
 
 from __future__ import annotations
 

@@ -98,17 +98,21 @@ def _nudged(case: Case, unclear: Mapping[str, Any], rng: Any) -> Case:
     for layer, mask in unclear.items():
         wiring = wired(case.network)
         source = wiring.output if layer == "loss" else wiring.functions.get(layer)
-        case = _moved(case, source, mask, rng)
+        case = _moved(case, layer, source, mask, rng)
     return case
 
 
-def _moved(case: Case, source: Source | None, mask: Any, rng: Any) -> Case:
+def _moved(case: Case, layer: str, source: Source | None, mask: Any, rng: Any) -> Case:
     """The case with what `source` gives moved where the mask says so."""
     place = wired(case.network).place(source.origin) if source is not None else None
     if place is not None:
         return _by_parameter(case, place.bias or place.weight, bool(place.bias), mask, rng)
     if source is not None and source.origin == INPUTS and mask.shape == case.inputs.shape:
         return case.but(inputs=case.inputs + mask * _steps(case.inputs, True, rng))
+    if source is None and layer != "loss":  # no function, but a choice: of saturated units, say
+        smaller = {name: value / 4 for name, value in case.parameters.items()}
+        case = case.but(parameters=smaller, inputs=case.inputs / 4 if case.network.real
+                        else case.inputs)
     return case.but(parameters={name: value + _steps(value, value.ndim == 1, rng)
                                 for name, value in case.parameters.items()})
 

@@ -119,6 +119,8 @@ def shapes_transposed(axes: int, spec: LayerSpec, shape: Shape, tables: Tables,
 
 
 def padded(x: Any, padding: Sequence[int]) -> Any:
+    if not any(padding):
+        return x
     return np.pad(x, [(0, 0), (0, 0), *((q, q) for q in padding)])
 
 
@@ -152,15 +154,18 @@ def matrix(weight: Any, groups: int, rows_first: bool = False) -> Any:
     """
     blocks = weight.reshape(groups, weight.shape[0] // groups, -1)
     blocks = blocks if rows_first else blocks.swapaxes(1, 2)
-    n = blocks.shape[1]
-    beside = [((j * n, (groups - 1 - j) * n), (0, 0)) for j in range(groups)]
-    return np.concatenate([np.pad(blocks[j], beside[j]) for j in range(groups)], axis=1)
+    if groups == 1:
+        return blocks[0]
+    own, blocks = np.eye(groups, dtype=bool)[:, None, :, None], np.expand_dims(blocks, 2)
+    return np.where(own, blocks, np.zeros_like(blocks)).reshape(
+        groups * blocks.shape[1], groups * blocks.shape[3])
 
 
 def blocks_of(dW: Any, groups: int, shape: Shape, rows_first: bool = False) -> Any:
     """The adjoint of `matrix`: what lies outside the blocks is no weight and has no gradient."""
-    n, m = dW.shape[0] // groups, dW.shape[1] // groups
-    blocks = np.stack([dW[j * n:(j + 1) * n, j * m:(j + 1) * m] for j in range(groups)])
+    each = np.arange(groups)
+    parts = dW.reshape(groups, dW.shape[0] // groups, groups, dW.shape[1] // groups)
+    blocks = parts[each, :, each]
     return (blocks if rows_first else blocks.swapaxes(1, 2)).reshape(shape)
 
 

@@ -92,7 +92,8 @@ def around(o: Any, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 def seen(x: Any, o: Any) -> Any:
     """(batch, C, *places, K): the entries that the window sees, zeros for what is no entry."""
-    whole = np.pad(x, [(0, 0), (0, 0), *around(o, x.shape[2:])])
+    edges = around(o, x.shape[2:])
+    whole = np.pad(x, [(0, 0), (0, 0), *edges]) if np.any(edges) else x
     found = windows(whole, o["window"], o["stride"], [1] * len(o["window"]))
     return found.reshape(*found.shape[:-len(o["window"])], -1)
 
@@ -154,8 +155,9 @@ def forward(p: Scope, x: Any) -> tuple[Any, Any]:
     Y, o = seen(x, p.options), p.options
     if o["function"] == "mean":
         return Y.sum(axis=-1) / counts(o, x.shape[2:]), (x.shape, None, None)
-    low = below(x.reshape(x.shape[0], -1).min(axis=-1))
-    Y = np.where(entries(x, o), Y, low.reshape(-1, *(1,) * (Y.ndim - 1)))
+    if np.any(around(o, x.shape[2:])):
+        low = below(x.reshape(x.shape[0], -1).min(axis=-1))
+        Y = np.where(entries(x, o), Y, low.reshape(-1, *(1,) * (Y.ndim - 1)))
     y, at = largest(Y)
     return y, (x.shape, Y, at)
 

@@ -381,7 +381,7 @@ def shapes_of(cell: Cell) -> Callable[[LayerSpec, Shape, Tables, str], Shapes]:
 
 def kinks(p: Scope, tape: list[At]) -> Iterator[Kink]:
     """Those of the simple cell's function, at the steps that the examples have."""
-    if points := p.tables.activations[p.options.get("function", "tanh")].kinks:
+    if points := p.tables.activations[p.options.get("function", "tanh")].points():
         z = [at.saved.z if at.live is None else
              np.where(at.live, at.saved.z, np.ones_like(at.saved.z)) for at in tape]
         yield Kink(p.name, points, np.stack(z, axis=1))

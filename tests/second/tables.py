@@ -23,7 +23,7 @@ CLAIMS = {
         *PLAIN, *(Head("log_softmax", "inner_product", reduction=r) for r in ("sum", "weighted"))]},
     "losses": {"hidden": ("tanh",), "depth": (1, 3), "heads": [
         Head(f, name, reduction=r, **more) for r in REDUCTIONS for f, name, more in (
-            ("identity", "squared_error", {}), ("identity", "huber", {}), ("identity", "huber", {"delta": 0.5}),
+            ("identity", "squared_error", {}), ("identity", "huber", {}), ("identity", "huber", {"delta": 0.5}), ("identity", "huber", {"delta": 2.0}),
             ("identity", "hinge", {}), ("tanh", "squared_hinge", {}), ("softmax", "kl_divergence", {}),
             ("log_softmax", "kl_divergence_of_logs", {}), ("identity", "softmax_cross_entropy", {"smoothing": 0.1}))]},
     "dropout": {"hidden": ("tanh", "elu"), "layers": ("dense", "dropout", "sequence"), "heads": PLAIN},

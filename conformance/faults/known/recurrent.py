@@ -63,15 +63,6 @@ def back(wrong: Wrong, *kinds: str) -> Make:
     return with_entries("layers", {kind: row(kind) for kind in kinds or KINDS})
 
 
-def one_step(wrong: Callable[[Back], Back], *kinds: str) -> Make:
-    """What comes out of one step's way back, changed."""
-    def change(over: OverTime) -> OverTime:
-        return over._replace(one_step_back=lambda cell, p, at, d: wrong(
-            over.one_step_back(cell, p, at, d)))
-
-    return goes(change, *kinds)
-
-
 def lines(kind: str, **wrong: Any) -> Make:
     """Other lines in the cell: a field of its lines, and a formula in its place."""
     def change(over: OverTime) -> OverTime:
@@ -118,18 +109,27 @@ def sequence(p: Scope) -> bool:
 # --- not handed back ------------------------------------------------------------------------------
 
 
-def without_hidden(b: Back) -> Back:
-    dx, (dh, *rest), gradients = b
-    return dx, (0.0 * dh, *rest), gradients
+def without_hidden(over: OverTime, p: Scope, tape: list[At], dy: Array) -> Through:
+    """No step hears of later ones; the first one still hands the error to the initial state."""
+    def step(cell: Cell, p: Scope, at: At, dstate: State) -> Back:
+        dx, (dh, *rest), gradients = over.one_step_back(cell, p, at, dstate)
+        return dx, (dh if at is tape[0] else 0.0 * dh, *rest), gradients
+
+    return over._replace(one_step_back=step).backward(p, tape, dy)
+
+
+def among(dx: Array, part: list[At], steps: int) -> Array:
+    """dx of some steps that follow each other, 0 at all others."""
+    first, last = min(at.t for at in part), max(at.t for at in part)
+    return np.pad(dx, ((0, 0), (first, steps - 1 - last), (0, 0)))
 
 
 def through_part(over: OverTime, p: Scope, tape: list[At], part: list[At], dy: Array) -> Through:
-    """Back through some of the steps only: dx is 0 at all others."""
+    """Back through some of the steps only; the initial state hears of it from the first one."""
     dx, gradients = over.backward(p, part, dy)
-    first, last = min(at.t for at in part), max(at.t for at in part)
     if part[0] is not tape[0]:
         gradients |= {name: 0.0 * g for name, g in gradients.items() if name in over.cell.states}
-    return np.pad(dx, ((0, 0), (first, len(tape) - 1 - last), (0, 0))), gradients
+    return among(dx, part, len(tape)), gradients
 
 
 def total(parts: Iterable[Through]) -> Through:
@@ -166,8 +166,16 @@ def detached(steps: float) -> Make:
 
 
 def last_steps(steps: float) -> Make:
-    """The loop over the steps ends after the last ones, whatever the others gave."""
-    return back(lambda over, p, tape, dy: through_part(over, p, tape, tape[-round(steps):], dy))
+    """The loop over the steps ends after the last ones, whatever the others gave.
+
+    What is left in the end is taken for the error of the initial state.
+    """
+    def wrong(over: OverTime, p: Scope, tape: list[At], dy: Array) -> Through:
+        part = tape[-round(steps):]
+        dx, gradients = over.backward(p, part, dy)
+        return among(dx, part, len(tape)), gradients
+
+    return back(wrong)
 
 
 def steps_kept(engine: Callable[[float], Make], usual: float = 2.0) -> Number:
@@ -337,7 +345,7 @@ FAULTS: Faults = {
     # any recurrent layer
     "recurrent-path-dropped": rnn(
         "what a step does to later ones is left out: its gradients know of its own output only",
-        "dh = dy[t]", HANDED, f"axon#646; {CLASSES}", one_step(without_hidden)),
+        "dh = dy[t]", HANDED, f"axon#646; {CLASSES}", back(without_hidden)),
     "recurrent-weight-not-transposed": rnn(
         "the gradients are right with a single step, and wrong in all earlier ones: errors go back "
         "in time by U where they should go by its transpose",
@@ -456,7 +464,7 @@ FAULTS: Faults = {
         "dh_prev = dz @ U.T", "dh_prev = dh * z + dz @ U.T", f"{CLASSES}: one of four paths",
         lines("gru", h_=lambda s, dh: 0.0 * dh)),
     "gru-reset-gate-path-missing": gru(
-        "the reset gate learns nothing",
+        "the weights of the reset gate never change",
         "dr = 0", "dr = dq * h[t - 1]", CLASSES,
         lines("gru", r=lambda other, dq: 0.0 * dq)),
     "gru-reset-not-applied-backward": gru(
