@@ -350,7 +350,8 @@ class Claims:
     def loss_of(self, head: Head) -> LossSpec:
         """The loss of a network with this head, penalty and all."""
         if self.networks:
-            return next(each.loss for each in self.networks if _head_of(each) == head)
+            return next(each.loss for each in self.networks
+                        if _head_of(each).several == head.several)
         return loss_of(head, self.l2, self.l2_on, self.l2_reduction)
 
     def head_of(self, network: Network) -> Head | None:

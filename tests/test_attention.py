@@ -277,7 +277,7 @@ def test_a_planted_mistake_gives_the_numbers_of_the_table(name):
     """The engine of the table and the program of another style agree, where the mistake shows."""
     kind, net, seen = second.PLANTED[name][0], second.planted(name), 0
     engine = FAULTS[name].engine(TABLES)
-    claims = Claims(**{**second.claims_of(kind), "dtypes": ("float64",), "depth": (1, 2), "batch": (1, 4)})
+    claims = Claims(**{**second.claims_of(kind), "dtypes": ("float64",), "depth": (1, 4), "batch": (1, 4)})
     for case in islice(drawn(cases(claims), 0), 120):
         if kind in structures_of(case.network) and shows(FAULTS[name], case):
             _, got = net(case.network, case.copy().values, case.inputs.copy(), case.targets.copy())

@@ -287,3 +287,39 @@ def test_a_mistake_leaves_other_kinds_alone(name):
 
 def test_a_structure_for_each_kind():
     assert set(KINDS) <= STRUCTURES.keys() & TABLES.layers.keys()
+
+
+# --- the examples ---------------------------------------------------------------------------------------------
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_lenet5_is_right():
+    """One case of the whole network: the paper's 60,000 parameters, 900 more in C3, and 850 of the plain outputs."""
+    lenet = example("lenet5")
+    described = parse.network(lenet.LENET5)
+    shapes, rng = infer(described), np.random.default_rng(0)
+    values = {name: rng.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[1:])))
+              for name, shape in shapes.parameters.items()}
+    assert shapes.output == (10,)
+    assert sum(value.size for value in values.values()) == 60_000 + (16 * 6 - 60) * 25 + 85 * 10
+    case = Case(described, values, rng.standard_normal((2, 1, 32, 32)), rng.standard_normal((2, 10)))
+    loss, gradients = lenet.backprop(described, case.parameters, case.inputs, case.targets)
+    s = spread(case)
+    assert loss == pytest.approx(s.truth.loss, rel=1e-12)
+    assert gradients.keys() == s.truth.gradients.keys()
+    assert all((np.abs(g - s.truth.gradients[name]) <= SLACK * s.gradients[name]).all()
+               for name, g in gradients.items())
+
+
+@pytest.mark.parametrize(("name", "verdict", "faults"), [
+    ("convolution", "conforms", []), ("convolution_wrong", "does_not_conform", [["convolution-windows-overwritten"]])])
+def test_the_example(name, verdict, faults):
+    report = verify(example(name).backprop, examples=40, oracles=("torch",))
+    assert report.verdict == verdict
+    assert [list(finding.faults) for finding in report.findings] == faults

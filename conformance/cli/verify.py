@@ -35,7 +35,8 @@ def add(command: Any) -> None:
     option = command.add_argument
     option("target", metavar="TARGET",
            help="file.py:name, package.module:name or a ready-made subject")
-    option("--examples", type=int, metavar="N", help="random networks to ask (default 300)")
+    option("--examples", type=int, metavar="N",
+           help="random networks to ask (default 300, or 14 for every structure claimed)")
     option("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
     option("--profile", default="default", metavar="NAME", help=f"how much is asked: {listed()}")
     option("--seed", type=int, default=0, metavar="S",

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 if TYPE_CHECKING:
+    from ..properties.claims import Claims
     from ..reference import Case
 
 BYTES = 4096   # more than any draw reads
@@ -22,10 +23,10 @@ T = TypeVar("T")
 class Plan:
     """How much a run asks.
 
-    examples: networks. seconds: the time limit. oracles: names, None for all. require: those that
-    must be there. stop_after: end once so many networks have failed, None for never. entrywise:
-    differences and the complex step of every entry, not along directions. first: cases to ask
-    before any is drawn.
+    examples: networks. each: so many for every structure claimed, where that is more. seconds: the
+    time limit. oracles: names, None for all. require: those that must be there. stop_after: end
+    once so many networks have failed, None for never. entrywise: differences and the complex step
+    of every entry, not along directions. first: cases to ask before any is drawn.
     """
 
     examples: int = 300
@@ -36,11 +37,17 @@ class Plan:
     stop_after: int | None = None
     entrywise: bool = False
     first: tuple[Case, ...] = ()
+    each: int = 0
+
+    def wide_enough(self, claims: Claims) -> Plan:
+        """The plan with as many networks as the structures claimed want."""
+        most = max(self.examples, self.each * len(claims.structures))
+        return replace(self, examples=most, each=0)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as data; of the first cases, where there are any, the ids."""
         data = asdict(replace(self, first=()))
-        del data["first"]
+        del data["first"], data["each"]
         return data | ({"first": [case.id for case in self.first]} if self.first else {})
 
 

@@ -78,7 +78,7 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
 
     check_there(plan.require)
     first, left_out = remembered(directory)
-    plan = replace(plan, first=(*plan.first, *first))
+    plan = replace(plan.wide_enough(subject.claims), first=(*plan.first, *first))
     progress = Progress(subject.name, quiet=quiet)
     with Recorder(directory) as recorder, progress as listen, undisturbed():
         recorder.header(subject, plan)
@@ -110,6 +110,7 @@ def plan_of(
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     if profile not in PROFILES:
         raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
+    each = PROFILES[profile].each if examples is None else 0
     examples = PROFILES[profile].examples if examples is None else examples
     seconds = PROFILES[profile].seconds if seconds is None else seconds
     chosen = None if oracles is None else names_of("oracles", oracles)
@@ -125,7 +126,8 @@ def plan_of(
     from ..judging.plan import Plan
 
     return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen,
-                require=required, stop_after=stop_after, entrywise=PROFILES[profile].entrywise)
+                require=required, stop_after=stop_after, entrywise=PROFILES[profile].entrywise,
+                each=each)
 
 
 def whole(what: str, value: Any, least: int) -> None:

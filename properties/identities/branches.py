@@ -9,6 +9,7 @@ from typing import Any
 from ...reference import Case
 from ..claims import Claims
 from ..identity import Equation, Found, Property, Reply
+from ..structures import structured
 
 COMMUTE = ("add", "multiply")
 
@@ -34,6 +35,8 @@ def ask_branches(case: Case, places: Found, claims: Claims, rng: Any) -> list[Ca
         return None
     spec = case.network.layer(layer)
     network = case.network.having(layer, spec.but(branches=spec.branches[::-1]))
+    if not structured(network, claims.structures):
+        return None
     count = len(spec.branches)
     arrays = [{turned(name, layer, count): value for name, value in each.items()}
               for each in (case.parameters, case.constants)]

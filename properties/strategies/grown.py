@@ -13,8 +13,9 @@ from .chains import chain_inside, parameters
 DEEPER = 4
 CHAINS = 3             # tried, until one has room for what was chosen
 MANY = 8               # structures: up to so many, half of the networks are plain
+FEW = 3                # of the choices are plain where there are more
 BESIDE = (0, 0, 1)     # further structures in one network, where there are few
-MORE = (0, 1, 2, 3)    # and where there are many
+MORE = (1, 2, 3, 4)    # and where there are many
 
 
 def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
@@ -61,7 +62,8 @@ def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = N
     """
     of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
     more = [name for name in claims.structures if name != PLAIN]
-    plain = [PLAIN] * (min(len(more), MANY) if PLAIN in claims.structures else 0)
+    few = len(more) if len(more) <= MANY else FEW
+    plain = [PLAIN] * (few if PLAIN in claims.structures else 0)
     names = chosen(choose, [*plain, *more], more) if more else [PLAIN]
     for _ in range(CHAINS):
         network = chain_inside(choose, of_chains, head)

@@ -7,7 +7,7 @@ every filter of C3 sees all six maps (the paper leaves some out, table I), tanh 
 1.7159 and 2/3, and the outputs are plain units with a squared error, no radial basis functions.
 Sub-sampling takes the mean of four entries where the paper has their sum.
 
-    python -m backproof verify tests/examples/lenet5.py:backprop --examples 4
+    python -m backproof verify tests/examples/lenet5.py:backprop --examples 4 --oracles torch
 """
 
 import numpy as np
