@@ -87,9 +87,9 @@ def residual(x, inside):
 
 def cross_entropy(z, t):
     """The mean over the batch of the sum over the steps; t: the right classes."""
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    p, right = e / e.sum(axis=-1, keepdims=True), np.eye(CLASSES, dtype=z.dtype)[t]
-    return -np.log((p * right).sum(axis=-1)).sum() / len(z), (p - right) / len(z)
+    z, right = z - z.max(axis=-1, keepdims=True), np.eye(CLASSES, dtype=z.dtype)[t]
+    log_p = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    return -(log_p * right).sum() / len(z), (np.exp(log_p) - right) / len(z)
 
 
 # --- what it is, for backproof ----------------------------------------------------------------------------------------
