@@ -48,6 +48,13 @@ ENOUGH = {
     "test_a_program_without_it_does_not_conform_to_the_claim": 2,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 8,
     "test_an_answer_that_is_kept_is_state": 1,
+    "test_a_mistake_is_named": 3,
+    "test_a_planted_mistake_is_named": 2,
+    "test_a_planted_recurrent_mistake_is_named": 2,
+    "test_a_second_implementation_conforms": 2,
+    "test_judges_that_share_no_code_kill_it": 8,
+    "test_the_second_implementation_conforms": 2,
+    "test_torch_nn_in_float32_conforms": 4,
     "test_at_one_question_alone": 0,
     "test_counts_vary_between_seeds_as_of_independent_draws": 0,
     "test_each_separable_mistake_is_a_finding_by_its_name": 2,
@@ -74,8 +81,8 @@ def pytest_collection_modifyitems(config, items):
     seen, left = Counter(), []
     for item in items:
         name = getattr(item, "originalname", item.name)
-        seen[name] += 1
-        if seen[name] > ENOUGH.get(name, seen[name]):
+        seen[item.path, name] += 1
+        if seen[item.path, name] > ENOUGH.get(name, len(items)):
             left.append(item)
     if left:
         config.hook.pytest_deselected(items=left)

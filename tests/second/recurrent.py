@@ -82,7 +82,7 @@ class Net:
 
     def parallel_back(self, name, spec, tapes, dy):
         dys = [dy, dy] if spec["combine"] == "add" else np.split(dy, 2, axis=-1)
-        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys, strict=False))
+        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys, strict=True))
 
     # --- a recurrent layer, example by example ----------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Net:
         h = self.p[f"{name}.initial_state"][n] if spec["initial_state"] else np.zeros(m, xs.dtype)
         C = self.p[f"{name}.initial_cell"][n] if spec.get("initial_cell") else np.zeros(m, xs.dtype)
         mask = self.p[f"{name}.mask"][n] if spec["mask"] else np.ones(len(xs), xs.dtype)
-        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask, strict=False):
+        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask, strict=True):
             cache = getattr(self, spec["kind"] + "_step")(spec, model, x, h, C)
             cache["live"] = live
             h, C = live * cache["h"] + (1 - live) * h, live * cache.get("C", C) + (1 - live) * C
