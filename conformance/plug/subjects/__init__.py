@@ -47,6 +47,8 @@ SUBJECTS: dict[str, Row] = {
                    "Equinox modules and jax.grad"),
     "keras": Row("keras_layers", ("torch", "keras"), "subjects",
                  "Keras 3 layers, with PyTorch as the backend"),
+    "numpy-ml": Row("numpy_ml_layers", ("numpy_ml",), "subjects",
+                    "numpy-ml's layers and their backward passes"),
 }
 
 

@@ -6,9 +6,9 @@ translated. The gates of its LSTM are i, f, c, o, as here.
 
 Not claimed: padding ("same" is another one than that described), masks (before the first step that
 is seen Keras gives zeros, not the initial state), dilation with a stride, groups of a transposed
-convolution. Neither are two functions of PyTorch's that are off in float64: softplus is the
-identity above 20, and hard_sigmoid has its 1/6 in float32 on the way back. The losses are
-PyTorch's: those of Keras clip probabilities at 1e-7, and divide them by their sum.
+convolution. Nor is float64: `keras.ops.matmul` of two float64 matrices is float32, whatever the
+dtype of the layer and `floatx` are (Keras 3.15). The losses are PyTorch's: those of Keras clip
+probabilities at 1e-7, and divide them by their sum.
 
 Keras reads its backend from the environment when it is imported; the environment is put back.
 """
@@ -310,7 +310,7 @@ CLAIMED = [{"kind": name, **OPTIONS[name]} if name in OPTIONS else name for name
 
 
 @implementation(hidden=hidden(ACTIVATIONS), heads=every_head(ACTIVATIONS), bias="any",
-                dtypes=("float64", "float32"), layers=CLAIMED)
+                dtypes=("float32",), layers=CLAIMED)
 def backprop(network: Network, parameters: dict[str, Array], inputs: Array,
              targets: Array) -> tuple[Any, Any]:
     return answer(LAYERS, network, parameters, inputs, targets)
