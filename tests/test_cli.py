@@ -293,7 +293,7 @@ def test_the_exit_is_the_verdict(verdict, code, asked, here, capsys):
 def test_options_reach_the_plan(asked, here):
     cli.main(["verify", "mine.py:right", "--examples", "7", "--seconds", "1.5", "--seed", "3",
               "--oracles", "differences, complex_step,differences", "--require", "differences", "--report", "out"])
-    assert asked["plan"] == Plan(7, 1.5, 3, ("differences", "complex_step"), ("differences",))
+    assert asked["plan"] == Plan(7, 1.5, 3, ("differences", "complex_step"), ("differences",), each=0)
     assert asked["subject"].name == "mine.py:right"
     assert asked["recorder"].directory == Path("out")
 

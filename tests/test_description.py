@@ -10,24 +10,15 @@ import pickle
 import numpy as np
 import pytest
 from backproof.reference import (
-    LAYERS,
-    TABLES,
     Case,
     DescriptionError,
     LayerSpec,
     LossSpec,
     Network,
-    Option,
-    Rule,
-    Shapes,
-    evaluate,
-    forward,
     infer,
     parse,
 )
-from backproof.reference.activations import sigmoid, softmax
 from backproof.reference.arrays import array_from_json, array_to_json
-from backproof.reference.kinds import UNITS, flag
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -132,7 +123,7 @@ def test_what_spares_the_layer_loop():
     ({"format": 1}, "layers is None"),
     # kinds and options
     (network({"units": 3}), "layer 0: layer kind: unknown None"),
-    (network({"kind": "convolution"}), "layer 0: layer kind: unknown 'convolution'; allowed: activation, dense"),
+    (network({"kind": "convolution"}), "layer 0: layer kind: unknown 'convolution'; allowed: activation, attention"),
     (network({"kind": ["dense"]}), "layer kind: unknown"),
     (network({"kind": "dense"}), r"layer 0 \(dense\): units is missing, wanted a positive integer"),
     (network(dense(3, color=1)), r"layer 0 \(dense\): unknown key 'color'; allowed: units, bias"),
@@ -144,7 +135,7 @@ def test_what_spares_the_layer_loop():
     *[(network(activation("leaky_relu", slope=s)), "slope is") for s in (1, -0.1, True, False, "0.1", None, math.nan)],
     # the loss
     (network(loss=None), "loss: received None"),
-    (network(loss={"kind": "hinge"}), "loss kind: unknown 'hinge'; allowed: squared_error"),
+    (network(loss={"kind": "hinges"}), "loss kind: unknown 'hinges'; allowed: squared_error"),
     (network(loss={}), "loss kind: unknown None"),
     (network(loss=SQUARED | {"reduction": "average"}), "loss reduction: unknown 'average'; allowed: sum"),
     (network(loss=SQUARED | {"weight": 1}), "loss: unknown key 'weight'"),
@@ -310,229 +301,3 @@ def with_parameters(**changed):
 def test_cases_refused_by_name(data, message):
     with pytest.raises(DescriptionError, match=message):
         parse.case(trip(data))
-
-
-# --- the sketch: what comes fits the description and the tables -------------------------------------------------------
-
-
-def lstm_shapes(spec, shape, tables, where):
-    """x: (time, n) -> (time, m). Constant: the mask (time,), 0 where a step is padding. States: h0, c0 (m,)."""
-    if len(shape) != 2:
-        raise DescriptionError(f"layer {where} (lstm): wants inputs (time, features), received {shape}")
-    (time, n), m = shape, spec.options["units"]
-    parameters = {"input_weight": (n, 4 * m), "hidden_weight": (m, 4 * m), "bias": (4 * m,)}
-    masks = {"mask": (time,)} if spec.options["mask"] else {}
-    return Shapes((time, m), parameters, masks=masks, states={"h0": (m,), "c0": (m,)})
-
-
-def lstm_forward(p, x):
-    """Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000); a masked step keeps h and c."""
-    h, c, saved, hs = p["h0"], p["c0"], [], []
-    for t in range(x.shape[1]):
-        i, f, o, g = np.split(x[:, t] @ p["input_weight"] + h @ p["hidden_weight"] + p["bias"], 4, axis=1)
-        i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
-        k = p["mask"][:, t, None] if p.options["mask"] else 1.0
-        new = f * c + i * g
-        saved.append((x[:, t], h, c, i, f, o, g, k, np.tanh(new)))
-        h, c = k * o * np.tanh(new) + (1 - k) * h, k * new + (1 - k) * c
-        hs.append(h)
-    return np.stack(hs, axis=1), saved
-
-
-def lstm_backward(p, saved, dy):
-    dxs, dh, dc = [], np.zeros_like(dy[:, 0]), np.zeros_like(dy[:, 0])
-    gradients = {name: np.zeros_like(p[name]) for name in ("input_weight", "hidden_weight", "bias")}
-    for t, (x, h, c, i, f, o, g, k, tanh_c) in reversed(list(enumerate(saved))):
-        dh = dh + dy[:, t]
-        dnew = k * (dc + dh * o * (1 - tanh_c**2))
-        gates = dnew * g * i * (1 - i), dnew * c * f * (1 - f), k * dh * tanh_c * o * (1 - o), dnew * i * (1 - g**2)
-        dz = np.concatenate(gates, axis=1)
-        for name, more in ("input_weight", x.T @ dz), ("hidden_weight", h.T @ dz), ("bias", dz.sum(axis=0)):
-            gradients[name] = gradients[name] + more
-        dxs.append(dz @ p["input_weight"].T)
-        dh, dc = dz @ p["hidden_weight"].T + (1 - k) * dh, dnew * f + (1 - k) * dc
-    return np.stack(dxs[::-1], axis=1), gradients | {"h0": dh, "c0": dc}
-
-
-def embedding_backward(p, x, dy):
-    dw = np.zeros_like(p["weight"])
-    np.add.at(dw, x, dy)
-    return None, {"weight": dw}
-
-
-def attention_shapes(spec, shape, tables, where):
-    """One head. x: (time, n) -> (time, n)."""
-    n, m = shape[-1], spec.options["units"]
-    return Shapes(shape, {"query": (n, m), "key": (n, m), "value": (n, m), "output": (m, n)})
-
-
-def attention_forward(p, x):
-    """softmax(Q Kᵀ / √m) V. Vaswani et al. (2017), equation 1."""
-    q, k, v = x @ p["query"], x @ p["key"], x @ p["value"]
-    a = softmax(q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1]))
-    return a @ v @ p["output"], (x, q, k, v, a)
-
-
-def attention_backward(p, saved, dy):
-    x, q, k, v, a = saved
-    dav = dy @ p["output"].T
-    da = dav @ v.swapaxes(1, 2)
-    ds = a * (da - (da * a).sum(axis=-1, keepdims=True)) / math.sqrt(q.shape[-1])
-    back = {"query": ds @ k, "key": ds.swapaxes(1, 2) @ q, "value": a.swapaxes(1, 2) @ dav}
-    gradients = {name: np.einsum("btn,btm->nm", x, each) for name, each in back.items()}
-    gradients["output"] = np.einsum("btm,btn->mn", a @ v, dy)
-    return sum(each @ p[name].T for name, each in back.items()), gradients
-
-
-def conv_shapes(spec, shape, tables, where):
-    """x: (channels, height, width) -> (out, (height - k) // s + 1, (width - l) // s + 1)."""
-    kernel, m = spec.options["kernel"], spec.options["channels"]
-    if len(shape) != 3 or any(n < k for n, k in zip(shape[1:], kernel, strict=True)):
-        raise DescriptionError(f"layer {where} (convolution): kernel {kernel} does not fit inputs {shape}")
-    sizes = [(n - k) // spec.options["stride"] + 1 for n, k in zip(shape[1:], kernel, strict=True)]
-    return Shapes((m, *sizes), {"weight": (m, shape[0], *kernel), "bias": (m,)})
-
-
-def windows(p, x):
-    """For each entry of the kernel, the pixels it meets, as an index into x."""
-    s, (k, m) = p.options["stride"], p.options["kernel"]
-    height, width = ((n - size) // s + 1 for n, size in zip(x.shape[2:], (k, m), strict=True))
-    for i, j in np.ndindex(k, m):
-        yield i, j, (slice(None), slice(None), slice(i, i + s * height, s), slice(j, j + s * width, s))
-
-
-def conv_forward(p, x):
-    y = sum(np.einsum("bchw,oc->bohw", x[at], p["weight"][:, :, i, j]) for i, j, at in windows(p, x))
-    return y + p["bias"][:, None, None], x
-
-
-def conv_backward(p, x, dy):
-    dx, dw = np.zeros_like(x), np.zeros_like(p["weight"])
-    for i, j, at in windows(p, x):
-        dx[at] += np.einsum("bohw,oc->bchw", dy, p["weight"][:, :, i, j])
-        dw[:, :, i, j] = np.einsum("bohw,bchw->oc", dy, x[at])
-    return dx, {"weight": dw, "bias": dy.sum(axis=(0, 2, 3))}
-
-
-SIZES = Option(lambda v: isinstance(v, list) and len(v) == 2 and all(map(UNITS.check, v)), "two positive integers")
-SKETCH = TABLES._replace(layers=LAYERS | {
-    "lstm": Rule(lstm_forward, lstm_backward, lstm_shapes, {"units": UNITS, "mask": flag(False)}),
-    "embedding": Rule(
-        lambda p, x: (p["weight"][x], x), embedding_backward,
-        lambda spec, shape, tables, where: Shapes((*shape, spec.options["units"]),
-                                                  {"weight": (spec.options["rows"], spec.options["units"])}),
-        {"rows": UNITS, "units": UNITS}, takes="index"),
-    "attention": Rule(attention_forward, attention_backward, attention_shapes, {"units": UNITS}),
-    "convolution": Rule(conv_forward, conv_backward, conv_shapes,
-                        {"channels": UNITS, "kernel": SIZES, "stride": UNITS}),
-})
-
-LSTM = {"kind": "lstm", "units": 4, "mask": True}
-ATTENTION = {"kind": "attention", "units": 6}
-CONVOLUTION = {"kind": "convolution", "channels": 4, "kernel": [3, 2], "stride": 2}
-EMBEDDING = {"kind": "embedding", "rows": 7, "units": 4}
-GATES = {"input_weight": (3, 16), "hidden_weight": (4, 16), "bias": (16,)}
-QKVO = {"query": (4, 6), "key": (4, 6), "value": (4, 6), "output": (6, 4)}
-SKETCHES = {
-    "lstm with a mask and initial states": (
-        network(LSTM, dense(2, bias=True), inputs=(5, 3)),
-        Shapes((5, 2), {"1.weight": (4, 2), "1.bias": (2,)} | {f"0.{k}": s for k, s in GATES.items()},
-               masks={"0.mask": (5,)}, states={"0.h0": (4,), "0.c0": (4,)}),
-    ),
-    "lstms side by side": (
-        network(parallel([LSTM], [LSTM | {"mask": False}], combine="concatenate"), inputs=(5, 3)),
-        Shapes((5, 8), {f"0.{b}.0.{k}": s for b in (0, 1) for k, s in GATES.items()},
-               masks={"0.0.0.mask": (5,)}, states={f"0.{b}.0.{k}": (4,) for b in (0, 1) for k in ("h0", "c0")}),
-    ),
-    "embedding tied to the output projection": (
-        network(EMBEDDING, activation("tanh"), dense(7, bias=True, share="0", transpose=True),
-                inputs=(5,), kind={"index": 7}, loss=CLASSES),
-        Shapes((5, 7), {"0.weight": (7, 4), "2.bias": (7,)}),
-    ),
-    "residual attention block": (
-        network(parallel([], [ATTENTION]),
-                parallel([], [dense(8, bias=True), activation("gelu"), dense(4, bias=True)]), inputs=(5, 4)),
-        Shapes((5, 4), {f"0.1.0.{k}": s for k, s in QKVO.items()} |
-               {"1.1.0.weight": (4, 8), "1.1.0.bias": (8,), "1.1.2.weight": (8, 4), "1.1.2.bias": (4,)}),
-    ),
-    "attention used twice": (
-        network(parallel([], [ATTENTION]), ATTENTION | {"share": "0.1.0"}, inputs=(5, 4)),
-        Shapes((5, 4), {f"0.1.0.{k}": s for k, s in QKVO.items()}),
-    ),
-    "a layer shared by two branches": (
-        network(dense(3, bias=True), parallel([dense(3, bias=True, share="0")],
-                                              [activation("tanh"), dense(3, bias=True, share="0", transpose=True)])),
-        Shapes((3,), {"0.weight": (3, 3), "0.bias": (3,), "1.1.1.bias": (3,)}),
-    ),
-    "strided convolution": (
-        network(CONVOLUTION, activation("tanh"), inputs=(3, 8, 7)),
-        Shapes((4, 3, 3), {"0.weight": (4, 3, 3, 2), "0.bias": (4,)}),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SKETCHES)
-def test_sketch_json_and_shapes(name):
-    data, shapes = SKETCHES[name]
-    parsed = parse.network(trip(data), SKETCH)
-    assert parsed.to_json() == data
-    assert parse.network(trip(parsed.to_json()), SKETCH) == parsed
-    assert infer(parsed, SKETCH) == shapes
-    if name != "a layer shared by two branches":
-        with pytest.raises(DescriptionError, match="layer kind: unknown"):
-            parse.network(data)
-
-
-def sketch_case(name, batch=3):
-    data, shapes = SKETCHES[name]
-    rng = np.random.default_rng(5)
-    draw = {k: rng.normal(size=s) for k, s in shapes.parameters.items()}
-    draw |= {k: rng.normal(size=(batch, *s)) for k, s in shapes.states.items()}
-    masks = {k: (rng.random((batch, *s)) < 0.6).astype(float) for k, s in shapes.masks.items()}
-    indexed = data["input_kind"] != "real"
-    inputs = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *data["input_shape"]))
-    targets = rng.integers(7, size=(batch, 5)) if indexed else rng.normal(size=(batch, *shapes.output))
-    return Case(parse.network(data, SKETCH), draw, inputs, targets, constants=masks)
-
-
-@pytest.mark.parametrize("name", SKETCHES)
-def test_sketch_cases_survive_json(name):
-    case = sketch_case(name)
-    again = parse.case(trip(case.to_json()), SKETCH)
-    assert again.id == case.id
-    assert again.constants.keys() == case.constants.keys()
-    missing = case.to_json() | {"constants": {"9.mask": array(3, 5)}}
-    with pytest.raises(DescriptionError, match="constants of shapes"):
-        parse.case(missing, SKETCH)
-
-
-@pytest.mark.parametrize("name", SKETCHES)
-def test_sketch_gradients(name):
-    """The machinery needs nothing new for them: their gradients agree with the complex step along one direction."""
-    case = sketch_case(name)
-    assert forward(case, SKETCH).outputs.shape == (3, *SKETCHES[name][1].output)
-    gradients = evaluate(case, SKETCH).gradients
-    points = dict(case.parameters) | ({"inputs": case.inputs} if case.network.input_kind == "real" else {})
-    assert gradients.keys() == points.keys()
-    rng = np.random.default_rng(6)
-    direction = {k: rng.normal(size=v.shape) for k, v in points.items()}
-    moved = {k: v + 1e-30j * direction[k] for k, v in points.items()}
-    inputs = moved.pop("inputs", case.inputs)
-    slope = evaluate(case.but(parameters=moved, inputs=inputs), SKETCH).loss.imag / 1e-30
-    np.testing.assert_allclose(sum((gradients[k] * direction[k]).sum() for k in points), slope, rtol=1e-12)
-
-
-@pytest.mark.parametrize(("data", "message"), [
-    (network(dense(3), kind={"index": 7}), r"its inputs are index, but its first layer \(dense\) takes real"),
-    (network(EMBEDDING, inputs=(5,)), r"its inputs are real, but its first layer \(embedding\) takes index"),
-    (network(parallel([], [EMBEDDING]), inputs=(5,), kind={"index": 7}), "indices reach the loss|cannot add"),
-    (network(LSTM), r"layer 0 \(lstm\): wants inputs \(time, features\), received \(3,\)"),
-    (network(CONVOLUTION, inputs=(3, 2, 9)), r"kernel \[3, 2\] does not fit inputs \(3, 2, 9\)"),
-    (network(CONVOLUTION | {"kernel": [3, 0]}, inputs=(3, 8, 8)), "kernel is .* wanted two positive integers"),
-    (network(parallel([], [LSTM]), inputs=(5, 3)), "cannot add branches of shapes"),
-    (network(EMBEDDING, dense(8, share="0", transpose=True), inputs=(5,), kind={"index": 7}),
-     r"shares 0.weight of shape \(7, 4\), but needs \(4, 8\)"),
-])
-def test_sketch_refused_by_name(data, message):
-    with pytest.raises(DescriptionError, match=message):
-        parse.network(data, SKETCH)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...reference import Case, LayerSpec, Network, forward
 from ...reference.kinds import steps
+from ..blocks import outside_blocks
 from ..structure import Choose, Limits, Structure, levels, spliced
 
 STEPS = (3, 2, 4, 1, 5)
@@ -21,7 +22,6 @@ LARGEST = (4.0, 4.0, 4.0, 32.0)  # scores: of a softmax that is soft, of one tha
 
 
 def has(network: Network) -> bool:
-    from .transformer import outside_blocks
     return any(spec.kind == "attention" for spec in outside_blocks(network.layers))
 
 

@@ -17,9 +17,9 @@ from ...reference.kinds import steps
 from ...reference.layers.normalisation import by_feature
 from ...reference.network import walk
 from ...reference.shapes import given
+from ..blocks import outside_blocks
 from ..images import FLATTEN
 from ..structure import Choose, Limits, Structure, levels, spliced
-from .transformer import outside_blocks
 
 EPSILONS = (1e-5, 1e-3, 1e-1)
 FAR, LARGE = 30.0, 100.0

@@ -5,11 +5,11 @@ Pre-norm, as in Xiong and others (2020): what the residual hands down goes past 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ...reference import Case, LayerSpec, Network
+from ..blocks import is_block, outside_blocks
 from ..structure import Choose, Layers, Limits, Structure, levels, spliced
 from . import attention
 
@@ -19,25 +19,6 @@ STACKED = (1, 1, 1, 1, 3)
 
 def has(network: Network) -> bool:
     return any(is_block(spec) for spec in outside_blocks(network.layers))
-
-
-def is_block(spec: LayerSpec) -> bool:
-    """Whether it is one half of such a block: a residual around a norm and what follows it."""
-    if spec.kind != "parallel" or spec.options["combine"] != "add" or len(spec.branches) != 2:
-        return False
-    straight, inside = spec.branches
-    kinds = [layer.kind for layer in inside]
-    return not straight and kinds in (["layer_norm", "attention"],
-                                      ["layer_norm", "dense", "activation", "dense"])
-
-
-def outside_blocks(layers: Layers) -> Iterator[LayerSpec]:
-    """Every layer, those inside branches too, but for what is inside a transformer block."""
-    for spec in layers:
-        yield spec
-        if not is_block(spec):
-            for branch in spec.branches:
-                yield from outside_blocks(branch)
 
 
 def grow(choose: Choose, network: Network, limits: Limits) -> Network | None:
