@@ -51,6 +51,13 @@ ENOUGH = {
     "test_a_planted_mistake_of_moved_numbers_is_named": 3,
     "test_a_planted_mistake_of_pooling_is_named": 3,
     "test_an_answer_that_is_kept_is_state": 1,
+    "test_a_mistake_is_named": 3,
+    "test_a_planted_mistake_is_named": 2,
+    "test_a_planted_recurrent_mistake_is_named": 2,
+    "test_a_second_implementation_conforms": 2,
+    "test_judges_that_share_no_code_kill_it": 8,
+    "test_the_second_implementation_conforms": 2,
+    "test_torch_nn_in_float32_conforms": 4,
     "test_at_one_question_alone": 0,
     "test_counts_vary_between_seeds_as_of_independent_draws": 0,
     "test_each_separable_mistake_is_a_finding_by_its_name": 2,
@@ -77,8 +84,8 @@ def pytest_collection_modifyitems(config, items):
     seen, left = Counter(), []
     for item in items:
         name = getattr(item, "originalname", item.name)
-        seen[name] += 1
-        if seen[name] > ENOUGH.get(name, seen[name]):
+        seen[item.path, name] += 1
+        if seen[item.path, name] > ENOUGH.get(name, len(items)):
             left.append(item)
     if left:
         config.hook.pytest_deselected(items=left)

@@ -178,7 +178,7 @@ def test_every_judge_is_asked_about_it(house, judge):
 
 
 def test_the_reference_agrees_with_every_oracle(house):
-    report, _ = house.verified("reference", "--examples", "40", "--require", "torch,jax")
+    report, _ = house.verified("programs.py:by_reference", "--examples", "40", "--require", "torch,jax")
     assert (report["verdict"], report["findings"]) == ("conforms", [])
     assert report["counts"]["scale_rescaling"]["passed"] > 0
 

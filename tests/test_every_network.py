@@ -135,8 +135,8 @@ NESTED = (dense(3), TANH,
           dense(2))
 
 
-def a_case(*layers, shape=(3,), seed=5, batch=4):
-    network = Network(shape, layers, LossSpec("squared_error", "sum"))
+def a_case(*layers, shape=(3,), seed=5, batch=4, kind="real"):
+    network = Network(shape, layers, LossSpec("squared_error", "sum"), kind)
     return build(network, batch, "real", Style(), seed)
 
 
@@ -170,6 +170,8 @@ def test_a_mistake_in_branches_inside_branches_only(tmp_path):
 # --- networks as they are drawn, not reduced -----------------------------------------------------
 
 
+SIGMOID = LayerSpec("activation", {"function": "sigmoid"})
+WORDS = LayerSpec("embedding", {"units": 3, "padding_index": None})
 SHARED = (dense(3), TANH, dense(3, "0"), TANH, dense(2))
 LARGE = {
     "parallel": a_case(*NESTED),
@@ -178,6 +180,10 @@ LARGE = {
     "sequence": a_case(*SHARED, shape=(2, 3)),
     "activation_first": a_case(TANH, dense(3), TANH, dense(2)),
     "activations_in_a_row": a_case(dense(3), TANH, TANH, dense(2)),
+    "dropout": a_case(dense(3), TANH, LayerSpec("dropout", {"rate": 0.25}), dense(2)),
+    "gated": a_case(parallel("multiply", (dense(3), SIGMOID), (dense(3),)), dense(2)),
+    "embedding": a_case(WORDS, TANH, dense(2), shape=(2,), kind={"index": 4}),
+    "tied_embedding": a_case(WORDS, TANH, dense(4, "0", True), TANH, dense(2), shape=(), kind={"index": 4}),
     "shared out of a branch": a_case(parallel("add", (dense(3), TANH), ()), dense(3, "0.0.0")),
     "shared bias": a_case(dense(4), TANH, dense(3, "0", True), TANH, dense(3, "2"), dense(2)),
 }

@@ -241,7 +241,7 @@ NOWHERE = {
     **{name: set(SHAPES) for name in FAULTS
        if name.startswith(("upstream-", "smoothing-", "huber-delta-"))},
     # no unit beyond 6
-    "relu6-not-cut-on-the-way-back": {"shared"},
+    "relu6-not-cut-on-the-way-back": {"shared", "activation first"},
 }
 
 

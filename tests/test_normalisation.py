@@ -192,6 +192,7 @@ def test_bad_options_are_refused_by_name(shape, layer, says):
 # --- a second implementation --------------------------------------------------------------------------------------
 
 KNOWN = tuple(STRUCTURES)
+ENDLESS = 1e9  # what is divided by a variance of 0, each program holds at a bound of its own
 
 
 @pytest.mark.parametrize("kind", second.KINDS)
@@ -215,7 +216,10 @@ def test_a_planted_mistake_gives_the_numbers_of_the_table(name):
     for case in islice(drawn(cases(claims), 0), 120):
         if kind in structures_of(case.network) and shows(FAULTS[name], case):
             _, got = net(case.network, case.copy().values, case.inputs.copy(), case.targets.copy())
-            for parameter, g in engine(case).gradients.items():
+            wrong = engine(case).gradients
+            if max(np.abs(g).max() for g in wrong.values()) > ENDLESS:
+                continue
+            for parameter, g in wrong.items():
                 room = SLACK * spread(case).gradients[parameter].max() + 1e-6 * np.abs(g).max()
                 assert np.all(np.abs(got[parameter] - g) <= room), parameter
             seen += 1

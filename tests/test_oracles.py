@@ -283,8 +283,8 @@ def test_a_wrong_reference_is_noticed(oracle, wrong):
 
 
 def test_rows():
-    assert set(ORACLES) == {"torch", "jax", "differences", "complex_step", "arbiter"}
-    assert {row.family for row in ORACLES.values()} == {"torch", "jax", "reference"}
+    assert set(ORACLES) == {"torch", "jax", "differences", "complex_step", "arbiter", "real_time"}
+    assert {row.family for row in ORACLES.values()} == {"torch", "jax", "reference", "real_time"}
     assert set(available()) == set(ORACLES)
     assert all(callable(load(name).answer) for name in ALL)
 

@@ -1,20 +1,41 @@
 """Recurrent layers: right by every other way to a gradient, for every option; what may not be is refused."""
 
+import importlib.util
+import sys
 from dataclasses import replace
+from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from backproof import verify
+from backproof.faults import FAULTS, shows
+from backproof.faults.behaviour import asked
+from backproof.faults.core import with_value
+from backproof.faults.showing import concerns
+from backproof.judging.judge import Judge
 from backproof.judging.plan import drawn
-from backproof.oracles import load
+from backproof.naming.fitting import fitted
+from backproof.naming.witnessed import Witnessed
+from backproof.oracles import ORACLES, Unsupported, load
+from backproof.plug.subject import Subject, subject_of
+from backproof.plug.undisturbed import undisturbed
 from backproof.properties.claims import EVERYTHING
 from backproof.properties.membership import covers
 from backproof.properties.strategies import Style, build, cases, networks
 from backproof.properties.structures import structures_of
 from backproof.properties.structures.recurrent import KINDS, MANY
 from backproof.properties.tolerance import SLACK, spread
-from backproof.reference import DescriptionError, evaluate, forward, parse
+from backproof.reference import TABLES, DescriptionError, evaluate, forward, parse
+from backproof.reference.real_time import run as real_time
+
+HERE = Path(__file__).parent
+PATH = HERE / "second" / "recurrent.py"
+spec = importlib.util.spec_from_file_location("second_recurrent", PATH)
+sys.modules[spec.name] = second = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(second)
 
 STRUCTURES = (*KINDS, "stacked_recurrent", "bidirectional")
 OPTIONS = {
@@ -246,3 +267,178 @@ def test_a_shared_layer_has_a_state_and_a_mask_of_its_own():
     for oracle in ("torch", "jax", "complex_step"):
         check(case, load(oracle).answer(case))
     assert {"0.initial_state", "1.initial_state"} <= evaluate(case).gradients.keys()
+
+
+# --- real-time recurrent learning ---------------------------------------------------------------------------------
+
+
+@EVERY
+def test_real_time_recurrent_learning_agrees(kind, options):
+    case = case_of(kind, seed=2, **options)
+    truth, answer = spread(case), load("real_time").answer(case)
+    assert set(answer.gradients) == set(case.parameters)
+    assert abs(answer.loss - truth.truth.loss) <= SLACK * truth.loss
+    for name, g in answer.gradients.items():
+        assert np.all(np.abs(g - truth.truth.gradients[name]) <= SLACK * truth.gradients[name]), name
+
+
+def test_real_time_recurrent_learning_agrees_on_networks_that_are_drawn():
+    asked_of = 0
+    for case in islice(drawn(cases(ALL, dtype="float64"), 5), 40):
+        try:
+            answer = load("real_time").answer(case)
+        except Unsupported:
+            assert not any(layer.kind in KINDS for _, layer in case.network.walk())
+            continue
+        asked_of, s = asked_of + 1, spread(case)
+        for name, g in answer.gradients.items():
+            assert np.all(np.abs(g - s.truth.gradients[name]) <= SLACK * s.gradients[name]), name
+    assert asked_of >= 8
+
+
+def test_real_time_recurrent_learning_by_hand():
+    """h1 = w x1, h2 = w x2 + u h1 for x > 0: dh2/du = h1, dh2/dw = x2 + u x1."""
+    layer = network("rnn", steps=2, n=1, units=1, bias=False, returns="last", function="relu").layers[0]
+    arrays = {"weight": np.array([[2.0]]), "recurrent_weight": np.array([[3.0]])}
+    y, gradients = real_time(layer, arrays, np.array([[[5.0], [7.0]]]), None, np.ones((1, 1)))
+    assert (y, gradients["weight"], gradients["recurrent_weight"]) == (2 * 7 + 3 * 10, 7 + 3 * 5, 10)
+
+
+def test_it_is_asked_of_recurrent_layers_alone():
+    judge = Judge(subject_of(second.planted()), EVERYTHING, ["real_time"], lambda **_: None, 0)
+    dense = parse.network({"format": 1, "input_shape": [2], "layers": [{"kind": "dense", "units": 1}],
+                           "loss": {"kind": "squared_error"}})
+    assert judge.due(ORACLES["real_time"], case_of("gru"))
+    assert not judge.due(ORACLES["real_time"], build(dense, 2, "real", Style(), 0))
+
+
+def test_it_declines_what_is_not_recurrent_or_has_a_penalty():
+    case = case_of("rnn")
+    penalised = replace(case.network, loss=replace(case.network.loss, l2=0.1))
+    with pytest.raises(Unsupported, match="penalty"):
+        load("real_time").answer(replace(case, network=penalised))
+
+
+# --- known mistakes -----------------------------------------------------------------------------------------------
+
+ROWS_OF_FAULTS = [name for name, fault in FAULTS.items() if fault.family in (*KINDS, "bidirectional")]
+JUDGES = ("reference", "torch", "real_time")
+# Right in every layer that goes over time, or nowhere that real-time learning looks: dx alone is wrong.
+BELOW = ("reversed-inputs-gradient-not-turned-back",)
+
+
+@cache
+def cases_about(family):
+    claims = replace(EVERYTHING, layers=(family,), dtypes=("float64",), explored=False)
+    return claims, list(islice(drawn(cases(claims), 0), 30))
+
+
+@pytest.mark.parametrize("name", ROWS_OF_FAULTS)
+def test_judges_that_share_no_code_kill_it(name):
+    claims, found = cases_about(FAULTS[name].family)
+    showing = [case for case in found if shows(FAULTS[name], case)][:3]
+    assert showing
+    judge = Judge(Subject(name, claims, asked(FAULTS[name])), claims, JUDGES[1:], lambda **_: None, 0)
+    judge.per_network = 0
+    with undisturbed(), np.errstate(all="ignore"):
+        for case in showing:
+            judge.network(case)
+    killed = [each for each in JUDGES if judge.tally.counts[each].get("failed")]
+    assert killed == [each for each in JUDGES if each != "real_time" or name not in BELOW]
+
+
+@pytest.mark.parametrize("name", ROWS_OF_FAULTS)
+def test_it_is_right_where_nothing_is_recurrent(name):
+    dense = parse.network({"format": 1, "input_shape": [3], "layers": [{"kind": "dense", "units": 2}],
+                           "loss": {"kind": "squared_error"}})
+    case = build(dense, 2, "real", Style(), 0)
+    assert not concerns(FAULTS[name], dense)
+    assert evaluate(case).gradients.keys() == FAULTS[name].engine(TABLES)(case).gradients.keys()
+    assert not shows(FAULTS[name], case)
+
+
+def test_a_mistake_of_any_recurrent_layer_concerns_all_kinds():
+    assert all(concerns(FAULTS["truncated-bptt"], network(kind)) for kind in KINDS)
+    assert not concerns(FAULTS["gru-update-gate-sign"], network("lstm"))
+
+
+# --- a second implementation ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "bidirectional"])
+def test_the_second_implementation_conforms(kind):
+    report = verify(second.planted(None, kind), seed=0, examples=20, oracles=("torch", "real_time"))
+    assert (report.verdict in ("conforms", "incomplete"), report.findings) == (True, [])
+    assert report.counts["real_time"].keys() == {"passed"}
+
+
+def test_every_known_mistake_is_planted():
+    assert {fault for fault, _ in second.PLANTED} == set(ROWS_OF_FAULTS)
+
+
+@pytest.mark.parametrize(("fault", "kind"), second.PLANTED)
+def test_a_planted_recurrent_mistake_is_caught(fault, kind):
+    subject = subject_of(second.planted(fault, kind))
+    judge = Judge(subject, subject.claims, [], lambda **_: None, 0)
+    judge.per_network = 0
+    with undisturbed(), np.errstate(all="ignore"):
+        for case in islice(drawn(cases(subject.claims), 0), 60):
+            judge.ask(case)
+            if judge.tally.failures:
+                break
+    assert judge.tally.failures
+
+
+@pytest.mark.parametrize(("fault", "kind"), second.PLANTED)
+def test_a_planted_recurrent_mistake_is_named(fault, kind):
+    report = verify(second.planted(fault, kind), seed=0, examples=60, oracles=("torch",), stop_after=5)
+    assert [finding.faults[0] for finding in report.findings] == [fault]
+
+
+# --- many steps -----------------------------------------------------------------------------------------------------
+
+
+def many_steps(kind, returns):
+    data = network(kind, steps=MANY, n=2, units=2, returns=returns).to_json()
+    return parse.network({**data, "layers": [*data["layers"], {"kind": "activation", "function": "tanh"}]})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("kind", "returns"), [("rnn", "last"), ("lstm", "sequence"), ("gru", "last")])
+def test_a_gradient_of_20_steps_of_50_is_seen(kind, returns, dtype):
+    """Where the bound on rounding says nothing any more, the samples still see it."""
+    fault, shown = with_value(FAULTS["truncated-bptt"], 20.0), 0
+    for seed in range(6):
+        shown += shows(fault, build(many_steps(kind, returns), 2, "real", Style(), seed, dtype))
+    assert shown >= 4
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7])
+@pytest.mark.parametrize("returns", ["last", "sequence"])
+def test_how_many_steps_are_kept_is_found(steps, returns):
+    fault = FAULTS["truncated-bptt"]
+    subject = asked(with_value(fault, float(steps)))
+    seen = [Witnessed(subject, case_of("rnn", steps=9, returns=returns, seed=seed)) for seed in range(2)]
+    assert fitted(fault, seen).value == steps
+
+
+# --- from scratch -----------------------------------------------------------------------------------------------------
+
+
+def verified(name, **plan):
+    return verify(f"{HERE / 'examples' / name}:backprop", oracles=("torch", "real_time"), **plan)
+
+
+@pytest.mark.parametrize("name", ["lstm.py", "bidirectional_lstm.py"])
+def test_an_example_conforms(name):
+    report = verified(name, examples=12)
+    assert (report.verdict in ("conforms", "incomplete"), report.findings) == (True, [])
+
+
+def test_an_example_with_one_word_less_is_named():
+    [finding] = verified("lstm_wrong.py", examples=30, stop_after=4).findings
+    assert finding.faults[0] == "lstm-cell-error-overwritten"
+    right, wrong = ((HERE / "examples" / name).read_text("utf-8").splitlines() for name in ("lstm.py", "lstm_wrong.py"))
+    pairs = zip(right[4:], (line.removesuffix("  # noqa: F841") for line in wrong[4:]), strict=True)
+    [changed] = [pair for pair in pairs if pair[0] != pair[1]]
+    assert changed[0].replace("dc_next + ", "") == changed[1]

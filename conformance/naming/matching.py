@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..faults.core import Fault, Faults
+from ..faults.showing import structures_in
 from ..properties.strategies import mended
 from ..reference import Case
 from . import precision
@@ -86,12 +87,16 @@ def with_numbers(near: Sequence[Witnessed], faults: Mapping[str, Fault]) -> Faul
 
 
 def specific(found: Faults, evidence: Evidence) -> Faults:
-    """The candidates, those first that show on the fewest networks: they say most."""
+    """The candidates, those first that show on the fewest networks: they say most.
+
+    Of equals, a mistake in a kind of layer comes before one that other layers may have too.
+    """
     if len(found) < 2:
         return found
     seen = [*evidence.wrong, *evidence.others]
     shown = {name: sum(each.shows(fault) for each in seen) for name, fault in found.items()}
-    return dict(sorted(found.items(), key=lambda pair: shown[pair[0]]))
+    return dict(sorted(found.items(), key=lambda pair: (
+        shown[pair[0]], not structures_in(pair[1].family))))
 
 
 def quiet(found: Faults, evidence: Evidence) -> Faults:

@@ -60,7 +60,8 @@ def ask_one_hot(case: Case, places: Found, claims: Claims, rng: Any) -> list[Cas
 
     Of networks that are a chain but for that.
     """
-    if PLAIN not in claims.layers or not only_embedding(case) or case.inputs.ndim > 1:
+    wanted = {PLAIN, *(("sequence",) if case.inputs.ndim > 1 else ())}
+    if not wanted <= set(claims.structures) or not only_embedding(case):
         return None
     if claims.networks or claims.bias not in ("any", "never") or any(
             spec.kind not in ("embedding", "dense", "activation") or spec.share is not None
@@ -68,7 +69,8 @@ def ask_one_hot(case: Case, places: Found, claims: Claims, rng: Any) -> list[Cas
         return None
     words, (first, *rest) = case.network.input_kind["index"], case.network.layers
     dense = LayerSpec("dense", {"units": first.units, "bias": False})
-    network = replace(case.network, input_shape=(words,), input_kind="real", layers=(dense, *rest))
+    network = replace(case.network, input_shape=(*case.network.input_shape, words),
+                      input_kind="real", layers=(dense, *rest))
     rows = np.eye(words, dtype=case.dtype)[case.inputs]
     return [case, replace(case, network=network, inputs=rows)]
 

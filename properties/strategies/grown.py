@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...reference import DescriptionError, Network
 from ..claims import Claims, Head, Range, activation
+from ..inside import made_inside
 from ..structure import Choose, Limits
 from ..structures import PLAIN, STRUCTURES, allowed, structured, structures_of
 from .chains import chain_inside, parameters
@@ -62,7 +63,8 @@ def _network(choose: Choose, claims: Claims, head: Head, depth: Range | None = N
     """
     of_chains = replace(claims, depth=depth or claims.depth, layers=(PLAIN,))
     more = [name for name in claims.structures if name != PLAIN]
-    plain = [PLAIN] * ((len(more) if len(more) <= MANY else FEW) if PLAIN in claims.structures else 0)
+    few = len(more) if len(more) <= MANY else FEW
+    plain = [PLAIN] * (few if PLAIN in claims.structures else 0)
     names = chosen(choose, [*plain, *more], more) if more else [PLAIN]
     for _ in range(CHAINS):
         network = chain_inside(choose, of_chains, head)
@@ -97,7 +99,7 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
         return network
     if found is None or not set(structures_of(found)) - {PLAIN} <= allowed(claims.structures):
         return network
-    return found if fits(found, claims) and claims.allow(found) else network
+    return found if fits(found, claims) and made_inside(claims, found) else network
 
 
 def biases(network: Network, claims: Claims) -> tuple[bool, ...]:

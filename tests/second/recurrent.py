@@ -82,7 +82,7 @@ class Net:
 
     def parallel_back(self, name, spec, tapes, dy):
         dys = [dy, dy] if spec["combine"] == "add" else np.split(dy, 2, axis=-1)
-        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys, strict=False))
+        return sum(self.chain_back(tape, d) for tape, d in zip(tapes, dys, strict=True))
 
     # --- a recurrent layer, example by example ----------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ class Net:
         h = self.p[f"{name}.initial_state"][n] if spec["initial_state"] else np.zeros(m, xs.dtype)
         C = self.p[f"{name}.initial_cell"][n] if spec.get("initial_cell") else np.zeros(m, xs.dtype)
         mask = self.p[f"{name}.mask"][n] if spec["mask"] else np.ones(len(xs), xs.dtype)
-        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask, strict=False):
+        for x, live in zip(xs, mask[::-1] if spec["reverse"] else mask, strict=True):
             cache = getattr(self, spec["kind"] + "_step")(spec, model, x, h, C)
             cache["live"] = live
             h, C = live * cache["h"] + (1 - live) * h, live * cache.get("C", C) + (1 - live) * C
@@ -335,8 +335,9 @@ PLANTED = {
     ("lstm-output-peephole-of-old-cell", "lstm"): (LSTM, "(C if gate == \"o\" else C_prev)", "C_prev"),
     ("lstm-peepholes-not-handed-down", "lstm"): (LSTM, "P = {k: m.get(\"p\" + k, 0)", "P = {k: 0"),
     ("lstm-gates-exchanged", "lstm"): (
-        LSTM, "        hx, dhx =", "        if 'i' in dz:\n            dz['i'], dz['f'] = dz['f'], dz['i']\n"
-        "        hx, dhx ="),
+        LSTM, ("        for gate in dz:\n            grads[\"W", "        for gate in dz:\n            if \"p"),
+        ("        own, dz = dz, {**dz, 'i': dz['f'], 'f': dz['i']} if 'i' in dz else dz\n"
+         "        for gate in dz:\n            grads[\"W", "        dz = own\n        for gate in dz:\n            if \"p")),
     ("lstm-bias-of-another-gate", "lstm"): (
         LSTM, "] += dz[gate]\n", "] += dz['i' if gate == 'f' and 'i' in dz else gate]\n"),
     ("lstm-coupled-gate-by-one-path", "lstm"): (LSTM, "df = df - di", "pass"),
@@ -356,7 +357,7 @@ PLANTED = {
 def edited(method, right, wrong):
     """The method with another text in it."""
     text = textwrap.dedent(inspect.getsource(getattr(Net, method)))
-    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong)), strict=False):
+    for old, new in zip(*((each,) if isinstance(each, str) else each for each in (right, wrong)), strict=True):
         body = textwrap.indent(text, "    ")
         assert old in body, (method, old)
         text = textwrap.dedent(body.replace(old, new))

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...reference import LOSSES, Answer, Case, Loss, infer
-from ...reference.activations import sigmoid, sigmoid_derivative, softmax, softmax_backward
+from ...reference.activations import (
+    log_softmax,
+    sigmoid,
+    sigmoid_derivative,
+    softmax,
+    softmax_backward,
+)
 from ...reference.backprop import scale_of
-from ...reference.losses import log_softmax, values
+from ...reference.losses import values
 from ...reference.wiring import wired
 from .. import core
 from ..core import Fault, Faults, Make, Number

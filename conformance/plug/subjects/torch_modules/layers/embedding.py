@@ -11,7 +11,9 @@ from ..builder import Builder, Called
 def embedding(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
     weight = builder.tensor(spec, name, "weight")
     assert weight is not None
-    module = nn.Embedding(*weight.shape, padding_idx=spec.options["padding_index"], device="meta")
+    words, units = weight.shape
+    padding = spec.options["padding_index"]
+    module = nn.Embedding(words, units, padding_idx=padding, device="meta")
     return Called(module, {"weight": weight})
 
 
