@@ -271,7 +271,7 @@ def test_a_right_program_conforms(style):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_planted_mistake_is_named(name):
+def test_a_planted_mistake_of_a_convolution_is_named(name):
     style = ONLY.get(name, "views" if ROWS.index(name) % 2 else "loops")
     report = verify(second.planted(style, name, ("conv1d", "conv2d")), examples=30, oracles=("torch",))
     assert report.verdict == "does_not_conform"

@@ -117,7 +117,7 @@ ROWS = [name for name, fault in FAULTS.items() if fault.family in ("reshaping", 
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_planted_mistake_is_named(name):
+def test_a_planted_mistake_of_moved_numbers_is_named(name):
     kind = {"upsampling": "upsample", "padding": "pad"}.get(name.partition("-")[0], "reshape")
     report = verify(second.planted("loops", name, (kind, "conv2d")), examples=30, oracles=("torch",))
     assert report.verdict == "does_not_conform"
