@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..reference import TABLES, Case, LayerSpec, Network, infer
-from .claims import Claims, Head, Range, activation
+from ..reference import Case, infer
+from .claims import Claims, Head, activation
+from .inside import even, made_inside, output_activation, within
 from .strategies.chains import parameters
 from .strategies.mending import logits
 from .structures import structured
@@ -27,15 +28,10 @@ def covers(claims: Claims, case: Case) -> bool:
         and known(case)
         and within(network.depth, claims.depth)
         and within(parameters(network), (0, claims.max_parameters))
-        and structured(network, claims.structures) and claims.allow(network)
-        and biased(claims, network) and activated(claims, network)
+        and structured(network, claims.structures) and made_inside(claims, network)
         and (even(network) or not claims.same_widths)
         and any(headed(claims, head, case) for head in claims.heads)
     )
-
-
-def within(value: int, limits: Range) -> bool:
-    return limits[0] <= value and (limits[1] is None or value <= limits[1])
 
 
 def known(case: Case) -> bool:
@@ -50,16 +46,6 @@ def finite(case: Case) -> bool:
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def biased(claims: Claims, network: Network) -> bool:
-    options = [spec.options["bias"] not in (False, "none") and spec.options["bias"]
-               for _, spec in network.walk() if "bias" in spec.options]
-    if "layer" in options or claims.bias == "layer":
-        return claims.bias == "layer" and set(options) == {"layer"}
-    given = list(map(bool, options))
-    return {"always": all(given), "never": not any(given), "any": True,
-            "all_or_none": all(given) or not any(given)}[claims.bias]
-
-
 def kept(claims: Claims, case: Case) -> bool:
     """Whether an exact change of a case has kept to the widths and logits that are claimed.
 
@@ -70,51 +56,6 @@ def kept(claims: Claims, case: Case) -> bool:
         return False
     return ((not claims.same_widths or even(case.network))
             and (head is None or tame(head, case)))
-
-
-def even(network: Network) -> bool:
-    """Whether all layers with units but the last have one number of them."""
-    units = [spec.units for _, spec in network.walk() if spec.units is not None]
-    return len(set(units[:-1])) <= 1
-
-
-def output_activation(network: Network) -> LayerSpec | None:
-    """The function that gives the network's output, None where its last layer is none."""
-    return network.layers[-1] if network.layers and network.layers[-1].function else None
-
-
-def hidden_activations(network: Network) -> list[LayerSpec]:
-    """All functions but the one that gives the output."""
-    found = [spec for _, spec in network.walk() if spec.function is not None]
-    return found[:-1] if output_activation(network) is not None else found
-
-
-def activated(claims: Claims, network: Network) -> bool:
-    """Whether the hidden activations are claimed ones; none at all is the identity."""
-    hidden, claimed = hidden_activations(network), list(map(activation, claims.hidden))
-    if bare(network.layers):
-        hidden = [*hidden, activation("identity")]
-    if claims.same_hidden and any(spec != hidden[0] for spec in hidden):
-        return False
-    last = output_activation(network) or activation("identity")
-    if claims.same_output and any(spec != last for spec in hidden):
-        return False
-    return all(spec in claimed for spec in hidden)
-
-
-def bare(layers: Iterable[LayerSpec]) -> bool:
-    """Whether an affine layer hands on to the next one without a function between them."""
-    open_ = False
-    for spec in layers:
-        if open_ and (spec.units is not None or spec.branches):
-            return True
-        open_ = affine(spec) or (open_ and spec.function is None and spec.units is None)
-    return False
-
-
-def affine(spec: LayerSpec) -> bool:
-    """Whether what the layer gives is x W + b as it is."""
-    return any(site.gives == "output" for site in TABLES.layers[spec.kind].sites(spec))
 
 
 def headed(claims: Claims, head: Head, case: Case) -> bool:

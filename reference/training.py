@@ -58,6 +58,13 @@ def clip_norm(d: Arrays, p: Arrays, v: Arrays, limit: float) -> Arrays:
 
     The direction is kept. Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural
     networks (2013), algorithm 1.
+
+    Backpropagation through time multiplies an error by one Jacobian for each step that it goes
+    back, so over many steps it grows or dies like a power, and now and then one gradient is as
+    large as thousands of others. Clipping is the answer to that, and it is a rule for the step: it
+    is applied to the whole gradient, once the sum over all steps of the sequence is complete.
+    Errors that are clipped on their way back in time, or cut off after some steps, give the
+    gradient of no loss.
     """
     norm = math.sqrt(sum(float((g * g).sum()) for g in d.values()))
     return {name: g * (limit / norm) for name, g in d.items()} if norm > limit else d
@@ -66,6 +73,9 @@ def clip_norm(d: Arrays, p: Arrays, v: Arrays, limit: float) -> Arrays:
 UPDATES: dict[str, Update] = {
     # d: the gradients on their way to be the step; p: the parameters; v: the last step, zero at
     # the start.
+    # Each entry by itself, which may change the direction; also of the finished gradient, and not
+    # of the errors on their way back. Graves, Generating sequences with recurrent neural networks
+    # (2013), section 2.1, clips the errors instead.
     "clip_value": each(lambda d, p, v, limit: np.clip(d, -limit, limit)),
     "clip_norm": clip_norm,
     # The gradient of decay / 2 ΣW²; biases are exempt. Goodfellow, Bengio, Courville (2016),

@@ -15,7 +15,8 @@ from backproof.naming.words import describe
 from backproof.plug.implementing import CLAIMS, claims_of
 from backproof.plug.subject import subject_of
 from backproof.properties.claims import EVERYTHING, HEAD_SAYS, SAYS, Claims, activation
-from backproof.properties.membership import covers, output_activation
+from backproof.properties.inside import output_activation
+from backproof.properties.membership import covers
 from backproof.properties.strategies import Style, build, chain, exact_cases, networks
 from backproof.properties.strategies.mending import logits
 from backproof.properties.structures import STRUCTURES, structures_of

@@ -20,8 +20,11 @@ READS = {"renderings": {"renderings", "record"}}
 
 # The modules, with all below them, that may import a library when they are imported themselves.
 AT_HOME = {
-    "torch": {"oracles.torch_autograd", "plug.subjects.torch_modules"},
-    "jax": {"oracles.jax_autograd"},
+    "torch": {"oracles.torch_autograd", "plug.subjects.torch_modules",
+              "plug.subjects.keras_layers"},
+    "jax": {"oracles.jax_autograd", "plug.subjects.equinox_modules"},
+    "equinox": {"plug.subjects.equinox_modules"},
+    "keras": {"plug.subjects.keras_layers"},
     "sklearn": {"plug.subjects.scikit_learn"},
     "autograd": {"plug.subjects.hips_autograd"},
     "micrograd": {"plug.subjects.micrograd_values"},
@@ -30,7 +33,7 @@ AT_HOME = {
     "pytest": {"testing.collecting", "testing.conformance", "testing.outcome", "testing.session"},
 }
 # Of these a module brings a library that may not be there: nobody else imports it when imported.
-OPTIONAL = ("torch", "jax", "sklearn", "autograd", "micrograd")
+OPTIONAL = ("torch", "jax", "sklearn", "autograd", "micrograd", "equinox", "keras")
 # The witnesses share nothing with the reference: all of the package that each may import beside
 # its own modules.
 DATA = {"reference.network", "reference.case", "reference.families", "reference.checks", "oracles"}

@@ -17,6 +17,8 @@ from backproof.faults.core import with_value
 from backproof.faults.showing import concerns
 from backproof.judging.judge import Judge
 from backproof.judging.plan import drawn
+from backproof.naming.fitting import fitted
+from backproof.naming.witnessed import Witnessed
 from backproof.oracles import ORACLES, Unsupported, load
 from backproof.plug.subject import Subject, subject_of
 from backproof.plug.undisturbed import undisturbed
@@ -409,3 +411,34 @@ def test_a_gradient_of_20_steps_of_50_is_seen(kind, returns, dtype):
     for seed in range(6):
         shown += shows(fault, build(many_steps(kind, returns), 2, "real", Style(), seed, dtype))
     assert shown >= 4
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7])
+@pytest.mark.parametrize("returns", ["last", "sequence"])
+def test_how_many_steps_are_kept_is_found(steps, returns):
+    fault = FAULTS["truncated-bptt"]
+    subject = asked(with_value(fault, float(steps)))
+    seen = [Witnessed(subject, case_of("rnn", steps=9, returns=returns, seed=seed)) for seed in range(2)]
+    assert fitted(fault, seen).value == steps
+
+
+# --- from scratch -----------------------------------------------------------------------------------------------------
+
+
+def verified(name, **plan):
+    return verify(f"{HERE / 'examples' / name}:backprop", oracles=("torch", "real_time"), **plan)
+
+
+@pytest.mark.parametrize("name", ["lstm.py", "bidirectional_lstm.py"])
+def test_an_example_conforms(name):
+    report = verified(name, examples=12)
+    assert (report.verdict in ("conforms", "incomplete"), report.findings) == (True, [])
+
+
+def test_an_example_with_one_word_less_is_named():
+    [finding] = verified("lstm_wrong.py", examples=30, stop_after=4).findings
+    assert finding.faults[0] == "lstm-cell-error-overwritten"
+    right, wrong = ((HERE / "examples" / name).read_text("utf-8").splitlines() for name in ("lstm.py", "lstm_wrong.py"))
+    pairs = zip(right[4:], (line.removesuffix("  # noqa: F841") for line in wrong[4:]), strict=True)
+    [changed] = [pair for pair in pairs if pair[0] != pair[1]]
+    assert changed[0].replace("dc_next + ", "") == changed[1]

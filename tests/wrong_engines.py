@@ -6,7 +6,7 @@ use; the rest are wrong in ways that nobody's program was seen to be, each for w
 
 from dataclasses import replace
 from functools import cache, lru_cache, partial, reduce
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 from backproof.faults import FAULTS
@@ -32,7 +32,7 @@ from backproof.properties.claims import EVERYTHING, Claims, Head
 from backproof.properties.identities import PROPERTIES
 from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
-from backproof.properties.structures import PLAIN
+from backproof.properties.structures import PLAIN, STRUCTURES
 from backproof.properties.tolerance import spread
 from backproof.record.writing import Recorder
 from backproof.reference import ACTIVATIONS, LOSSES, TABLES, Answer, evaluate
@@ -208,13 +208,27 @@ def of_family(family):
 
 
 @cache
+def of_structures(count=40):
+    """Cases of each structure that there is."""
+    return [case for name in STRUCTURES
+            for case in islice(drawn(cases(replace(EVERYTHING, layers=(name,))), 7), count)]
+
+
+def asked_of(family):
+    """Cases for the identities of a family, those of the pool first."""
+    yield from pool()
+    yield from of_family(family)
+    yield from of_structures()
+
+
+@cache
 def questions(name, count=25):
     """What the property asks about the first cases of the pool that it applies to: cases, equations.
 
     Where the pool has too few, cases of the structures that the property is about come after it.
     """
     rng, found = np.random.default_rng(0), []
-    for case in chain(pool(), of_family(PROPERTIES[name].family)):
+    for case in asked_of(PROPERTIES[name].family):
         asked = PROPERTIES[name].question(case, ALL, rng)
         if asked is not None and (checked := valid(asked.cases)):
             found.append((checked, asked.equations))

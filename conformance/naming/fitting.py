@@ -45,7 +45,10 @@ def fitted(fault: Fault, seen: Sequence[Witnessed]) -> Fault:
         return fault
     if not reaches(fault, fault.number, answered[-1]):
         return fault
-    value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
+    if fault.number.whole:
+        value = counted(fault, fault.number, answered)
+    else:
+        value = solved(lambda at: _residuals(with_value(fault, at), answered), fault.number)
     return fault if value is None else with_value(fault, value)
 
 
@@ -148,8 +151,6 @@ def solved(residuals: Residuals, number: Number) -> float | None:
 
     None where they do not depend on it, or where it is not one that anybody would write.
     """
-    if number.whole:
-        return counted(residuals, number)
     tried = [(value, found) for value in tries(number)
              if (found := residuals(value)) is not None]
     if len(tried) < 2 or not any(np.any(found != tried[0][1]) for _, found in tried[1:]):
@@ -167,14 +168,23 @@ def solved(residuals: Residuals, number: Number) -> float | None:
 Point = tuple[float, Any]
 
 
-def counted(residuals: Residuals, number: Number) -> float | None:
-    """The first whole number that fits; the round ones, which people write, are tried first."""
+def counted(fault: Fault, number: Number, seen: Sequence[Witnessed]) -> float | None:
+    """The whole number that fits best, the first of those that leave nothing.
+
+    Round ones, which people write, are tried first, on the first case; it must do on all.
+    """
     every = map(float, range(round(number.least), round(number.most) + 1))
+    best: Point | None = None
     for value in sorted(every, key=lambda value: (len(f"{value:g}".rstrip("0")), value)):
-        found = residuals(value)
-        if found is not None and agrees((value, found)):
-            return value
-    return None
+        found = _residuals(with_value(fault, value), seen[:1])
+        if found is not None and (best is None or size((value, found)) < size(best)):
+            best = value, found
+            if np.abs(found).max(initial=0.0) <= 1.0:
+                break
+    if best is None or not agrees(best):
+        return None
+    whole = _residuals(with_value(fault, best[0]), seen)
+    return best[0] if whole is not None and agrees((best[0], whole)) else None
 
 
 def tries(number: Number) -> list[float]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from ..properties.claims import Claims, activation
 from ..properties.identities import rows
-from ..properties.membership import covers, distributions, output_activation
+from ..properties.inside import output_activation
+from ..properties.membership import covers, distributions
 from ..properties.tolerance import spread
 from ..reference import ACTIVATIONS, TABLES, Case, DescriptionError, LayerSpec
 from ..reference.network import COTANGENT

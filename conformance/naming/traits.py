@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from ..faults.behaviour import largest
-from ..properties.membership import hidden_activations, output_activation
+from ..properties.inside import hidden_activations, output_activation
 from ..properties.structures import structures_of
 from ..reference import Case, Trace, forward
 

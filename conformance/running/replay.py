@@ -31,7 +31,7 @@ from ..properties import exact, own_loss
 from ..properties.catalogue import state_probes
 from ..properties.claims import Claims, activation
 from ..properties.identities import PROPERTIES, Reply
-from ..properties.membership import hidden_activations
+from ..properties.inside import hidden_activations
 from ..properties.structures import PLAIN, allowed, structures_of
 from ..properties.tolerance import spread
 from ..record.notes import NoteKind

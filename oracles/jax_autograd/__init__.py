@@ -40,7 +40,7 @@ COMPILER = {
 
 
 @contextmanager
-def _local() -> Iterator[None]:
+def locally() -> Iterator[None]:
     """64 bits and the CPU, for this block and thread only."""
     with enable_x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
@@ -86,7 +86,7 @@ def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer
     """
     if any(case.network != cases[0].network for case in cases):
         raise ValueError("jax: answers() wants cases of one network")
-    with _local():
+    with locally():
         return [_answer(case, dtype or case.dtype) for case in cases]
 
 

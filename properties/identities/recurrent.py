@@ -10,6 +10,7 @@ import numpy as np
 
 from ...reference import TABLES, Case, LayerSpec
 from ...reference.layers.recurrent import CELLS
+from ...reference.network import COTANGENT
 from ...reference.wiring import wired
 from ..claims import Claims
 from ..identity import Equation, Found, Needs, Property, Reply, every
@@ -150,9 +151,9 @@ def turned_in_time(case: Case) -> Case | None:
         if spec.kind in CELLS:
             network = network.having(name, network.layer(name).but(
                 reverse=not spec.options["reverse"]))
-    masks = {name: mask[:, ::-1].copy() if name.endswith(".mask") else mask
-             for name, mask in case.constants.items()}
     last = any(spec.options["returns"] == "last" for _, spec in recurrent(case))
+    masks = {name: mask[:, ::-1].copy() if name.endswith(".mask") or (
+        name == COTANGENT and not last) else mask for name, mask in case.constants.items()}
     targets = case.targets if last else case.targets[:, ::-1].copy()
     return replace(case, network=network, inputs=case.inputs[:, ::-1].copy(), targets=targets,
                    constants=masks)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...reference import DescriptionError, Network
 from ..claims import Claims, Head, Range, activation
+from ..inside import made_inside
 from ..structure import Choose, Limits
 from ..structures import PLAIN, STRUCTURES, allowed, structured, structures_of
 from .chains import chain_inside, parameters
@@ -98,7 +99,7 @@ def grown(choose: Choose, network: Network, name: str, claims: Claims) -> Networ
         return network
     if found is None or not set(structures_of(found)) - {PLAIN} <= allowed(claims.structures):
         return network
-    return found if fits(found, claims) and claims.allow(found) else network
+    return found if fits(found, claims) and made_inside(claims, found) else network
 
 
 def biases(network: Network, claims: Claims) -> tuple[bool, ...]:

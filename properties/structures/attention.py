@@ -66,15 +66,16 @@ def numbers(case: Case, rng: Any) -> Case:
     constants = dict(case.constants)
     for name, spec in case.network.walk():
         if spec.kind == "attention" and spec.options["mask"]:
-            mask = masks(*constants[f"{name}.mask"].shape, rng)
+            mask = masks(constants[f"{name}.mask"].shape, rng)
             if not spec.options["bias"]:  # where nothing is seen, outputs are 0, on every kink
                 mask[:, 0] = 1.0
             constants[f"{name}.mask"] = mask
     return tamed(replace(case, constants=constants), float(rng.choice(LARGEST)))
 
 
-def masks(batch: int, steps: int, rng: Any) -> Any:
+def masks(shape: tuple[int, int], rng: Any) -> Any:
     """Ones up to a length for each example, at least one; 0 for all now and then."""
+    batch, steps = shape
     lengths = rng.integers(1, steps + 1, (batch, 1))
     lengths = lengths * (rng.uniform(size=(batch, 1)) > 0.1)
     found = (np.arange(steps) < lengths).astype(float)

@@ -368,7 +368,8 @@ def shapes_of(cell: Cell) -> Callable[[LayerSpec, Shape, Tables, str], Shapes]:
                                    f"but an example has the shape {shape}")
         (steps, n), m, o = shape, spec.options["units"], spec.options
         columns = m * len(cell.gates(spec))
-        parameters = {"weight": (n, columns), "recurrent_weight": (m, columns)}
+        parameters: dict[str, Shape] = {
+            "weight": (n, columns), "recurrent_weight": (m, columns)}
         parameters |= {b: (columns,) for b in ("bias", "recurrent_bias") if o[b]}
         if o.get("peephole"):
             parameters["peephole"] = (len(peeping(spec)), m)

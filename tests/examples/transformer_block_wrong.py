@@ -86,10 +86,11 @@ def residual(x, inside):
 
 
 def cross_entropy(z, t):
-    """The mean over the batch of the sum over the steps; t: the right classes."""
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    p, right = e / e.sum(axis=-1, keepdims=True), np.eye(CLASSES, dtype=z.dtype)[t]
-    return -np.log((p * right).sum(axis=-1)).sum() / len(z), (p - right) / len(z)
+    """The mean over the batch of the sum over the steps; t: the right classes, or what each of them should have."""
+    t = t if t.ndim == z.ndim else np.eye(CLASSES, dtype=z.dtype)[t]
+    z = z - z.max(axis=-1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    return -(log_p * t).sum() / len(z), (np.exp(log_p) - t) / len(z)
 
 
 # --- what it is, for backproof ----------------------------------------------------------------------------------------
@@ -117,7 +118,5 @@ def backprop(network, parameters, inputs, targets):
               (residual, [(layer_norm, p, g, f"{i}.1.0."), (dense, p, g, f"{i}.1.1."), (tanh, p, g, ""),
                           (dense, p, g, f"{i}.1.3.")]) for i in range(last)]
     z, back = chain(inputs, [*halves, (dense, p, g, f"{last}.")])
-    if targets.ndim == z.ndim:
-        targets = targets.argmax(axis=-1)
     loss, dz = cross_entropy(z, targets)
     return loss, {"inputs": back(dz), **g}

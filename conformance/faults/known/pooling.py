@@ -28,7 +28,9 @@ Backward = Callable[[Any, Any, Any], tuple[Any, Gradients]]
 
 def pooling(symptom: str, wrong: str, right: str, seen: str, change: Callable[[Rule], Rule],
             kinds: tuple[str, ...] = WINDOWS) -> Fault:
-    return Fault("pooling", symptom, wrong, right, seen, with_entries(
+    """A row; its family is the kind that it is about, or "pooling" where there are two of them."""
+    family = kinds[0] if len(kinds) == 1 else "pooling"
+    return Fault(family, symptom, wrong, right, seen, with_entries(
         "layers", dict.fromkeys(kinds, change)))
 
 

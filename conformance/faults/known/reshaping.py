@@ -17,14 +17,18 @@ RESHAPES = ("flatten", "reshape")
 
 def reshaping(symptom: str, wrong: str, right: str, seen: str,
               change: Callable[[Any, Any, Any, Any], Any], kinds: tuple[str, ...]) -> Fault:
-    """A row: change(p, what the forward saved, dy, right dx) -> the wrong dx."""
+    """A row: change(p, what the forward saved, dy, right dx) -> the wrong dx.
+
+    Its family is the kind that it is about, or "reshaping" where there are two of them.
+    """
     def rule(right: Rule) -> Rule:
         def back(p: Any, saved: Any, dy: Any) -> tuple[Any, dict[str, Any]]:
             return change(p, saved, dy, right.backward(p, saved, dy)[0]), {}
 
         return right._replace(backward=back)
 
-    return Fault("reshaping", symptom, wrong, right, seen, with_entries(
+    family = kinds[0] if len(kinds) == 1 else "reshaping"
+    return Fault(family, symptom, wrong, right, seen, with_entries(
         "layers", dict.fromkeys(kinds, rule)))
 
 

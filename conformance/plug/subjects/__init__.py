@@ -43,6 +43,12 @@ SUBJECTS: dict[str, Row] = {
     "micrograd": Row(
         "micrograd_values", ("micrograd",), "subjects", "Karpathy's micrograd, number by number"),
     "torch": Row("torch_modules", ("torch",), "torch", "PyTorch modules and loss.backward()"),
+    "equinox": Row("equinox_modules", ("jax", "equinox"), "subjects",
+                   "Equinox modules and jax.grad"),
+    "keras": Row("keras_layers", ("torch", "keras"), "subjects",
+                 "Keras 3 layers, with PyTorch as the backend"),
+    "numpy-ml": Row("numpy_ml_layers", ("numpy_ml",), "subjects",
+                    "numpy-ml's layers and their backward passes"),
 }
 
 

@@ -81,7 +81,8 @@ def weight_norm(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
                               for local in ("direction", "scale", "bias"))
     assert direction is not None
     assert scale is not None
-    linear = normalised(nn.Linear(*direction.shape, bias is not None, device="meta"))
+    n, m = direction.shape
+    linear = normalised(nn.Linear(n, m, bias is not None, device="meta"))
     parts = "parametrizations.weight.original"
     return Called(linear, {f"{parts}0": scale[:, None], f"{parts}1": direction.T}
                   | ({} if bias is None else {"bias": bias}))
