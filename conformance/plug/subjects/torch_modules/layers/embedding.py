@@ -1,4 +1,4 @@
-"""The embedding: nn.Embedding, made around the weight, since to fill one of its own takes seconds."""
+"""The embedding: nn.Embedding, made around the weight: to fill one of its own takes seconds."""
 
 from __future__ import annotations
 
