@@ -329,7 +329,9 @@ PLANTED = {
         "embedding_rows": lambda shape, i, dy, padding: embedding_rows(shape, i, dy, None)}),
     "embedding-indices-of-first-example": ("embedding", {"embedding_rows": first_example}),
     "embedding-all-rows": ("embedding", {"embedding_rows": all_rows}),
-    "embedding-counted-from-one": ("embedding", {"look_up": lambda w, i: w[i - 1]}),
+    "embedding-counted-from-one": ("embedding", {
+        "look_up": lambda w, i: w[i - 1],
+        "embedding_rows": lambda shape, i, dy, padding: embedding_rows(shape, i - 1, dy, padding)}),
     "tied-gradient-of-output-only": ("tied_embedding", {"tie": lambda total, more: total}),
     "tied-gradient-of-embedding-only": ("tied_embedding", {"tie": lambda total, more: more}),
     "gate-not-multiplied-by-the-other": ("gated", {"gate_back": lambda a, b, dy: (dy, dy)}),

@@ -1,4 +1,4 @@
-"""The embedding: nn.Embedding."""
+"""The embedding: nn.Embedding, made around the weight: to fill one of its own takes seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def embedding(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
     assert weight is not None
     words, units = weight.shape
     padding = spec.options["padding_index"]
-    module = nn.Embedding(words, units, padding_idx=padding, device="meta")
+    module = nn.Embedding(words, units, padding_idx=padding, _weight=weight.detach())
     return Called(module, {"weight": weight})
 
 
