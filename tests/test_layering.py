@@ -25,6 +25,7 @@ AT_HOME = {
     "jax": {"oracles.jax_autograd", "plug.subjects.equinox_modules"},
     "equinox": {"plug.subjects.equinox_modules"},
     "keras": {"plug.subjects.keras_layers"},
+    "numpy_ml": {"plug.subjects.numpy_ml_layers"},
     "sklearn": {"plug.subjects.scikit_learn"},
     "autograd": {"plug.subjects.hips_autograd"},
     "micrograd": {"plug.subjects.micrograd_values"},
@@ -33,7 +34,8 @@ AT_HOME = {
     "pytest": {"testing.collecting", "testing.conformance", "testing.outcome", "testing.session"},
 }
 # Of these a module brings a library that may not be there: nobody else imports it when imported.
-OPTIONAL = ("torch", "jax", "sklearn", "autograd", "micrograd", "equinox", "keras")
+OPTIONAL = ("torch", "jax", "sklearn", "autograd", "micrograd", "equinox", "keras",
+            "numpy_ml")
 # The witnesses share nothing with the reference: all of the package that each may import beside
 # its own modules.
 DATA = {"reference.network", "reference.case", "reference.families", "reference.checks", "oracles"}

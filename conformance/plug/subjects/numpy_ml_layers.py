@@ -242,9 +242,9 @@ def lstm(spec: LayerSpec, p: Mapping[str, Array], x: Array) -> tuple[Array, Back
 
     def back(dy: Array) -> tuple[Array, Gradients]:
         dx = through(dy)
-        dW = np.concatenate([cell.gradients[f"W{gate}"] for gate in "ufco"], axis=1)
-        db = np.concatenate([cell.gradients[f"b{gate}"][0] for gate in "ufco"])
-        return dx, {"weight": dW[m:], "recurrent_weight": dW[:m], "bias": db}
+        both = np.concatenate([cell.gradients[f"W{gate}"] for gate in "ufco"], axis=1)
+        bias = np.concatenate([cell.gradients[f"b{gate}"][0] for gate in "ufco"])
+        return dx, {"weight": both[m:], "recurrent_weight": both[:m], "bias": bias}
 
     return y, back
 
@@ -311,7 +311,7 @@ HIDDEN: list[Any] = [name for name in ACTIVATIONS if name != "hard_sigmoid"]
 
 
 def loss_of(network: Network, y: Array, t: Array) -> tuple[Array, Array, int]:
-    """The loss, its gradient, and at how many layers less: cross entropy goes back to the logits."""
+    """The loss, its gradient, and how many layers that is past: cross entropy's is of logits."""
     if network.loss.kind == "cross_entropy":
         loss, rows = losses.CrossEntropy(), y.reshape(-1, y.shape[-1])
         t = t.reshape(rows.shape)
