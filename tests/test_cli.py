@@ -399,7 +399,7 @@ def test_verify_takes_a_function_a_subject_or_a_text(asked, here):
     for target, name in ((function, "function"), (subject, "function"), ("mine.py:right", "mine.py:right")):
         assert backproof.verify(target) is asked["report"]
         assert asked["subject"].name == name
-    assert asked["plan"] == Plan()
+    assert asked["plan"] == Plan(each=0)
 
 
 def test_verify_takes_names_as_text_or_sequence(asked):
