@@ -38,7 +38,7 @@ def shared(case: Case) -> set[str]:
 
 def factors(case: Case) -> dict[str, float]:
     """By name, what each parameter is multiplied by. An output's bias stays."""
-    found = {}
+    found: dict[str, float] = {}
     for name in layers(case):
         for left, right in PAIRS:
             found |= {f"{name}.{left}_weight": 2.0, f"{name}.{left}_bias": 2.0,

@@ -25,7 +25,9 @@ def network_inside(choose: Choose, claims: Claims, head: Head) -> Network:
     Where many structures are claimed, each network has more of them, and fewer are plain.
     """
     if claims.networks:
-        return choose([each for each in claims.networks if claims.loss_of(head) == each.loss])
+        chosen_one: Network = choose(
+            [each for each in claims.networks if claims.loss_of(head) == each.loss])
+        return chosen_one
     claims = claims.with_head(head)
     network = _network(choose, claims, head)
     for levels in _depths(claims.depth):  # a chain may be too short or deep for what is claimed

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import equinox as eqx
@@ -41,7 +42,7 @@ def built(make: Callable[[], Any], **arrays: Array) -> Any:
     """A module with these arrays; it never draws any of its own."""
     module = eqx.filter_eval_shape(make)
     for name, array in arrays.items():
-        module = eqx.tree_at(lambda m, name=name: getattr(m, name), module, array)
+        module = eqx.tree_at(attrgetter(name), module, array)
     return module
 
 
@@ -52,7 +53,8 @@ def key() -> Array:
 def linear(weight: Array, bias: Array | None = None) -> Any:
     """nn.Linear, whose weight is (units, in)."""
     arrays = {"weight": weight.T} | ({} if bias is None else {"bias": bias})
-    return built(lambda: nn.Linear(*weight.shape, use_bias=bias is not None, key=key()), **arrays)
+    inputs, units = weight.shape
+    return built(lambda: nn.Linear(inputs, units, bias is not None, key=key()), **arrays)
 
 
 def over_features(module: Any, x: Array) -> Array:
@@ -121,7 +123,7 @@ POOL = {("max", 1): nn.MaxPool1d, ("max", 2): nn.MaxPool2d,
 def pool(axes: int) -> Callable[[Here, Array], Array]:
     def layer(here: Here, x: Array) -> Array:
         o = here.spec.options
-        made = POOL[o["function"], axes]
+        made: Any = POOL[o["function"], axes]
         return jax.vmap(made(*(tuple(o[name]) for name in ("window", "stride", "padding"))))(x)
 
     return layer

@@ -324,7 +324,8 @@ def loss_of(network: Network, y: Array, t: Array) -> tuple[Array, Array, int]:
                 dtypes=("float64",), layers=CLAIMED)
 def backprop(network: Network, parameters: dict[str, Array], inputs: Array,
              targets: Array) -> tuple[Any, Any]:
-    tape, x, gradients = [], inputs, {}
+    tape, x = [], inputs
+    gradients: dict[str, Array] = {}
     with np.errstate(over="ignore"):
         for i, spec in enumerate(network.layers):
             own = {name.partition(".")[2]: value for name, value in parameters.items()

@@ -4,6 +4,7 @@ A mean is a sum over what a window sees, divided by the same sum over ones.
 """
 
 from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from jax import lax
 from ..chain import Here, Layer
 
 OPTIONS = ("function", "window", "stride", "padding", "count_padding", "ceil")
-REDUCED = {"max": jnp.max, "mean": jnp.mean}
+REDUCED: dict[str, Callable[..., Any]] = {"max": jnp.max, "mean": jnp.mean}
 
 
 def last(n: int, k: int, s: int, q: int, ceil: bool) -> int:

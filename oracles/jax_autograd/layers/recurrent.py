@@ -43,8 +43,9 @@ def scanned(here: Here, x: Array, cell: Callable[[Array, State], State], first: 
 
 
 def rnn(here: Here, x: Array) -> Array:
-    f = {"tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}
-    f = f[here.spec.options["function"]]
+    functions: dict[str, Callable[[Array], Array]] = {
+        "tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}
+    f = functions[here.spec.options["function"]]
     w, u = here.parameter("weight"), here.parameter("recurrent_weight")
     bias = optional(here, "bias") + optional(here, "recurrent_bias")
     return scanned(here, x, lambda x, s: (f(x @ w + s[0] @ u + bias),),

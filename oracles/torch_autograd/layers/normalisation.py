@@ -46,7 +46,8 @@ def batch_norm(here: Here, x: Tensor) -> Tensor:
     if options["epsilon_on"] == "variance":
         given = (None, None) if options["training"] else (
             constant(here, "mean"), constant(here, "variance"))
-        return torch.batch_norm(x, scale, bias, *given, options["training"], 0.0,
+        mean, variance = given
+        return torch.batch_norm(x, scale, bias, mean, variance, options["training"], 0.0,
                                 options["epsilon"], False)
     if options["training"]:
         return affine(here, on_deviation(x, options["epsilon"], others), 1)

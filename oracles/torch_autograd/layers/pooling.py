@@ -1,6 +1,7 @@
 """Pooling in PyTorch. Where entries of a window are equal, the gradient goes to the first."""
 
 from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F  # noqa: N812
@@ -8,8 +9,9 @@ import torch.nn.functional as F  # noqa: N812
 from ..chain import Here, Layer
 
 MAX, MEAN = {1: F.max_pool1d, 2: F.max_pool2d}, {1: F.avg_pool1d, 2: F.avg_pool2d}
-GLOBAL = {("max", 3): F.adaptive_max_pool1d, ("max", 4): F.adaptive_max_pool2d,
-          ("mean", 3): F.adaptive_avg_pool1d, ("mean", 4): F.adaptive_avg_pool2d}
+GLOBAL: dict[tuple[str, int], Callable[..., Any]] = {
+    ("max", 3): F.adaptive_max_pool1d, ("max", 4): F.adaptive_max_pool2d,
+    ("mean", 3): F.adaptive_avg_pool1d, ("mean", 4): F.adaptive_avg_pool2d}
 OPTIONS = ("function", "window", "stride", "padding", "count_padding", "ceil")
 
 

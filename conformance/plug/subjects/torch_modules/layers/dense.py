@@ -11,7 +11,8 @@ from ..builder import Builder, Called
 def dense(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
     weight, bias = (builder.tensor(spec, name, local) for local in ("weight", "bias"))
     assert weight is not None
-    linear = nn.Linear(*weight.shape, bias is not None, device="meta")
+    inputs, units = weight.shape
+    linear = nn.Linear(inputs, units, bias is not None, device="meta")
     return Called(linear, {"weight": weight.T} | ({} if bias is None else {"bias": bias}))
 
 

@@ -28,13 +28,14 @@ class Global(nn.Module):
 class Subsample(nn.Module):
     """coefficient * mean + bias, with both for each channel."""
 
-    def __init__(self, window: tuple[int, ...], coefficient: Tensor, bias: Tensor):
+    def __init__(self, window: tuple[int, int], coefficient: Tensor, bias: Tensor):
         super().__init__()
         self.mean = nn.AvgPool2d(window)
         self.coefficient, self.bias = coefficient, bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mean(x) * self.coefficient[:, None, None] + self.bias[:, None, None]
+        mean: Tensor = self.mean(x)
+        return mean * self.coefficient[:, None, None] + self.bias[:, None, None]
 
 
 def pool(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
