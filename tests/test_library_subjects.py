@@ -80,8 +80,14 @@ def test_what_numpy_ml_gets_wrong_and_so_does_not_claim():
     subject = subject_named("numpy-ml")
     from numpy_ml.neural_nets import layers
 
-    with pytest.raises(TypeError, match="n_in"):
-        layers.RNN(2).forward(np.ones((1, 2, 3)))
+    for whole in (layers.RNN, layers.LSTM):
+        with pytest.raises(AttributeError, match="gradients"):
+            whole(2)
     one, two = (of_one_layer({"kind": "attention", "heads": heads}, (3, 4)) for heads in (1, 2))
     assert worst(subject, one) < 1e-9
-    assert worst(subject, two) > 1e-3
+    with pytest.raises(ValueError, match="mismatch"):
+        subject.engine(two)
+    pool = {"kind": "pool2d", "function": "max", "window": [2, 2], "stride": [2, 2]}
+    assert worst(subject, of_one_layer(pool, (2, 4, 4))) < 1e-9
+    with pytest.raises(ValueError, match="zero-size array"):
+        subject.engine(of_one_layer({**pool, "padding": [1, 1]}, (2, 4, 4)))

@@ -2,12 +2,13 @@
 
 Images have their channels last there. A layer's gradients are added up until they are flushed, so
 every layer is made anew. A cell takes one step; `RNN` and `LSTM`, which should loop over the steps,
-cannot be made (numpy-ml 0.1.2: they give their cell an argument that it does not take).
+cannot be made (numpy-ml 0.1.2: their `gradients` is a property, which the base class sets).
 
-Not claimed, since it is wrong there: the maximum of a pool with padding, which `backward` looks up
-in the image without padding; attention of several heads as one more axis, where `Softmax.backward`
-takes the softmax of a whole matrix. `import numpy_ml` wants `collections.Hashable`, which Python
-3.10 took away: it is there while the package is imported, and gone after.
+Not claimed, since its way back is wrong there: the maximum of a pool with padding, which is looked
+up in the image without padding; attention of several heads as one more axis, where
+`Softmax.backward` takes a matrix for one vector. `import numpy_ml` wants
+`collections.Hashable`, which Python 3.10 took away: it is there while the package is imported, and
+gone after.
 """
 
 from __future__ import annotations
