@@ -3,8 +3,8 @@
 A mean is a sum over what a window sees, divided by the same sum over ones.
 """
 
-from functools import partial
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp

@@ -1,7 +1,7 @@
 """Pooling in PyTorch. Where entries of a window are equal, the gradient goes to the first."""
 
-from functools import partial
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F  # noqa: N812
