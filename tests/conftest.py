@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from collections import Counter
 from pathlib import Path
 
 
@@ -54,6 +53,12 @@ ENOUGH = {
     "test_a_mistake_is_named": 3,
     "test_a_planted_mistake_is_named": 2,
     "test_a_planted_recurrent_mistake_is_named": 2,
+    "test_bounds_are_finite": 12,
+    "test_every_option_by_complex_step_and_balls": 12,
+    "test_every_option_by_torch_and_jax": 20,
+    "test_it_is_right_where_nothing_is_recurrent": 8,
+    "test_real_time_recurrent_learning_agrees": 12,
+    "test_witnesses": 16,
     "test_a_second_implementation_conforms": 2,
     "test_judges_that_share_no_code_kill_it": 8,
     "test_the_second_implementation_conforms": 2,
@@ -78,16 +83,20 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is beyond enough, unless all is wanted or one test is asked for by name."""
+    """Leave out what is beyond enough, evenly, unless all is wanted or a test is asked for by name.
+    """
     if config.getoption("--thorough") or any("::" in argument for argument in config.args):
         return
-    seen, left = Counter(), []
+    cases = {}
     for item in items:
-        name = getattr(item, "originalname", item.name)
-        seen[item.path, name] += 1
-        if seen[item.path, name] > ENOUGH.get(name, len(items)):
-            left.append(item)
+        cases.setdefault((item.path, getattr(item, "originalname", item.name)), []).append(item)
+    left = {item for (_, name), these in cases.items() if len(these) > ENOUGH.get(name, len(these))
+            for item in set(these) - set(spread_out(these, ENOUGH[name]))}
     if left:
-        config.hook.pytest_deselected(items=left)
-        gone = set(left)
-        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
+
+
+def spread_out(these, count):
+    """So many of them, at even distances."""
+    return [these[i * len(these) // count] for i in range(count)]
