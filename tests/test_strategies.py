@@ -175,7 +175,10 @@ def test_every_activation_loss_and_head_is_reached(many):
     assert {name for case in many for name in case.network.hidden} == set(EVERYTHING.hidden)
     assert {case.network.loss.kind for case in many} == {h.loss for h in EVERYTHING.heads}
     assert {case.network.head[0] for case in many} == {h.activation for h in EVERYTHING.heads}
-    assert len({case.network.head for case in many}) > 0.8 * len(EVERYTHING.heads)
+    pairs = {(h.activation, h.loss) for h in EVERYTHING.heads}
+    drawn_pairs = {case.network.head for case in many}
+    assert drawn_pairs <= pairs
+    assert len(drawn_pairs) > 0.75 * len(pairs)
 
 
 def test_all_are_finite_and_clear_of_kinks(many):
@@ -310,11 +313,12 @@ def test_exact_cases_are_exact_in_any_order(integers):
             assert answer.loss == wide.loss
 
 
-def test_exact_cases_reach_kinks_and_both_losses(integers):
+def test_exact_cases_reach_kinks_and_every_loss_of_exact_arithmetic(integers):
     assert all(certified(case) for case in integers)
     assert sum(on_kink(case) for case in integers) > 20
     assert sum(not on_kink(case) for case in integers) > 20
-    assert {case.network.loss.kind for case in integers} == {"squared_error", "absolute_error", "inner_product"}
+    assert {case.network.loss.kind for case in integers} == {
+        "squared_error", "absolute_error", "inner_product", "huber", "hinge", "squared_hinge"}
     assert sum(case.batch > 1 for case in integers) > 20
     assert sum(depth(case) > 2 for case in integers) > 10
     chosen = [len(list(conventions(kinds_of(case.network)))) for case in integers]

@@ -181,7 +181,7 @@ ALL = Claims(**{**vars(EVERYTHING), "layers": "all", "heads": (*EVERYTHING.heads
 
 
 @lru_cache(maxsize=1)
-def pool(count=1000):
+def pool(count=500):
     """Cases of everything, the same every time: plain chains, then all structures."""
     plain = islice(drawn(cases(EVERYTHING), 7), count // 2)
     return [*plain, *islice(drawn(cases(ALL), 7), count // 2)]
@@ -204,11 +204,11 @@ def of_family(family):
     structures = [name for name in structures_in(family) if name != PLAIN]
     if structures:
         claims = replace(EVERYTHING, layers=(PLAIN, *structures))
-        yield from islice(drawn(cases(claims), 7), 400)
+        yield from islice(drawn(cases(claims), 7), 150)
 
 
 @cache
-def of_structures(count=40):
+def of_structures(count=16):
     """Cases of each structure that there is."""
     return [case for name in STRUCTURES
             for case in islice(drawn(cases(replace(EVERYTHING, layers=(name,))), 7), count)]
@@ -222,7 +222,7 @@ def asked_of(family):
 
 
 @cache
-def questions(name, count=25):
+def questions(name, count=14):
     """What the property asks about the first cases of the pool that it applies to: cases, equations.
 
     Where the pool has too few, cases of the structures that the property is about come after it.
