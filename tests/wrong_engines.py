@@ -29,7 +29,7 @@ from backproof.judging.plan import Plan, drawn
 from backproof.plug.subject import Subject
 from backproof.properties.agreement import differing, measured
 from backproof.properties.claims import EVERYTHING, Claims, Head
-from backproof.properties.identities import PROPERTIES
+from backproof.properties.identities import PROPERTIES, rows
 from backproof.properties.membership import covers
 from backproof.properties.strategies import cases, in_dtype
 from backproof.properties.structures import PLAIN, STRUCTURES
@@ -85,7 +85,6 @@ KNOWN = {
     "flattened by columns": "reshaping-columns-first",
     "padding cut off behind": "convolution-padding-cropped-on-one-side",
     "upstream ignored": "upstream-ignored",
-    "upstream first": "upstream-first-entry-for-all",
     "dropout mask missing": "dropout-mask-left-out-on-the-way-back",
     "rows counted from 1": "embedding-counted-from-one",
     "every row": "embedding-all-rows",
@@ -127,10 +126,12 @@ def dropped(case, right):
     """The gradients without the last example, at the weight that it has in the whole."""
     if case.batch == 1:
         return right
-    part = case.but(inputs=case.inputs[:-1], targets=case.targets[:-1])
-    share = 1.0 if case.network.loss.reduction == "sum" else part.batch / case.batch
+    part = rows(case, slice(None, -1))
+    whole = case.network.loss.reduction in ("sum", "weighted")
+    share = 1.0 if whole else part.batch / case.batch
     g = {name: share * value for name, value in evaluate(part).gradients.items()}
-    return Answer(right.loss, {**g, "inputs": np.concatenate([g["inputs"], 0 * case.inputs[-1:]])})
+    return Answer(right.loss, {name: value if value.shape == right.gradients[name].shape else np.concatenate(
+        [value, 0 * right.gradients[name][-1:]]) for name, value in g.items()})
 
 
 def of_norms(kinds, name):
