@@ -379,10 +379,10 @@ def test_every_known_mistake_is_planted():
 @pytest.mark.parametrize(("fault", "kind"), second.PLANTED)
 def test_a_planted_recurrent_mistake_is_caught(fault, kind):
     subject = subject_of(second.planted(fault, kind))
-    judge = Judge(subject, subject.claims, [], lambda **_: None, 0)
+    judge = Judge(subject, subject.claims, ["torch"], lambda **_: None, 0)
     judge.per_network = 0
     with undisturbed(), np.errstate(all="ignore"):
-        for case in islice(drawn(cases(subject.claims), 0), 60):
+        for case in islice(drawn(cases(subject.claims), 0), 120):
             judge.ask(case)
             if judge.tally.failures:
                 break

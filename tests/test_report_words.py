@@ -2,6 +2,7 @@
 
 import numpy as np
 from backproof import Head, implementation, verify
+from backproof.faults import FAULTS
 from backproof.naming import matching, no_answer, words
 from backproof.naming.traits import TRAITS, Kind
 from backproof.properties.tolerance import spread
@@ -131,5 +132,6 @@ def test_of_several_names_the_one_that_shows_on_the_fewest_networks_leads():
         def shows(self, fault):
             return fault in self.names
 
-    evidence = matching.Evidence([], [], [Seen("wide", "narrow"), Seen("wide"), Seen()], {})
-    assert list(matching.specific({"wide": "wide", "narrow": "narrow"}, evidence)) == ["narrow", "wide"]
+    wide, narrow = FAULTS["bias-averaged-over-batch"], FAULTS["bias-scalar"]
+    evidence = matching.Evidence([], [], [Seen(wide, narrow), Seen(wide), Seen()], {})
+    assert list(matching.specific({"wide": wide, "narrow": narrow}, evidence)) == ["narrow", "wide"]
