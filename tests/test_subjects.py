@@ -14,7 +14,6 @@ from backproof.reference import (
     Case,
     DescriptionError,
     LayerSpec,
-    LossSpec,
     Network,
     evaluate,
     infer,
@@ -26,6 +25,7 @@ TARGETS = {
     "soft": lambda rng, n, m: rng.dirichlet(np.ones(m), n),
     "binary": lambda rng, n, m: rng.integers(0, 2, (n, m)),
     "index": lambda rng, n, m: rng.integers(0, m, n),
+    "sign": lambda rng, n, m: rng.choice((-1.0, 1.0), (n, m)),
 }
 
 
@@ -36,7 +36,7 @@ def a_network(claims, head, hidden, sizes):
         layers += [activation(hidden), LayerSpec("dense", {"units": units, **bias})]
     if head.activation != "identity":
         layers.append(activation(head.activation))
-    return Network((sizes[0],), tuple(layers), LossSpec(head.loss, head.reduction, head.scale))
+    return Network((sizes[0],), tuple(layers), claims.loss_of(head))
 
 
 def a_case(net, kind, batch, dtype, seed):
@@ -45,7 +45,8 @@ def a_case(net, kind, batch, dtype, seed):
     targets = TARGETS[kind](rng, batch, net.sizes[-1])
     parameters = {name: (0.5 * rng.normal(size=shape)).astype(dtype) for name, shape in infer(net).parameters.items()}
     inputs = rng.normal(size=(batch, net.sizes[0])).astype(dtype)
-    return Case(net, parameters, inputs, targets if kind == "index" else targets.astype(dtype), dtype)
+    constants = {name: rng.normal(size=(batch, *shape)).astype(dtype) for name, shape in infer(net).masks.items()}
+    return Case(net, parameters, inputs, targets if kind == "index" else targets.astype(dtype), dtype, constants)
 
 
 def cases(claims):

@@ -242,7 +242,7 @@ def test_unused_it_says_and_imports_nothing(pytester):
             assert "backproof.pytest_plugin" in sys.modules
             assert not heavy & set(sys.modules)
     """)
-    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", "-p", "no:jaxtyping")
     result.assert_outcomes(passed=1)
     assert "backproof: " not in result.stdout.str()
 

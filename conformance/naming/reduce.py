@@ -201,8 +201,10 @@ def extent(case: Case, axis: Axis) -> int:
 def shortened(case: Case, group: Sequence[Axis], keep: list[int]) -> Case:
     """Only `keep` of some axes of one extent, all at once: what is shared must change together.
 
-    Raises DescriptionError where the layers fit no more.
+    Raises DescriptionError where the layers fit no more, or nothing would be left.
     """
+    if not keep:
+        raise DescriptionError("an axis keeps one entry at least")
     kept, layers = Kept(extent(case, group[0]), tuple(keep)), tree(case.network.layers)
     shape = list(case.network.input_shape)
     for axis in group:
