@@ -36,7 +36,9 @@ from backproof.reference.network import REDUCTIONS
 OTHERS = ("torch", "jax")
 ALL = (*OTHERS, "arbiter")
 HEADS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
-KINDS = [(loss, kind) for loss, row in LOSSES.items() for kind in row.targets]
+# The losses whose cases are made in test_tables.py: with options, signs for targets, or logarithms for outputs.
+IN_TEST_TABLES = ("huber", "hinge", "squared_hinge", "kl_divergence", "kl_divergence_of_logs")
+KINDS = [(loss, kind) for loss, row in LOSSES.items() if loss not in IN_TEST_TABLES for kind in row.targets]
 COMBINES = ("add", "concatenate", "multiply")
 
 
@@ -328,11 +330,11 @@ def of_kind(spec, loss="squared_error"):
 
 
 UNKNOWN = {
-    "layer kind 'lstm'": of_kind(LayerSpec("lstm", {"units": 2})),
-    "activation 'mish'": of_kind(LayerSpec("activation", {"function": "mish"})),
+    "layer kind 'liquid'": of_kind(LayerSpec("liquid", {"units": 2})),
+    "activation 'swish'": of_kind(LayerSpec("activation", {"function": "swish"})),
     "option 'dilation' of dense": of_kind(LayerSpec("dense", {"units": 2, "bias": False, "dilation": 2})),
     "combine 'max'": of_kind(LayerSpec("parallel", {"branches": ((), ()), "combine": "max"})),
-    "loss 'hinge'": of_kind(LayerSpec("activation", {"function": "tanh"}), "hinge"),
+    "loss 'poisson'": of_kind(LayerSpec("activation", {"function": "tanh"}), "poisson"),
 }
 
 
@@ -360,7 +362,7 @@ def everything_global():
 
 @pytest.mark.parametrize("oracle", ALL)
 def test_nothing_global_changes(oracle):
-    case, unsupported = with_loss("softmax_cross_entropy", "index"), UNKNOWN["layer kind 'lstm'"]
+    case, unsupported = with_loss("softmax_cross_entropy", "index"), UNKNOWN["layer kind 'liquid'"]
     before = everything_global()
     answered: Answer = load(oracle).answer(case)
     with pytest.raises((Unsupported, KeyError)):
