@@ -23,7 +23,7 @@ from backproof.reference.activations import elementwise
 from backproof.reference.losses import factor
 from flint import arb, ctx
 
-OPTIONS = {"leaky_relu": {"slope": 0.01}}
+OPTIONS = {"leaky_relu": {"slope": 0.01}, "elu": {"alpha": 1.0}, "hard_sigmoid": {"slope": 1 / 6}}
 
 # --- activations against high precision -------------------------------------------------------------------------------
 
@@ -53,9 +53,26 @@ TEXTBOOK = {
 }
 
 
-# The rows that have their textbook formula here; the others are in test_tables.py, against PyTorch's.
 ELEMENTWISE = list(TEXTBOOK)
 HERE = [*TEXTBOOK, "softmax"]
+# Rows whose accuracy is tested here too; the rest of them is in test_tables.py, against PyTorch's. The constants of
+# selu: Klambauer and others, Self-Normalizing Neural Networks (2017).
+SELU = "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"
+TEXTBOOK |= {
+    "elu": lambda x: x if x > 0 else x.exp() - 1,
+    "selu": lambda x: arb(SELU[0]) * (x if x > 0 else arb(SELU[1]) * (x.exp() - 1)),
+    "mish": lambda x: x * (1 + x.exp()).log().tanh(),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "hard_tanh": lambda x: between(x, -1, 1),
+    "hard_sigmoid": lambda x: between(x * arb(1 / 6) + arb(0.5), 0, 1),
+    "relu6": lambda x: between(x, 0, 6),
+    "abs": abs,
+}
+MORE = [name for name in TEXTBOOK if name not in ELEMENTWISE]
+
+
+def between(x, low, high):
+    return arb(low) if x < low else arb(high) if x > high else x
 
 
 def slope(f, x, left=1, right=1):
@@ -90,6 +107,15 @@ def accuracy(row, name, points):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_activations_are_accurate(name, dtype):
     assert accuracy(ACTIVATIONS[name], name, POINTS.astype(dtype)) < 8
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", MORE)
+def test_more_activations_are_accurate(name, dtype):
+    """Everywhere but on their kinks, where there is no slope."""
+    kinks = ACTIVATIONS[name].points(OPTIONS.get(name))
+    points = np.array([x for x in POINTS if x not in kinks])
+    assert accuracy(ACTIVATIONS[name], name, points.astype(dtype)) < 8
 
 
 @pytest.mark.parametrize(("name", "row"), [
