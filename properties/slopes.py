@@ -38,7 +38,8 @@ def kinds_of(network: Network) -> list[str]:
 
 def deciding(case: Case) -> list[str]:
     """The kinds of kinks at which a choice changes the gradients of this case."""
-    truth, wide = evaluate(case.astype("float64")).gradients, case.astype("float64")
+    wide = case.astype("float64")
+    truth = evaluate(wide).gradients
 
     def changes(kind: str, choice: float) -> bool:
         other = evaluate(wide, with_slopes({kind: choice})).gradients

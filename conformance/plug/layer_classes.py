@@ -158,9 +158,8 @@ def _attributes(built: Any) -> dict[str, Any]:
 class Placed:
     """One object of a class at one place in a network; the arrays that go in and out are ours."""
 
-    def __init__(self, index: int, network: Network, row: Layer, values: Mapping[str, Array],
-                 shape: Shape):
-        spec, example = network.layers[index], given(network)[index]
+    def __init__(self, index: int, spec: LayerSpec, example: Shape, row: Layer,
+                 values: Mapping[str, Array], shape: Shape):
         self.index, self.kind, self.row, self.shape = index, spec.kind, row, shape
         found = TABLES.layers[spec.kind].shapes(spec, example, TABLES, str(index))
         self.local = {key: values[f"{index}.{key}"]
@@ -191,9 +190,9 @@ class Placed:
 
     def forward(self, x: Array) -> Array:
         layout = self.row.layout
-        given = [layout.theirs(key, self.local[key]) for key in self.row.given if key in self.local]
+        more = [layout.theirs(key, self.local[key]) for key in self.row.given if key in self.local]
         method = self.row.method(self.built, self.row.forward)
-        y = method(layout.theirs("batch", x), *given)
+        y = method(layout.theirs("batch", x), *more)
         return layout.ours("batch", y, self.output, self._say(f"{self.row.forward}'s output"))
 
     def backward(self, dy: Array) -> tuple[Array | None, dict[str, Array]]:
@@ -271,8 +270,8 @@ class Stack:
     def __call__(self, network: Network, parameters: Arrays, inputs: Array,
                  targets: Array) -> tuple[Any, Arrays]:
         placed, x = [], inputs
-        for index in range(len(network.layers)):
-            placed.append(self._place(index, network, parameters, x.shape))
+        for index, (spec, example) in enumerate(zip(network.layers, given(network), strict=False)):
+            placed.append(self._place(index, spec, example, parameters, x.shape))
             x = placed[-1].forward(x)
         loss, dy = self._loss(network.loss, x, targets)
         if network.loss.l2:  # the gradients have it from the classes, the loss from nowhere else
@@ -283,16 +282,15 @@ class Stack:
             gradients |= more
         return loss, gradients if dy is None else {**gradients, "inputs": dy}
 
-    def _place(self, index: int, network: Network, parameters: Mapping[str, Array],
+    def _place(self, index: int, spec: LayerSpec, example: Shape, parameters: Mapping[str, Array],
                shape: Shape) -> Placed | Through:
-        spec = network.layers[index]
         name = spec.function or spec.kind
         if (name == "identity" or TABLES.layers[spec.kind].moves) and name not in self.rows:
             return Through(index, spec)
         if name not in self.rows or spec.share is not None:
             raise Declined(f"no class for a layer of kind {name!r}" if spec.share is None
                            else "no shared parameters")
-        return Placed(index, network, self.rows[name], parameters, shape)
+        return Placed(index, spec, example, self.rows[name], parameters, shape)
 
     def _loss(self, spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
         if spec.kind in self.rows:
