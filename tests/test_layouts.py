@@ -194,6 +194,15 @@ def test_gates_that_are_none(gates):
         Layout(gates=gates)
 
 
+@pytest.mark.parametrize(("parameters", "gradients"), [
+    ({"weight": "W", "bias": "b"}, {"weight": "dW"}), ({"weight": "W"}, {"weight": "dW", "bias": "db"}),
+    ({"weight": "W", "wieght": "W"}, {"weight": "dW"}),
+])
+def test_a_parameter_without_its_gradient_is_refused_at_once(parameters, gradients):
+    with pytest.raises(DescriptionError, match=r"wanted the same names in both|dense has no parameter"):
+        layers(dense=Layer(Dense, parameters, gradients), heads=SUM)
+
+
 def test_nn_lstm_has_our_order():
     """PyTorch's own layer holds i, f, g, o, as the description does."""
     assert "W_ii|W_if|W_ig|W_io" in nn.LSTM.__doc__

@@ -83,8 +83,9 @@ class Layer:
         if not callable(self.make or self.cls):
             raise DescriptionError(f"layers: {self.make or self.cls!r} is not a class; "
                                    "wanted Layer(Linear, ...)")
-        here = {*self.parameters, *self.given}
-        if not set(self.gradients) <= here:
+        here, there = {*self.parameters, *self.given}, set(self.gradients)
+        trained = {name for name in here if name.endswith(("weight", "bias"))}
+        if not trained <= there <= here:
             raise DescriptionError(f"layers: {self.name} has parameters "
                                    f"{_names(self.parameters)} and gradients "
                                    f"{_names(self.gradients)}; wanted the same names in both")
@@ -321,6 +322,9 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     if "dense" not in rows or "weight" not in rows["dense"].parameters:
         raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, "
                                "gradients={...})")
+    if unknown := set(rows["dense"].parameters) - {"weight", "bias"}:
+        raise DescriptionError(f"layers: dense has no parameter {_names(dict.fromkeys(unknown))}; "
+                               "wanted weight, and bias")
     kinds = [name for name in rows if name in STRUCTURES and name != PLAIN]
     if kinds:
         given["layers"] = _layers(kinds, given.get("layers", [PLAIN]))
