@@ -31,6 +31,7 @@ _lazily("drawn_features")
 _lazily("function_examples")
 _lazily("perceptrons")
 _lazily("small_records")
+_lazily("vjp_cases")
 _lazily("wrong_engines")
 
 

@@ -20,6 +20,7 @@ from backproof.properties.strategies import cases
 from backproof.properties.structures import STRUCTURES, structures_of
 from backproof.properties.tolerance import SLACK, bounds, spread
 from backproof.reference import TABLES, Case, DescriptionError, evaluate, forward, infer, parse
+from vjp_cases import case_of, network
 
 _spec = importlib.util.spec_from_file_location("second_convolution", Path(__file__).parent / "second/convolution.py")
 second = importlib.util.module_from_spec(_spec)
@@ -28,20 +29,6 @@ _spec.loader.exec_module(second)
 KINDS = ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
 ONE = {"stride": [1], "padding": [0], "dilation": [1], "groups": 1, "bias": "channel"}
 TWO = {**ONE, "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]}
-
-
-def network(shape, *layers):
-    return parse.network({"format": 1, "input_shape": list(shape), "layers": list(layers),
-                          "loss": {"kind": "inner_product", "reduction": "sum"}})
-
-
-def case_of(described, batch=3, dtype="float64", seed=0):
-    """Normal numbers for everything."""
-    shapes, rng = infer(described), np.random.default_rng(seed)
-    values = {name: rng.standard_normal(shape) for name, shape in shapes.parameters.items()}
-    found = Case(described, values, rng.standard_normal((batch, *described.input_shape)),
-                 rng.standard_normal((batch, *shapes.output)))
-    return found.map(lambda a: a.astype(dtype), dtype)
 
 
 def options(**changes):

@@ -20,8 +20,9 @@ from backproof.properties.conventions import CONVENTIONS
 from backproof.properties.strategies import cases, exact_cases
 from backproof.properties.structures import structures_of
 from backproof.properties.tolerance import SLACK, bounds, spread
-from backproof.reference import TABLES, Case, DescriptionError, evaluate, forward, infer, parse
+from backproof.reference import TABLES, Case, DescriptionError, evaluate, forward, infer
 from backproof.running.api import subject_for
+from vjp_cases import case_of, network
 
 _spec = importlib.util.spec_from_file_location("second_pooling", Path(__file__).parent / "second/convolution.py")
 second = importlib.util.module_from_spec(_spec)
@@ -29,19 +30,6 @@ _spec.loader.exec_module(second)
 
 KINDS = ("pool1d", "pool2d", "global_pool", "subsample2d")
 USUAL = {"kind": "pool2d", "window": [2, 2], "stride": [2, 2], "padding": [0, 0]}
-
-
-def network(shape, *layers):
-    return parse.network({"format": 1, "input_shape": list(shape), "layers": list(layers),
-                          "loss": {"kind": "inner_product", "reduction": "sum"}})
-
-
-def case_of(described, batch=3, dtype="float64", seed=0):
-    shapes, rng = infer(described), np.random.default_rng(seed)
-    values = {name: rng.standard_normal(shape) for name, shape in shapes.parameters.items()}
-    found = Case(described, values, rng.standard_normal((batch, *described.input_shape)),
-                 rng.standard_normal((batch, *shapes.output)))
-    return found.map(lambda a: a.astype(dtype), dtype)
 
 
 def pool(function, **changes):

@@ -16,7 +16,8 @@ from backproof.properties.claims import EVERYTHING
 from backproof.properties.strategies import cases
 from backproof.properties.structures import structures_of
 from backproof.properties.tolerance import SLACK, spread
-from backproof.reference import Case, DescriptionError, evaluate, forward, infer, parse
+from backproof.reference import DescriptionError, evaluate, forward, infer
+from vjp_cases import case_of, network
 
 _spec = importlib.util.spec_from_file_location("second_reshaping", Path(__file__).parent / "second/convolution.py")
 second = importlib.util.module_from_spec(_spec)
@@ -24,19 +25,6 @@ _spec.loader.exec_module(second)
 
 KINDS = ("flatten", "reshape", "pad", "upsample", "last_axis")
 CONV = {"kind": "conv2d", "filters": 2, "window": [2, 2]}
-
-
-def network(shape, *layers):
-    return parse.network({"format": 1, "input_shape": list(shape), "layers": list(layers),
-                          "loss": {"kind": "inner_product", "reduction": "sum"}})
-
-
-def case_of(described, batch=3, dtype="float64", seed=0):
-    shapes, rng = infer(described), np.random.default_rng(seed)
-    values = {name: rng.standard_normal(shape) for name, shape in shapes.parameters.items()}
-    found = Case(described, values, rng.standard_normal((batch, *described.input_shape)),
-                 rng.standard_normal((batch, *shapes.output)))
-    return found.map(lambda a: a.astype(dtype), dtype)
 
 
 LAYERS = {
