@@ -20,6 +20,7 @@ from backproof.properties.structures import structures_of
 from backproof.properties.structures.transformer import is_block
 from backproof.properties.tolerance import SLACK, bounds, spread
 from backproof.reference import TABLES, DescriptionError, evaluate, forward, parse
+from vjp_cases import check
 
 FILE = Path(__file__).with_name("second") / "attention.py"
 spec = importlib.util.spec_from_file_location("second_attention", FILE)
@@ -47,15 +48,6 @@ def case_of(options, batch=3, dtype="float64", seed=3, **more):
         mask[0], mask[1:, -1] = 0, 0
         case = case.but(constants={"0.mask": mask})
     return case
-
-
-def check(case, answer):
-    """Every gradient, and no other, within the tolerance of the case."""
-    s = spread(case)
-    assert set(answer.gradients) == set(s.truth.gradients)
-    for name, g in answer.gradients.items():
-        assert np.shape(g) == s.truth.gradients[name].shape
-        assert np.all(np.abs(np.asarray(g, dtype=float) - s.truth.gradients[name]) <= SLACK * s.gradients[name]), name
 
 
 # --- the same by other ways ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from backproof.properties.strategies import Style, build, cases
 from backproof.properties.structures import STRUCTURES, structures_of
 from backproof.properties.tolerance import SLACK, bounds, spread
 from backproof.reference import TABLES, DescriptionError, evaluate, forward, parse
+from vjp_cases import check
 
 FILE = Path(__file__).with_name("second") / "normalisation.py"
 spec = importlib.util.spec_from_file_location("second_normalisation", FILE)
@@ -46,15 +47,6 @@ def case_of(shape, layer, batch=3, mean=0.0, dtype="float64", **options):
         options = {}
     case = build(network(shape, {**layer, **options}), batch, "real", Style(), 5, dtype)
     return case.but(inputs=(case.inputs + mean).astype(dtype))
-
-
-def check(case, answer):
-    """Every gradient, and no other, within the tolerance of the case."""
-    s = spread(case)
-    assert set(answer.gradients) == set(s.truth.gradients)
-    for name, g in answer.gradients.items():
-        assert np.shape(g) == s.truth.gradients[name].shape
-        assert np.all(np.abs(np.asarray(g, dtype=float) - s.truth.gradients[name]) <= SLACK * s.gradients[name]), name
 
 
 # --- the same by other ways ---------------------------------------------------------------------------------------

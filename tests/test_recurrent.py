@@ -30,6 +30,7 @@ from backproof.properties.structures.recurrent import KINDS, MANY
 from backproof.properties.tolerance import SLACK, spread
 from backproof.reference import TABLES, DescriptionError, evaluate, forward, parse
 from backproof.reference.real_time import run as real_time
+from vjp_cases import check
 
 HERE = Path(__file__).parent
 PATH = HERE / "second" / "recurrent.py"
@@ -59,15 +60,6 @@ def network(kind, steps=4, n=2, units=3, loss="squared_error", **options):
 
 def case_of(kind, batch=3, seed=0, dtype="float64", **options):
     return build(network(kind, **options), batch, "real", Style(), seed, dtype)
-
-
-def check(case, answer):
-    """Every gradient, and no other, within the tolerance of the case."""
-    s = spread(case)
-    assert set(answer.gradients) == set(s.truth.gradients)
-    for name, g in answer.gradients.items():
-        assert np.shape(g) == s.truth.gradients[name].shape
-        assert np.all(np.abs(np.asarray(g, dtype=float) - s.truth.gradients[name]) <= SLACK * s.gradients[name]), name
 
 
 # --- the same by other ways ---------------------------------------------------------------------------------------
