@@ -37,7 +37,7 @@ class Plan:
     stop_after: int | None = None
     entrywise: bool = False
     first: tuple[Case, ...] = ()
-    each: int = 14
+    each: int = 0
 
     def wide_enough(self, claims: Claims) -> Plan:
         """The plan with as many networks as the structures claimed want."""

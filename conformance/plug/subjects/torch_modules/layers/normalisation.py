@@ -1,7 +1,7 @@
 """Normalisation: nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, also for features that are the last axis.
 
-nn.BatchNorm1d refuses a batch of one number for each feature, where the answer is the bias: the
-function it calls does not.
+nn.BatchNorm1d and nn.GroupNorm refuse a batch of one number for each feature or group, where the
+answer is the bias: the functions that they call do not.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ class BatchNorm(nn.BatchNorm2d):
         given = (None, None) if self.training else (self.running_mean, self.running_var)
         return torch.batch_norm(x, self.weight, self.bias, *given, self.training, 0.0, self.eps,
                                 False)
+
+
+class GroupNorm(nn.GroupNorm):
+    """nn.GroupNorm of any number of examples, places and channels of a group."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps, False)
 
 
 class FeaturesLast(nn.Module):
@@ -71,7 +78,7 @@ def group_norm(builder: Builder, spec: LayerSpec, name: str) -> nn.Module:
     tensors = own(builder, spec, name)
     channels = len(tensors["weight"])
     groups = spec.options.get("groups", channels)
-    module = nn.GroupNorm(groups, channels, standard(spec), device="meta")
+    module = GroupNorm(groups, channels, standard(spec), device="meta")
     return FeaturesLast(Called(module, tensors))
 
 
