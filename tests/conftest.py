@@ -57,6 +57,7 @@ ENOUGH = {
     "test_bounds_are_finite": 12,
     "test_every_option_by_complex_step_and_balls": 12,
     "test_every_option_by_torch_and_jax": 20,
+    "test_jax_answers_several_cases_as_it_answers_each": 8,
     "test_it_is_right_where_nothing_is_recurrent": 8,
     "test_real_time_recurrent_learning_agrees": 12,
     "test_witnesses": 16,

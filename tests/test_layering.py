@@ -38,7 +38,8 @@ OPTIONAL = ("torch", "jax", "sklearn", "autograd", "micrograd", "equinox", "kera
             "numpy_ml")
 # The witnesses share nothing with the reference: all of the package that each may import beside
 # its own modules.
-DATA = {"reference.network", "reference.case", "reference.families", "reference.checks", "oracles"}
+DATA = {"reference.network", "reference.case", "reference.families", "reference.checks", "oracles",
+        "oracles.structure"}
 APART = {"oracles.torch_autograd": DATA, "oracles.jax_autograd": DATA,
          "oracles": {"reference.checks"}}
 

@@ -1,64 +1,37 @@
 """JAX's reverse mode over a forward of its own: nothing of the reference but the description.
 
 One program per structure (network, batch, dtype): tracing and compiling it is what costs, and every
-further set of values costs nothing beside it. Conventions on kinks are JAX's: relu'(0) = 0,
-leaky_relu'(0) = 1, |0|' = 1.
+further set of values costs nothing beside it. The plain program takes one case, another one takes
+several at once. Conventions on kinks are JAX's: relu'(0) = 0, leaky_relu'(0) = 1, |0|' = 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ...reference.case import Answer, Case
 from ...reference.network import Network
+from ..structure import one_structure
 from .chain import forward
+from .compiling import run
 from .layers import LAYERS
 from .losses import loss_of
 
-try:
-    from jax import enable_x64
-except ImportError:  # before jax 0.8
-    from jax.experimental import enable_x64  # type: ignore[no-redef, attr-defined]
-
 Array = Any
 Values = Mapping[str, Array]
+Program = Callable[..., tuple[Array, dict[str, Array]]]
 
-
-# Compiling is the cost, running is not: these make XLA compile a small network in 40 ms, not 120.
-COMPILER = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-}
-
-
-@contextmanager
-def locally() -> Iterator[None]:
-    """64 bits and the CPU, for this block and thread only."""
-    with enable_x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
-        yield
-
-
-@lru_cache(maxsize=1)
-def compiler_options() -> dict[str, Any]:
-    """COMPILER where this XLA knows all of it, otherwise nothing."""
-    try:
-        jax.jit(lambda: jnp.zeros(()), compiler_options=COMPILER)()
-    except Exception:
-        return {}
-    return COMPILER
+AT_ONCE = 16  # cases in one call of a program: fewer are filled up, so that it is compiled once
 
 
 @lru_cache(maxsize=256)
-def program(network: Network) -> Callable[..., tuple[Array, dict[str, Array]]]:
-    """The compiled program of a network.
+def program(network: Network) -> Program:
+    """The program of a network.
 
     It takes (differentiated, constants, targets) and returns the loss and the gradients by name.
     """
@@ -68,30 +41,45 @@ def program(network: Network) -> Callable[..., tuple[Array, dict[str, Array]]]:
         outputs = forward(LAYERS, network.layers, "", values, values["inputs"])
         return loss_of(network.loss, outputs, targets, values)
 
-    return jax.jit(jax.value_and_grad(loss), compiler_options=compiler_options())
+    return jax.value_and_grad(loss)
+
+
+@lru_cache(maxsize=256)
+def side_by_side(network: Network) -> Program:
+    """The program of several cases: every array has an axis of cases in front."""
+    return jax.vmap(program(network))
 
 
 def answer(case: Case, dtype: str | None = "float64") -> Answer:
-    """Loss and gradients as NumPy arrays of `dtype`, computed in it.
+    """Loss and gradients as NumPy arrays of `dtype`, computed in it, by the plain program.
 
     `dtype` is "float32" or "float64"; None is the case's.
     """
-    return answers([case], dtype)[0]
+    dtype = dtype or case.dtype
+    return _answer(case, dtype, *run(program(case.network), *_arguments(case, dtype)))
 
 
 def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
-    """The answers to cases of one structure: one network, batch and kind of targets.
+    """The answers to cases of one structure: one network, batch, kind of targets and dtype.
 
-    One compiled program answers them all. Raises ValueError for cases of several networks.
+    One compiled program answers them all, however many there are. Raises ValueError for cases of
+    several structures.
     """
-    if any(case.network != cases[0].network for case in cases):
-        raise ValueError("jax: answers() wants cases of one network")
-    with locally():
-        return [_answer(case, dtype or case.dtype) for case in cases]
+    one_structure("jax", cases, dtype)
+    return [each for start in range(0, len(cases), AT_ONCE)
+            for each in _together(cases[start:start + AT_ONCE], dtype or cases[0].dtype)]
 
 
-def _answer(case: Case, dtype: str) -> Answer:
-    loss, gradients = jax.device_get(program(case.network)(*_arguments(case, dtype)))
+def _together(cases: Sequence[Case], dtype: str) -> list[Answer]:
+    arguments = [_arguments(case, dtype) for case in cases]
+    arguments += arguments[-1:] * (AT_ONCE - len(cases))
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *arguments)
+    losses, gradients = run(side_by_side(cases[0].network), *stacked)
+    return [_answer(case, dtype, losses[i], {name: g[i] for name, g in gradients.items()})
+            for i, case in enumerate(cases)]
+
+
+def _answer(case: Case, dtype: str, loss: Array, gradients: Mapping[str, Array]) -> Answer:
     scale = np.asarray(case.network.loss.gradient_scale, dtype)
     return Answer(loss, {name: np.array(g) * scale for name, g in gradients.items()})
 

@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...oracles.jax_autograd import compiler_options, locally
 from ...oracles.jax_autograd.chain import Here, Layer, forward
+from ...oracles.jax_autograd.compiling import compiler_options, locally
 from ...oracles.jax_autograd.layers import LAYERS as JAX
 from ...oracles.jax_autograd.layers.activation import ACTIVATIONS
 from ...oracles.jax_autograd.losses import loss_of
