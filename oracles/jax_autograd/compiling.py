@@ -44,21 +44,22 @@ def compiler_options() -> dict[str, Any]:
     return COMPILER
 
 
-def run(function: Callable[..., Any], *arguments: Any) -> Any:
+def run(function: Callable[..., Any], *arguments: Any, often: bool = False) -> Any:
     """What the function gives for trees of NumPy arrays, as NumPy arrays.
 
     It is compiled on the first arguments of their shapes; so it is one object for one purpose.
+    often: it runs so often that compiling may take its time.
     """
     leaves, tree = jax.tree.flatten(arguments)
     kinds = tuple((leaf.shape, leaf.dtype.str) for leaf in leaves)
     with locally():
-        return jax.device_get(compiled(function, tree, kinds)(*arguments))
+        return jax.device_get(compiled(function, tree, kinds, often)(*arguments))
 
 
 @lru_cache(maxsize=512)
 def compiled(function: Callable[..., Any], tree: Any,
-             kinds: tuple[tuple[tuple[int, ...], str], ...]) -> Callable[..., Any]:
+             kinds: tuple[tuple[tuple[int, ...], str], ...], often: bool) -> Callable[..., Any]:
     """The machine code of a function, for arguments of these shapes and dtypes."""
     arguments = tree.unflatten([np.zeros(*kind) for kind in kinds])
-    jitted = jax.jit(function, compiler_options=compiler_options())
+    jitted = jax.jit(function, compiler_options={} if often else compiler_options())
     return jitted.lower(*arguments).compile()
