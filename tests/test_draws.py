@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 from backproof.judging.plan import drawn
-from backproof.oracles import Unsupported, load, torch_autograd
+from backproof.oracles import Unsupported, load
+from backproof.oracles.torch_autograd import together
 from backproof.properties.claims import EVERYTHING
 from backproof.properties.strategies import Style, build, drafts
 from backproof.properties.structures import STRUCTURES
@@ -133,14 +134,14 @@ def test_torch_goes_one_by_one_where_it_cannot_go_side_by_side(monkeypatch):
         raise RuntimeError("Batching rule not implemented for aten::liquid")
 
     cases = cases_of(network(DENSE, TANH, DENSE), 5)
-    monkeypatch.setattr(torch_autograd, "_stacked", impossible)
+    monkeypatch.setattr(together, "in_one_pass", impossible)
     assert the_same("torch", cases, "float64") == 0
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_torch_goes_side_by_side_through_every_structure(structure):
     cases = draws(structure)
-    assert len(torch_autograd._stacked(cases, "float32")) == len(cases)
+    assert len(together.in_one_pass(cases, "float32")) == len(cases)
 
 
 # --- compilations -------------------------------------------------------------------------------------------------

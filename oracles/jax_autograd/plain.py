@@ -55,7 +55,8 @@ def answer(case: Case, dtype: str | None = "float64") -> Answer:
     `dtype` is "float32" or "float64"; None is the case's.
     """
     dtype = dtype or case.dtype
-    return _answer(case, dtype, *run(program(case.network), *_arguments(case, dtype)))
+    loss, gradients = run(program(case.network), *_arguments(case, dtype))
+    return Answer(loss, _scaled(case.network, dtype, gradients))
 
 
 def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
@@ -70,17 +71,19 @@ def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer
 
 
 def _together(cases: Sequence[Case], dtype: str) -> list[Answer]:
-    arguments = [_arguments(case, dtype) for case in cases]
+    network, arguments = cases[0].network, [_arguments(case, dtype) for case in cases]
     arguments += arguments[-1:] * (AT_ONCE - len(cases))
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *arguments)
-    losses, gradients = run(side_by_side(cases[0].network), *stacked)
-    return [_answer(case, dtype, losses[i], {name: g[i] for name, g in gradients.items()})
-            for i, case in enumerate(cases)]
+    losses, gradients = run(side_by_side(network), *stacked)
+    scaled = _scaled(network, dtype, gradients)
+    return [Answer(losses[i], {name: g[i] for name, g in scaled.items()})
+            for i in range(len(cases))]
 
 
-def _answer(case: Case, dtype: str, loss: Array, gradients: Mapping[str, Array]) -> Answer:
-    scale = np.asarray(case.network.loss.gradient_scale, dtype)
-    return Answer(loss, {name: np.array(g) * scale for name, g in gradients.items()})
+def _scaled(network: Network, dtype: str, gradients: Mapping[str, Array]) -> dict[str, Array]:
+    """What the description calls the gradients, in arrays of their own."""
+    scale = np.asarray(network.loss.gradient_scale, dtype)
+    return {name: np.multiply(g, scale) for name, g in gradients.items()}
 
 
 def _arguments(case: Case, dtype: str) -> tuple[Values, Values, Array]:
