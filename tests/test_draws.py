@@ -6,14 +6,16 @@ from functools import lru_cache
 import jax
 import numpy as np
 import pytest
+from backproof.judging.judge import Judge
 from backproof.judging.plan import drawn
 from backproof.oracles import Unsupported, load
 from backproof.oracles.torch_autograd import together
+from backproof.plug.subject import Subject
 from backproof.properties.claims import EVERYTHING
 from backproof.properties.strategies import Style, build, drafts
 from backproof.properties.structures import STRUCTURES
 from backproof.properties.tolerance import SLACK, spread
-from backproof.reference import LossSpec, parse
+from backproof.reference import LossSpec, evaluate, parse
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 DRAWS = 5
@@ -184,6 +186,15 @@ def test_another_batch_or_dtype_is_another_program(compilations):
         for dtype in DTYPES:
             load("jax").answers(cases_of(made, 3, batch), dtype)
     assert len(compilations) == 4
+
+
+def test_a_judge_compiles_once_for_a_structure(compilations):
+    """Of each structure several draws, asked as a run asks them; a right subject needs no plain program."""
+    judge = Judge(Subject("mine", EVERYTHING, evaluate), EVERYTHING, ["jax"], lambda **_: None, 0)
+    for units in (11, 12, 13):
+        judge.structure(cases_of(network(DENSE, TANH, {"kind": "dense", "units": units}), 4))
+    assert judge.tally.counts["jax"] == {"passed": 12}
+    assert len(compilations) == 3
 
 
 def test_padded_programs_are_as_many_as_there_are_sizes(compilations):
