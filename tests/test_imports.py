@@ -95,7 +95,8 @@ def test_torch_and_jax_keep_their_settings():
 import torch, jax, backproof
 def theirs():
     return (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(),
-            repr(torch.random.get_rng_state()), jax.config.jax_enable_x64, jax.config.jax_platforms)
+            repr(torch.random.get_rng_state()), jax.config.jax_enable_x64, jax.config.jax_platforms,
+            jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_entry_size_bytes)
 before = theirs()
 backproof.verify('reference', examples=3, oracles='torch,jax')
 assert theirs() == before, (before, theirs())

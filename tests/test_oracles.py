@@ -352,7 +352,8 @@ def everything_global():
     return {
         "torch": (torch.get_num_threads(), torch.get_num_interop_threads(), torch.get_default_dtype(),
                   torch.is_grad_enabled(), torch.random.get_rng_state().tolist()),
-        "jax": (jax.config.jax_enable_x64, str(jnp.zeros(1).dtype), jax.config.jax_default_device),
+        "jax": (jax.config.jax_enable_x64, str(jnp.zeros(1).dtype), jax.config.jax_default_device,
+                jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs),
         "numpy": (np.geterr(), str(np.random.get_state()), np.get_printoptions()),
         "flint": (flint.ctx.prec, flint.ctx.dps),
         "python": (random.getstate(), list(warnings.filters)),

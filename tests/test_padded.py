@@ -170,23 +170,26 @@ def test_what_is_not_padded_is_refused(name):
         load("jax").padded([CASES["sigmoid"], UNSUPPORTED[name]])
 
 
-def test_many_takes_what_there_is_in_its_order():
+@pytest.mark.parametrize("oracle", ["torch", "jax"])
+def test_many_takes_what_there_is_in_its_order(oracle):
     some = [UNSUPPORTED["shared"], CASES["tanh"], UNSUPPORTED["too wide"], CASES["huber, real, sum"],
             UNSUPPORTED["shared"], CASES["sigmoid"]]
-    assert from_the_truth(some, load("jax").many(some)) < SLACK
-    assert load("jax").many([]) == load("jax").padded([]) == []
+    assert from_the_truth(some, load(oracle).many(some)) < SLACK
+    assert load(oracle).many([]) == []
 
 
-def test_many_keeps_dtypes_apart():
+@pytest.mark.parametrize("oracle", ["torch", "jax"])
+def test_many_keeps_dtypes_apart(oracle):
     some = [CASES["tanh"], CASES["tanh"].astype("float32"), UNSUPPORTED["shared"].astype("float32")]
-    found = load("jax").many(some, None)
+    found = load(oracle).many(some, None)
     assert [str(answer.gradients["inputs"].dtype) for answer in found] == ["float64", "float32", "float32"]
     assert from_the_truth(some, found) < SLACK
 
 
-def test_many_refuses_what_is_unknown():
-    with pytest.raises(Unsupported, match="loss 'poisson' is unknown"):
-        load("jax").many([CASES["tanh"], UNSUPPORTED["another loss"]])
+@pytest.mark.parametrize("oracle", ["torch", "jax"])
+def test_many_refuses_what_is_unknown(oracle):
+    with pytest.raises(Unsupported, match=f"^{oracle}: loss 'poisson' is unknown"):
+        load(oracle).many([CASES["tanh"], UNSUPPORTED["another loss"]])
 
 
 def test_answers_are_the_plain_ones_of_one_structure():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Sequence
 
 from ...reference.case import Answer, Case
 from .. import Unsupported
-from ..structure import structure
+from ..structure import in_groups, structure
 from .chains import chains
 from .compiling import run
 from .packing import Chain, answer_of, chain_of, packed
@@ -21,7 +21,7 @@ def padded(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]
     """
     found = [chain_of(case) for case in cases]
     keys = [(chain.size, dtype or chain.case.dtype) for chain in found]
-    return _in_groups(keys, lambda places: _of_size([found[i] for i in places], dtype))
+    return in_groups(keys, lambda places: _of_size([found[i] for i in places], dtype))
 
 
 def many(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
@@ -37,7 +37,7 @@ def many(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
         fitting = [chain for i in places if (chain := found[i])]
         return _of_size(fitting, dtype) if fitting else answers([cases[i] for i in places], dtype)
 
-    return _in_groups(keys, answered)
+    return in_groups(keys, answered)
 
 
 def _chain(case: Case) -> Chain | None:
@@ -45,18 +45,6 @@ def _chain(case: Case) -> Chain | None:
         return chain_of(case)
     except Unsupported:
         return None
-
-
-def _in_groups(keys: Iterable[Hashable],
-               answered: Callable[[list[int]], list[Answer]]) -> list[Answer]:
-    """The answers, in order, where places of equal keys are answered together."""
-    groups: dict[Hashable, list[int]] = {}
-    for i, key in enumerate(keys):
-        groups.setdefault(key, []).append(i)
-    found: dict[int, Answer] = {}
-    for places in groups.values():
-        found |= zip(places, answered(places), strict=True)
-    return [found[i] for i in sorted(found)]
 
 
 def _of_size(found: Sequence[Chain], dtype: str | None) -> list[Answer]:

@@ -17,7 +17,7 @@ import torch
 
 from ...reference.case import Answer, Case
 from ...reference.network import Network
-from ..structure import one_structure
+from ..structure import in_groups, one_structure, structure
 from .chain import forward
 from .layers import LAYERS
 from .losses import loss_of
@@ -38,6 +38,12 @@ def answers(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer
     one_structure("torch", cases, dtype)
     return [each for start in range(0, len(cases), AT_ONCE)
             for each in _some(cases[start:start + AT_ONCE], dtype or cases[0].dtype)]
+
+
+def many(cases: Sequence[Case], dtype: str | None = "float64") -> list[Answer]:
+    """The answers to cases of any structures, in their order: those of one structure together."""
+    return in_groups([structure(case, dtype) for case in cases],
+                     lambda places: answers([cases[i] for i in places], dtype))
 
 
 def _some(cases: Sequence[Case], dtype: str) -> list[Answer]:
