@@ -22,6 +22,8 @@ def _lazily(name):
 
 # Small tensors need no second thread, and on a busy machine torch's wait for each other: ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Compiled programs are kept where a test says so, and not in the cache folder of whoever runs the tests.
+os.environ["BACKPROOF_CACHE"] = "off"
 # A process started in the background of a shell has Ctrl-C switched off, and hands that on: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)

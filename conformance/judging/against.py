@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from .. import oracles
 from ..oracles import ORACLES, How
 from ..oracles.directions import by_name, of_each_array
 from ..properties import agreement
+from ..properties.agreement import differing
 from ..properties.identities import Reply
 from ..properties.measured import Measured
 from ..properties.tolerance import SLACK, Spread
@@ -47,6 +49,32 @@ def of_answer(answer: Any, reply: Reply, s: Spread, error: dict[str, Any] | None
               for name, g in answer.gradients.items()}
     loss = Measured(np.asarray(answer.loss, dtype=float), SLACK * s.loss)
     return Sides(reply.gradients, theirs, dict(s.truth.gradients), loss)
+
+
+def several(name: str, replies: Sequence[Reply], spreads: Sequence[Spread],
+            by: str = "answers") -> list[Sides]:
+    """The sides of several replies, whose cases the oracle is asked in one call.
+
+    by: "answers" for cases of one structure, "many" for cases of any, where the oracle has that.
+    What such a call finds is only believed of the plain program: where it is apart, from the
+    subject or from the truth, the oracle's `answer` to the case alone takes its place. Raises
+    Unsupported where the oracle declines one of them.
+    """
+    module = oracles.load(name)
+    answers = getattr(module, by)([reply.case for reply in replies])
+    sides = [of_answer(answer, reply, s)
+             for answer, reply, s in zip(answers, replies, spreads, strict=True)]
+    return [of_answer(module.answer(reply.case), reply, s) if disagree(each, reply) else each
+            for each, reply, s in zip(sides, replies, spreads, strict=True)]
+
+
+def disagree(sides: Sides, reply: Reply) -> bool:
+    """Whether the oracle's numbers differ from the subject's or from the true ones."""
+    loss = sides.loss is not None and differing("loss", reply.loss, sides.loss)
+    return bool(loss) or any(
+        differing(name, theirs, sides.true[name])
+        or (name in sides.mine and differing(name, sides.mine[name], theirs))
+        for name, theirs in sides.theirs.items())
 
 
 def directions(name: str, reply: Reply, s: Spread, rng: Any) -> Sides:

@@ -26,7 +26,7 @@ from ..properties.subtraction import carried
 from ..properties.tolerance import Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, Engine
-from .against import Sides, directions, entries, of_answer
+from .against import Sides, directions, entries, several
 from .asking import last_line, question
 from .confirming import Cases, Confirming, kinds_of
 from .plan import drawn
@@ -382,12 +382,12 @@ class Judge:
         if not replies:
             return
         try:
-            answers = oracles.load(name).answers([reply.case for reply in replies])
+            sides = several(name, replies, [spread(reply.case) for reply in replies])
         except oracles.Unsupported:
             self.count(name, "not_claimed", cases[0])
             return
-        for reply, answer in zip(replies, answers, strict=True):
-            self.against(name, of_answer(answer, reply, spread(reply.case)), reply)
+        for reply, each in zip(replies, sides, strict=True):
+            self.against(name, each, reply)
 
     # --- exact integers ---------------------------------------------------------------------------
 

@@ -132,9 +132,6 @@ def loss_of_chain(trained: Trained, levels: Levels, loss: Loss) -> Array:
     return entries.sum() + (loss.l2 * jnp.stack(squares, axis=1)).sum()
 
 
-def chains(trained: Trained, levels: Levels, loss: Loss) -> tuple[Array, Trained]:
+def chains(trained: Trained, levels: Levels, loss: Loss) -> Any:
     """Losses and gradients of many cases: every array has an axis of cases in front."""
-    def one(case: tuple[Trained, Levels, Loss]) -> Any:
-        return jax.value_and_grad(loss_of_chain)(*case)
-
-    return lax.map(one, (trained, levels, loss))
+    return lax.map(lambda case: jax.value_and_grad(loss_of_chain)(*case), (trained, levels, loss))

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .stored import stored
+
 try:
     from jax import enable_x64
 except ImportError:  # before jax 0.8
@@ -62,4 +64,5 @@ def compiled(function: Callable[..., Any], tree: Any,
     """The machine code of a function, for arguments of these shapes and dtypes."""
     arguments = tree.unflatten([np.zeros(*kind) for kind in kinds])
     jitted = jax.jit(function, compiler_options={} if often else compiler_options())
-    return jitted.lower(*arguments).compile()
+    with stored():
+        return jitted.lower(*arguments).compile()

@@ -1,4 +1,4 @@
-"""Cases of different structures: chains of dense layers by a padded program, others by their own."""
+"""Cases of different structures: chains of dense layers padded, the others each by its program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases of different chains in the arrays of one padded program, and its answers taken out again."""
+"""Cases of different chains in the arrays of one padded program, and its answers taken out."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def _step(name: str, spec: LayerSpec) -> Step:
     if spec.kind == "dense" and spec.share is None and type(options["bias"]) is bool:
         return Step(name)
     function = options.pop("function", None)
-    if spec.kind == "activation" and function in FUNCTIONS and len(options) <= 1:
-        if bool(options) == (function in WITH_OPTION):
-            return Step(None, function, *map(float, options.values()))
+    if (spec.kind == "activation" and function in FUNCTIONS
+            and len(options) == (function in WITH_OPTION)):
+        return Step(None, function, *map(float, options.values()))
     raise Unsupported(f"jax: {spec.kind} with {dict(spec.options)} is not padded")
 
 
