@@ -9,6 +9,7 @@ import importlib.util
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -22,8 +23,6 @@ def _lazily(name):
 
 # Small tensors need no second thread, and on a busy machine torch's wait for each other: ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Compiled programs are kept where a test says so, and not in the cache folder of whoever runs the tests.
-os.environ["BACKPROOF_CACHE"] = "off"
 # A process started in the background of a shell has Ctrl-C switched off, and hands that on: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,6 +78,13 @@ ENOUGH = {
     "test_what_no_simple_condition_parts_has_none": 1,
     "test_whatever_a_subject_does_is_a_finding": 6,
 }
+
+
+def pytest_configure(config):
+    """The workers and programs of a run share the JAX programs they compile, and nobody else does."""
+    if not hasattr(config, "workerinput"):
+        config.programs = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        os.environ["BACKPROOF_CACHE"] = config.programs.name
 
 
 def pytest_addoption(parser):

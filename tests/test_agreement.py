@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from backproof import oracles
-from backproof.judging.against import of_answer
+from backproof.judging import against
+from backproof.judging.against import disagree, of_answer, several
 from backproof.judging.judge import Judge
 from backproof.plug.subject import Subject
 from backproof.properties import agreement, exact
@@ -218,6 +219,55 @@ def test_a_coarse_oracle_is_given_its_own_error():
     reply = judge.ask(case)
     judge.against("differences", of_answer(off, reply, spread(case), error), reply)
     assert judge.tally.counts["differences"] == {"passed": 1}
+
+
+def in_one_call(factor, plain=evaluate):
+    """An oracle whose gradients are so many times the true ones where it is asked several cases at once."""
+    asked = []
+
+    def answers(cases):
+        return [times(evaluate(case), factor) for case in cases]
+
+    def answer(case):
+        asked.append(case)
+        return plain(case)
+
+    return SimpleNamespace(answer=answer, answers=answers, many=answers, asked=asked)
+
+
+def sides_by(monkeypatch, oracle, judge, by="answers"):
+    replies = [judge.ask(mlp(2, seed=seed)) for seed in range(3)]
+    monkeypatch.setattr(against.oracles, "load", lambda name: oracle)
+    return replies, several("jax", replies, [spread(reply.case) for reply in replies], by)
+
+
+@pytest.mark.parametrize("by", ["answers", "many"])
+def test_what_several_cases_at_once_find_is_judged_by_the_plain_program(monkeypatch, by):
+    """Right subject, right oracle, but the program that takes several cases is wrong: nothing is said of either."""
+    oracle, judge = in_one_call(1.25), judge_of()
+    replies, sides = sides_by(monkeypatch, oracle, judge, by)
+    assert [id(case) for case in oracle.asked] == [id(reply.case) for reply in replies]
+    assert not any(disagree(each, reply) for each, reply in zip(sides, replies, strict=True))
+    for each, reply in zip(sides, replies, strict=True):
+        judge.against("jax", each, reply)
+    assert judge.tally.counts["jax"] == {"passed": 3}
+
+
+def test_where_nothing_is_found_the_plain_program_is_not_asked(monkeypatch):
+    oracle = in_one_call(1.0)
+    sides_by(monkeypatch, oracle, judge_of())
+    assert oracle.asked == []
+
+
+@pytest.mark.parametrize("wrong", ["bias averaged", "the loss"])
+def test_a_wrong_subject_is_found_by_the_plain_program(monkeypatch, wrong):
+    engine = (lambda case: times(evaluate(case), 1.0, loss=2.0)) if wrong == "the loss" else WRONG[wrong]()
+    oracle, judge = in_one_call(1.0), judge_of(engine)
+    judge.confirming._witnesses = TORCH
+    replies, sides = sides_by(monkeypatch, oracle, judge)
+    assert [id(case) for case in oracle.asked] == [id(reply.case) for reply in replies]
+    judge.against("jax", sides[0], replies[0])
+    assert judge.tally.counts["jax"] == {"failed": 1}
 
 
 def test_a_suspicion_without_a_witness_is_no_failure():

@@ -183,3 +183,13 @@ def test_another_batch_or_dtype_is_another_program(compilations):
         for dtype in DTYPES:
             load("jax").answers(cases_of(made, 3, batch), dtype)
     assert len(compilations) == 4
+
+
+def test_padded_programs_are_as_many_as_there_are_sizes(compilations):
+    """Of networks of many structures: one program for all that fit a size."""
+    layers = [[DENSE, TANH] * depth + [{"kind": "dense", "units": units}] for depth in (1, 2, 3) for units in (1, 2, 8)]
+    cases = [case for each in layers for case in cases_of(network(*each), 2)]
+    for _ in range(2):
+        load("jax").padded(cases)
+        load("jax").many(cases)
+    assert len(compilations) <= 1
