@@ -73,6 +73,13 @@ def _noise(dtype: str) -> Noise:
     return Noise(dtype)
 
 
+def resting(dtype: str, seed: int = 0) -> Noise:
+    """The noise of a dtype at the place where a seed starts: the same numbers every time."""
+    noise = _noise(dtype)
+    noise.rest(seed)
+    return noise
+
+
 def lifted(case: Case, samples: int, noise: Noise) -> Case:
     """The case with every real array stacked `samples` times: exact until the first operation."""
     def lift(array: Any) -> Any:
@@ -116,8 +123,7 @@ def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
 
 
 def _spread(case: Case, samples: int, seed: int) -> Spread:
-    noise = _noise(case.dtype)
-    noise.rest(seed)
+    noise = resting(case.dtype, seed)
     wide = case.astype("float64")
     stack = lifted(wide, samples, noise)
     with np.errstate(all="ignore"):
@@ -133,22 +139,21 @@ def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMP
     `make(tables)` is its engine over some tables. Raises whatever the engine raises on perturbed
     numbers.
     """
-    noise = _noise(case.dtype)
-    noise.rest(0)
+    noise = resting(case.dtype)
     wide = case.astype("float64")
     middle, runs = make(TABLES)(wide), make(TEXTBOOK)(lifted(wide, samples, noise))
     with np.errstate(all="ignore"):
-        each = {name: _deviation(g.raw, middle.gradients[name], case.dtype)
+        each = {name: deviation(g.raw, middle.gradients[name], case.dtype)
                 for name, g in runs.gradients.items()}
-        return Answer(_deviation(runs.loss.raw, middle.loss, case.dtype), each)
+        return Answer(deviation(runs.loss.raw, middle.loss, case.dtype), each)
 
 
 def _sampled(stack: Case, truth: Answer, dtype: str) -> tuple[Answer, Trace]:
     """The spread of the textbook's samples, as an Answer, and their forward pass."""
     runs = forward(stack, TEXTBOOK)
     gradients = backprop.backward(stack, runs, TEXTBOOK)
-    loss = _deviation(backprop.loss(stack, runs, TEXTBOOK).raw, truth.loss, dtype)
-    return Answer(loss, {k: _deviation(gradients[k].raw, g, dtype)
+    loss = deviation(backprop.loss(stack, runs, TEXTBOOK).raw, truth.loss, dtype)
+    return Answer(loss, {k: deviation(gradients[k].raw, g, dtype)
                          for k, g in truth.gradients.items()}), runs
 
 
@@ -172,7 +177,8 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
     return masks
 
 
-def _deviation(runs: Any, truth: Any, dtype: str) -> Any:
+def deviation(runs: Any, truth: Any, dtype: str) -> Any:
+    """s of one array: the samples (S, ...) against the truth (...), in the dtype's own units."""
     apart = np.abs(runs - truth).max(axis=0) / AMPLIFY[dtype]
     size = np.abs(truth)
     limit = np.finfo(dtype).max

@@ -88,7 +88,7 @@ def asked(monkeypatch):
     """Runs nothing: what `run` was asked, and a report to give back."""
     seen = {"report": Report("mine", "conforms", {}, 0)}
 
-    def run(subject, plan, recorder, listen, announce):
+    def run(subject, plan, recorder, listen, announce, workers, resume):
         seen.update(subject=subject, plan=plan, recorder=recorder)
         return seen["report"]
 
@@ -128,7 +128,7 @@ def test_the_help_of_verify_says_the_defaults_of_verify():
     options = cli.parser().parse_args(["verify", "x"])
     assert (options.examples, options.seconds, options.profile, options.seed) == (None, None, "default", api.SEED)
     assert (api.plan_of().examples, api.plan_of().seconds) == (api.EXAMPLES, api.SECONDS)
-    assert Plan() == api.plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
+    assert Plan(each=14) == api.plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
 
 
 def test_version():
@@ -293,7 +293,7 @@ def test_the_exit_is_the_verdict(verdict, code, asked, here, capsys):
 def test_options_reach_the_plan(asked, here):
     cli.main(["verify", "mine.py:right", "--examples", "7", "--seconds", "1.5", "--seed", "3",
               "--oracles", "differences, complex_step,differences", "--require", "differences", "--report", "out"])
-    assert asked["plan"] == Plan(7, 1.5, 3, ("differences", "complex_step"), ("differences",), each=0)
+    assert asked["plan"] == Plan(7, 1.5, 3, ("differences", "complex_step"), ("differences",))
     assert asked["subject"].name == "mine.py:right"
     assert asked["recorder"].directory == Path("out")
 
@@ -399,7 +399,7 @@ def test_verify_takes_a_function_a_subject_or_a_text(asked, here):
     for target, name in ((function, "function"), (subject, "function"), ("mine.py:right", "mine.py:right")):
         assert backproof.verify(target) is asked["report"]
         assert asked["subject"].name == name
-    assert asked["plan"] == Plan(each=0)
+    assert asked["plan"] == Plan()
 
 
 def test_verify_takes_names_as_text_or_sequence(asked):

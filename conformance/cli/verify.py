@@ -18,6 +18,7 @@ Verify one implementation: ask it for the gradients of random networks and judge
   python -m backproof verify my_file.py:backprop
   python -m backproof verify package.module:name --examples 1000 --seconds 120
   python -m backproof verify scikit-learn-regressor --require torch,jax --report out
+  python -m backproof verify my_file.py:backprop --examples 100000 --jobs 4 --report out
 
 TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`. A file
 is imported as `python file.py` would import it: put training under `if __name__ == '__main__'`.
@@ -51,6 +52,12 @@ def add(command: Any) -> None:
            help="show the record at once, with commas: html,junit (see `report`)")
     option("--expected", metavar="FILE",
            help="known failures, see `expect`: exit 0 where the run has these and no other")
+    option("--jobs", type=int, default=1, metavar="N",
+           help="so many processes share what is beyond 300 examples (default 1)")
+    option("--scheduler", metavar="ADDRESS",
+           help="the workers of a Dask scheduler share it: tcp://host:8786")
+    option("--resume", action="store_true",
+           help="go on with the interrupted run in bulk that DIR of --report holds")
     command.set_defaults(command=run)
 
 
@@ -74,16 +81,20 @@ def run(options: argparse.Namespace) -> int:
     from ..plug.targets import TargetError
     from ..record.expectations import ExpectationError, as_expected, load
     from ..record.writing import RecordError
-    from ..running.api import PlanError, judge, plan_of, subject_for
+    from ..running.api import PlanError, Sharing, check_shared, judge, plan_of, subject_for
+    from ..running.workers import WorkersError
 
     formats = report.chosen(options.format, options.report)
+    shared = Sharing(options.jobs, options.scheduler, options.resume)
     try:
         known = load(options.expected) if options.expected else None
         plan = plan_of(options.examples, options.seconds, options.seed, options.oracles,
-                       options.require, profile=options.profile)
+                       options.require, profile=options.profile, shared=shared.wanted)
+        check_shared(shared, plan, options.report)
         with rare_collections():
-            found = judge(subject_for(options.target), plan, options.report, quiet=False)
-    except (ExpectationError, PlanError, RecordError, TargetError) as error:
+            found = judge(subject_for(options.target), plan, options.report, quiet=False,
+                          shared=shared)
+    except (ExpectationError, PlanError, RecordError, TargetError, WorkersError) as error:
         raise UsageError(str(error)) from error
     said, status = (([], found.exit) if known is None
                     else as_expected(known, found, options.expected))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..plug.limits import limit
@@ -56,6 +57,18 @@ def question(engine: Engine, case: Case) -> Answer:
         raise
     except BaseException as error:
         raise EndedProgram(f"{type(error).__name__}: {error}") from error
+
+
+def questions(engine: Engine, cases: Iterable[Case]) -> list[Answer | Exception]:
+    """The engine's answers one after another, each with its own limit; or what it raised."""
+    return [_reply(engine, case) for case in cases]
+
+
+def _reply(engine: Engine, case: Case) -> Answer | Exception:
+    try:
+        return question(engine, case)
+    except Exception as error:
+        return error
 
 
 def last_line(error: BaseException) -> str:

@@ -142,9 +142,11 @@ class Judge:
         else:
             self.fail("answers", "declined", case, f"declines what it claims: {why}")
 
-    def count(self, name: str, outcome: str, case: Case, **more: Any) -> None:
-        """Count and record one outcome."""
-        self.tally.counts[name][outcome] += 1
+    def count(self, name: str, outcome: str, case: Case, times: int = 1, **more: Any) -> None:
+        """Count and record one outcome, or as many of one structure."""
+        self.tally.counts[name][outcome] += times
+        if times > 1:
+            more["times"] = times
         if name == "reference" and self.agreement:
             more["agreement"], self.agreement = self.agreement, {}
         self.record(property=name, outcome=outcome, network=self.tally.networks, case=case, **more)
@@ -156,6 +158,13 @@ class Judge:
         self.count(name, "failed", case, kind=kind)
         failure = Failure(name, kind, case, message, tuple(found), tuple(asked), loses_digits)
         self.tally.remember(failure)
+
+    def repeated(self, case: Case) -> Reply:
+        """A case that was asked and counted before, asked once more: its answer with tolerances.
+
+        Raises what the subject raises.
+        """
+        return measured(case, self.question(case), self.spread(case))
 
     # --- the values -------------------------------------------------------------------------------
 

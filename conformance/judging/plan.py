@@ -26,7 +26,8 @@ class Plan:
     examples: networks. each: so many for every structure claimed, where that is more. seconds: the
     time limit. oracles: names, None for all. require: those that must be there. stop_after: end
     once so many networks have failed, None for never. entrywise: differences and the complex step
-    of every entry, not along directions. first: cases to ask before any is drawn.
+    of every entry, not along directions. first: cases to ask before any is drawn. bulk: so many
+    questions more, many draws of a structure together, judged by their values alone.
     """
 
     examples: int = 300
@@ -38,6 +39,7 @@ class Plan:
     entrywise: bool = False
     first: tuple[Case, ...] = ()
     each: int = 0
+    bulk: int = 0
 
     def wide_enough(self, claims: Claims) -> Plan:
         """The plan with as many networks as the structures claimed want."""
@@ -47,8 +49,9 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as data; of the first cases, where there are any, the ids."""
         data = asdict(replace(self, first=()))
-        del data["first"], data["each"]
-        return data | ({"first": [case.id for case in self.first]} if self.first else {})
+        del data["first"], data["each"], data["bulk"]
+        more = {"bulk": self.bulk} if self.bulk else {}
+        return data | more | ({"first": [case.id for case in self.first]} if self.first else {})
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:

@@ -21,6 +21,7 @@ class NoteKind(Enum):
     PAST_CASES = "past_cases"
     INVALID = "invalid"
     DIVERGENCE = "oracle_divergence"
+    SHARD = "shard"
     OTHER = "other"
 
 

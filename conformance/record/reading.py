@@ -192,10 +192,13 @@ class _Reader:
         number = data.get("features")
         if number is not None and (not isinstance(number, int) or number not in self.features):
             raise self._error(f"features is {_short(number)}, which no line before has said")
-        self.results += 1
+        times = self._get(data, "times", int, 1)
+        if times < 1:
+            raise self._error(f"times is {times}, wanted 1 or more")
+        self.results += times
         self.networks = max(self.networks, self._get(data, "network", int, 0))
-        self.counts[name][outcome] += 1
-        self.by_features[number, name][outcome] += 1
+        self.counts[name][outcome] += times
+        self.by_features[number, name][outcome] += times
         for parameter, values in self._get(data, "agreement", dict, {}).items():
             self._point(parameter, number, values)
 

@@ -6,6 +6,7 @@
      "dtype": ["float64"]}
     {"type": "result", "property": "torch", "outcome": "passed", "network": 1, "batch": 4,
      "features": 0}
+    {"type": "result", "property": "torch", "outcome": "passed", "network": 129, "times": 64, ...}
     {"type": "finding", ..., "example": the reduced case}
     {"type": "footer", "verdict": ...}
 
@@ -50,10 +51,11 @@ def environment() -> dict[str, str]:
         "platform": f"{platform.system()} {platform.machine()}",
         "processors": str(os.cpu_count() or "unknown"),
     }
-    return here | {name: version for name in PACKAGES if (version := _version(name))}
+    return here | {name: found for name in PACKAGES if (found := version(name))}
 
 
-def _version(package: str) -> str:
+def version(package: str = "backproof") -> str:
+    """The version that is installed; "" where none is."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -170,14 +172,20 @@ class Recorder:
     def result(self, case: Case | None = None, **fields: Any) -> None:
         """One line, on the disk when this returns; of a case, its batch and what it exercises."""
         if self.lines is not None:
-            about = {} if case is None else {"batch": case.batch, "features": self._features(case)}
-            self._line(type="result", **fields, **about)
+            from .features import features
 
-    def _features(self, case: Case) -> int:
-        """The number of what the case exercises; a line says it the first time."""
-        from .features import features
+            about = {} if case is None else {"batch": case.batch, "features": features(case)}
+            self.line_of(**fields, **about)
 
-        found = features(case)
+    def line_of(self, **fields: Any) -> None:
+        """The same, of a result whose features were found elsewhere."""
+        if self.lines is not None:
+            if "features" in fields:
+                fields["features"] = self._features(fields["features"])
+            self._line(type="result", **fields)
+
+    def _features(self, found: Mapping[str, Any]) -> int:
+        """The number of what a case exercises; a line says it the first time."""
         key = repr(found)
         if key not in self.features:
             self.features[key] = len(self.features)

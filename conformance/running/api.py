@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..oracles import ORACLES, NotAvailable
 from ..oracles import load as load_oracle
@@ -19,10 +19,13 @@ from .progress import Progress
 if TYPE_CHECKING:
     from ..judging.plan import Plan
     from ..plug.subject import Subject
+    from .workers import Workers
 
 Names = str | Sequence[str]
 EXAMPLES, SECONDS = PROFILES["default"].examples, PROFILES["default"].seconds
 SEED = 0
+FROM = 10_000        # examples: from here on most are asked in bulk
+DAY = 86_400.0       # seconds: the time limit of a run in bulk
 
 
 class PlanError(BackproofError):
@@ -41,6 +44,9 @@ def verify(
     profile: str = "default",
     report: str | os.PathLike[str] | None = None,
     quiet: bool = True,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    resume: bool = False,
 ) -> Report:
     """Verify a function, a Subject, or a text ("my_file.py:backprop", "scikit-learn-regressor").
 
@@ -48,11 +54,19 @@ def verify(
     profile, "quick", "default" or "thorough"). oracles: which witnesses (default: all that are
     there). require: those whose absence is an error. stop_after: end once so many networks have
     failed. report: a directory for the record; the cases of the last run in it are asked first.
-    Raises TargetError, PlanError or RecordError, each a ValueError of one line, and
+
+    From 10,000 examples on all but the first 300 are asked in bulk: many draws of one structure
+    together, judged by their values. jobs: so many processes share them; scheduler: the address of
+    a Dask scheduler whose workers do; either way from 301 examples on. resume: what an interrupted
+    run has left in the report's directory is not asked again.
+
+    Raises TargetError, PlanError, RecordError or WorkersError, each a ValueError of one line, and
     DescriptionError for what is not callable; all are a BackproofError.
     """
-    plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile)
-    return judge(subject_for(target), plan, report, quiet)
+    shared = Sharing(jobs, scheduler, resume)
+    plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
+    check_shared(shared, plan, report)
+    return judge(subject_for(target), plan, report, quiet, shared)
 
 
 def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
@@ -66,24 +80,65 @@ def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
     return load(target) if isinstance(target, str) else subject_of(target)
 
 
+class Sharing(NamedTuple):
+    """Who is asked for the bulk, processes or a Dask scheduler; whether what is kept counts."""
+
+    jobs: int = 1
+    scheduler: str | None = None
+    resume: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is somebody to share with."""
+        return self.jobs != 1 or self.scheduler is not None
+
+    @property
+    def workers(self) -> Workers | None:
+        """Those who share; raises WorkersError where the scheduler does not answer."""
+        from .workers import cluster, processes
+
+        if self.scheduler is not None:
+            return cluster(self.scheduler)
+        return processes(self.jobs) if self.jobs > 1 else None
+
+
+ALONE = Sharing()
+
+
+def check_shared(shared: Sharing, plan: Plan, directory: str | os.PathLike[str] | None) -> None:
+    """PlanError for what cannot be shared or resumed."""
+    whole("jobs", shared.jobs, 1)
+    if shared.jobs > 1 and shared.scheduler is not None:
+        raise PlanError("jobs: the scheduler's workers are as many as they are; leave out one")
+    if shared.wanted and not plan.bulk:
+        raise PlanError(f"jobs and scheduler share what is beyond {EXAMPLES} examples; "
+                        f"received {plan.examples}")
+    if shared.resume and (directory is None or not plan.bulk):
+        raise PlanError("resume: wants a report's directory, and the examples of the run that was "
+                        f"interrupted: {FROM:,} or more, or shared")
+
+
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None,
-          quiet: bool) -> Report:
+          quiet: bool, shared: Sharing = ALONE) -> Report:
     """The report of a run, which leaves its record in the directory.
 
-    Raises PlanError for a required oracle that is not there, RecordError for the record.
+    Raises PlanError for a required oracle that is not there, RecordError for the record,
+    WorkersError for workers.
     """
     from ..plug.undisturbed import undisturbed
     from .past import remembered
     from .run import run
 
     check_there(plan.require)
+    workers = shared.workers
     first, left_out = remembered(directory)
     plan = replace(plan.wide_enough(subject.claims), first=(*plan.first, *first))
     progress = Progress(subject.name, quiet=quiet)
     with Recorder(directory) as recorder, progress as listen, undisturbed():
         recorder.header(subject, plan)
-        listen(0, plan.examples, 0, 0.0)
-        report = run(subject, plan, recorder, listen, None if quiet else listen.announce)
+        listen(0, plan.examples + plan.bulk, 0, 0.0)
+        report = run(subject, plan, recorder, listen, None if quiet else listen.announce, workers,
+                     shared.resume)
         report.notes += left_out
         recorder.footer(report)
     return report
@@ -106,28 +161,31 @@ def plan_of(
     require: Names = (),
     stop_after: int | None = None,
     profile: str = "default",
+    shared: bool = False,
 ) -> Plan:
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     if profile not in PROFILES:
         raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
     each = PROFILES[profile].each if examples is None else 0
     examples = PROFILES[profile].examples if examples is None else examples
-    seconds = PROFILES[profile].seconds if seconds is None else seconds
+    whole("examples", examples, 1)
+    bulk = max(0, examples - EXAMPLES) if shared or examples >= FROM else 0
+    if seconds is None:
+        seconds = DAY if bulk else PROFILES[profile].seconds
     chosen = None if oracles is None else names_of("oracles", oracles)
     required = names_of("require", require)
     for name in required:
         if chosen is not None and name not in chosen:
             raise PlanError(f"require: {name} is not among oracles {', '.join(chosen)}")
-    whole("examples", examples, 1)
     whole("seed", seed, 0)
     positive("seconds", seconds)
     if stop_after is not None:
         whole("stop_after", stop_after, 1)
     from ..judging.plan import Plan
 
-    return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen,
-                require=required, stop_after=stop_after, entrywise=PROFILES[profile].entrywise,
-                each=each)
+    return Plan(examples=examples - bulk, bulk=bulk, seconds=float(seconds), seed=seed,
+                oracles=chosen, require=required, stop_after=stop_after,
+                entrywise=PROFILES[profile].entrywise, each=each)
 
 
 def whole(what: str, value: Any, least: int) -> None:

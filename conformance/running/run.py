@@ -28,7 +28,8 @@ from ..record.report import Report
 from ..record.writing import Recorder, environment
 from ..reference import Case
 from ..reference.checks import DescriptionError
-from . import past
+from . import bulk, past
+from .workers import Workers, here
 
 STRUCTURES = 40
 DRAWS = 4
@@ -36,12 +37,16 @@ Listen = Callable[[int, int, int, float], None]
 
 
 def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
-        announce: Callable[[str], None] | None = None) -> Report:
+        announce: Callable[[str], None] | None = None, workers: Workers | None = None,
+        resume: bool = False) -> Report:
     """Verify a subject; the report is complete whatever it does, and after Ctrl-C up to there.
 
-    listen hears of every network, announce of the first finding, as soon as there is one.
+    listen hears of every network, announce of the first finding, as soon as there is one. workers
+    are asked for the plan's bulk, this process where there are none; resume: what the record's
+    directory keeps of it is not asked again.
 
-    Raises oracles.NotAvailable where a required oracle is absent.
+    Raises oracles.NotAvailable where a required oracle is absent, RecordError where there is
+    nothing of this run to resume, WorkersError where the workers are not what they must be.
     """
     started = time.monotonic()
     subject = replace(subject, engine=Numbered(subject.engine))
@@ -75,6 +80,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         except KeyboardInterrupt:
             interrupts.seen = True
         _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
+        if plan.bulk and not judge.ended and not interrupts.seen:
+            _bulk(judge, plan, recorder, listen, started, interrupts, workers, resume)
         try:
             report.findings = findings(judge, recorder.case)
         except KeyboardInterrupt:
@@ -117,7 +124,7 @@ def _absent(names: list[str]) -> list[str]:
 def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None,
               started: float, interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
-    announced, total = False, len(plan.first) + plan.examples
+    announced, total = False, len(plan.first) + plan.examples + plan.bulk
     judge.planned = total
     judge.deadline = started + plan.seconds
     try:
@@ -147,6 +154,26 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 break
     except KeyboardInterrupt:
         interrupts.seen = True
+
+
+def _bulk(judge: Judge, plan: Plan, recorder: Recorder, listen: Listen, started: float,
+          interrupts: Interrupts, workers: Workers | None, resume: bool) -> None:
+    """The plan's bulk, by the workers or here."""
+    before = len(plan.first) + plan.examples
+
+    def heard(done: int) -> None:
+        interrupts.check()
+        found = len({family for family, _ in judge.tally.failures})
+        listen(before + done, before + plan.bulk, found, time.monotonic() - started)
+
+    try:
+        bulk.ask(judge, recorder, plan.bulk, plan.seed, resume,
+                 workers or here(judge.subject), heard)
+    except KeyboardInterrupt:
+        interrupts.seen = True
+    if judge.ended:
+        _cut_short(judge, judge.ended, f"{judge.tally.networks} of {judge.planned} networks "
+                                       f"in {plan.seconds:g} s")
 
 
 def _cut_short(judge: Judge, why: str, where: str) -> None:

@@ -20,29 +20,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ...reference import LOSSES, Case, Network
+from ...reference import Case, Network
 from ..claims import EVERYTHING, Claims, Head
 from ..exact import exact_case
 from ..structure import Choose
 from ..structures import PLAIN, STRUCTURES
-from .chains import batches, chain, count, head_of, within
-from .draft import Draft
+from .chains import chain, count, head_of, within
+from .draft import STYLED, Draft, draft_inside
 from .grown import least, network_inside
 from .mending import in_dtype, mended
-from .values import INPUTS, TARGETS, Style, build
+from .values import TARGETS, Style, build
 
-STYLES = st.builds(
-    Style,
-    gain=st.sampled_from((1.0, 1.0, 0.5, 2.0, 4.0)),
-    bias=st.sampled_from((*5 * ("random",), "equal", "equal", "zero", "zero", "large",
-                          "two equal")),
-    inputs=st.sampled_from((*4 * ("normal",), *2 * ("repeated rows", "zero column", "saturating",
-                                                    "small", "huge"), *INPUTS)),
-    scales=st.sampled_from(("alike", "alike", "different", "large outputs")),
-    weights=st.sampled_from((*7 * ("full",), "zeros")),
-    targets=st.sampled_from((*5 * ("free",), *3 * ("near",), "equal")),
-    kink=st.sampled_from((*10 * (0.0,), 1e-4, 1e-8)),
-)
+STYLES = st.builds(Style, **{name: st.sampled_from(options) for name, options in STYLED.items()})
 # Small numbers only: into larger ones Hypothesis mixes constants that it finds in whatever modules
 # are loaded, and the same seed would draw other networks beside another program.
 SEEDS = st.lists(st.integers(0, 99), min_size=5, max_size=5)
@@ -71,15 +60,8 @@ def networks(draw: Any, claims: Claims = EVERYTHING, *, head: Head | None = None
 def drafts(draw: Any, claims: Claims = EVERYTHING, *, network: Network | None = None,
            dtype: str | None = None) -> Draft:
     """Cases inside `claims` before their numbers are made."""
-    choose = chooser(draw)
-    head = head_of(choose, claims)
-    chosen = network or draw(networks(claims, head=head))
-    kinds = head.target_kinds if network is None else LOSSES[network.loss.kind].targets
-    batch = choose(within(batches(chosen), claims.batch))
-    targets = choose((*kinds, "real", "real") if "real" in kinds else kinds)
-    style, seed = draw(STYLES), draw(SEEDS)
-    dtype = dtype or choose(claims.dtypes)
-    return Draft(chosen, batch, targets, style, tuple(seed), dtype, head.logits)
+    return draft_inside(chooser(draw), claims, lambda: draw(STYLES), lambda: draw(SEEDS),
+                        network=network, dtype=dtype)
 
 
 def cases(claims: Claims = EVERYTHING, *, network: Network | None = None,

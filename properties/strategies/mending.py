@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...reference import LOSSES, Case, evaluate, forward
+from ...reference import LOSSES, Case, Network, Trace, evaluate, forward
 from ...reference.wiring import INPUTS, Source, wired
 from ..tolerance import spread
 
@@ -31,26 +31,26 @@ def mended(case: Case, rng: Any, largest: float | None = None) -> Case:
     exactly), weights and inputs become positive, and then biases larger and larger: behind a layer
     that subtracts a mean, numbers of both signs come again.
     """
-    case = _tamed(case, largest)
+    case = tamed(case, largest)
     for attempt in range(TRIES):
         unclear = spread(case).unclear
         if not unclear:
             return case
         late = 2 * attempt - TRIES
         moved = _nudged(case, unclear, rng) if late < 0 else _positive(case, rng, 2.0**late - 1.0)
-        case = _tamed(in_dtype(moved, case.dtype), largest)
+        case = tamed(in_dtype(moved, case.dtype), largest)
     return case
 
 
 # --- too large ------------------------------------------------------------------------------------
 
 
-def _tamed(case: Case, largest: float | None) -> Case:
+def tamed(case: Case, largest: float | None) -> Case:
     """The case with finite answers, and outputs that are not rounded onto a pole or a kink."""
     last = wired(case.network).last
     for _ in range(60):
         finite = _finite(case)
-        if finite and not _saturated(case) and not _too_large(case, largest):
+        if finite and not _too_large(case, largest):
             return case
         shrunk = last.parameters if finite and last is not None else case.parameters
         case = case.but(parameters={name: case.parameters[name] / 2 for name in shrunk})
@@ -63,31 +63,44 @@ def _finite(case: Case) -> bool:
         bool(np.isfinite(g).all()) for g in answer.gradients.values())
 
 
-def _saturated(case: Case) -> bool:
-    """Whether an output activation, rounded to the end of its range, meets a pole or a kink.
+def allowed_logits(network: Network, trace: Trace, dtype: str, largest: float | None) -> float:
+    """The most that a logit may be.
 
-    One that has its ends at kinks, as the hard sigmoid has, is at a pole from there on.
+    An output activation, rounded to the end of its range, meets a pole or a kink; one that has its
+    ends at kinks, as the hard sigmoid has, is at a pole from there on. Of what is claimed 3/4 are
+    used: the rest is for the steps of differences.
     """
-    loss = LOSSES[case.network.loss.kind]
-    if case.network.layers[-1].function is None or not (loss.domain[1] == 1.0 or loss.kinks):
-        return False
-    trace = forward(case)
-    last = str(len(case.network.layers) - 1)
+    claimed = np.inf if largest is None else 0.75 * largest
+    if not _meets_a_pole(network):
+        return claimed
+    last = str(len(network.layers) - 1)
     ends = [0.9 * max(kink.points) for kink in trace.kinks if kink.layer == last]
-    most = min([LOGITS[case.dtype], *(end for end in ends if end > 0)])
-    return bool(np.abs(trace.arguments[-1]).max() > most)
+    return min([claimed, LOGITS[dtype], *(end for end in ends if end > 0)])
+
+
+def _meets_a_pole(network: Network) -> bool:
+    """Whether the loss has a pole or a kink at an end of the output activation."""
+    loss = LOSSES[network.loss.kind]
+    return network.layers[-1].function is not None and bool(loss.domain[1] == 1.0 or loss.kinks)
+
+
+def of_logits(network: Network, trace: Trace) -> Any:
+    """What the output activation is taken of, or the outputs without one."""
+    last = network.layers[-1].function if network.layers else None
+    return trace.outputs if last is None else trace.arguments[-1]
 
 
 def logits(case: Case) -> float:
     """The largest size of what the output activation is taken of, or of the outputs without one."""
-    trace = forward(case)
-    last = case.network.layers[-1].function if case.network.layers else None
-    return float(np.abs(trace.outputs if last is None else trace.arguments[-1]).max())
+    return float(np.abs(of_logits(case.network, forward(case))).max())
 
 
 def _too_large(case: Case, largest: float | None) -> bool:
-    """Whether logits exceed 3/4 of what is claimed: the rest is for the steps of differences."""
-    return largest is not None and logits(case) > 0.75 * largest
+    if largest is None and not _meets_a_pole(case.network):
+        return False
+    trace = forward(case)
+    most = allowed_logits(case.network, trace, case.dtype, largest)
+    return bool(np.abs(of_logits(case.network, trace)).max() > most)
 
 
 # --- on a kink ------------------------------------------------------------------------------------

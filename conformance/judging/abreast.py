@@ -1,0 +1,179 @@
+"""Many draws of one structure, judged together: each is a question, all share one pass.
+
+The subject is called once a question, as always. Its answers are held against the truth together,
+and so are those of the oracles that answer several cases at once: near the truth within what both
+may be off, they are near each other. What is not settled so is judged as any other question is, by
+itself: with eight samples, then with the arbiter and the witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import oracles
+from ..properties.draws import LOSS, Draws, Numbers, stacked_answers
+from ..properties.strategies.mending import mended, tamed
+from ..properties.tolerance import spread
+from ..reference import Answer, Case
+from .asking import questions
+from .judge import Judge, valid
+
+ABREAST = ("torch", "jax")  # the oracles that answer many draws at once
+
+
+def judge_draws(judge: Judge, cases: Sequence[Case], compiled: bool = True) -> None:
+    """Ask and judge every draw; the first by itself, so that it says how sharp it was.
+
+    compiled: ask the oracles that compile a program for the structure, too.
+    """
+    head = judge.claims.head_of(cases[0].network)
+    largest = head.logits if head else None
+    by_itself(judge, cases[0], largest)
+    if len(cases) > 1:
+        together(judge, pack(judge, cases[1:], largest), compiled)
+
+
+def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
+    """The cases, made smaller where they overflow or their logits are larger than may be.
+
+    One that is still not as it must be is judged by itself.
+    """
+    draws = Draws(cases, largest)
+    ready = draws.ready()
+    if ready.all():
+        return draws
+    smaller = [case if fine else tamed(case, largest)
+               for case, fine in zip(cases, ready, strict=True)]
+    draws = Draws(smaller, largest)
+    ready = draws.ready()
+    for case in _of(smaller, ~ready):
+        by_itself(judge, case, largest)
+    return draws if ready.all() else Draws(_of(smaller, ready), largest)
+
+
+def by_itself(judge: Judge, case: Case, largest: float | None) -> None:
+    """One draw asked as any network is, mended where it must be."""
+    judge.tally.networks += 1
+    repaired = mended(case, judge.rng, largest)
+    if not valid(spread(repaired)):
+        judge.tally.networks -= 1
+        judge.tally.invalid += 1
+        return
+    judge.unmeasured = True
+    judge.tally.begin(repaired, judge.asked + 1)
+    judge.tally.end(judge.ask(repaired) is not None)
+
+
+def together(judge: Judge, draws: Draws, compiled: bool) -> None:
+    """Ask all, and judge by themselves those that are not settled together."""
+    if not draws.cases:
+        return
+    answered, answers = list[int](), list[Answer]()
+    for i, reply in enumerate(questions(judge.engine, draws.cases)):
+        if isinstance(reply, Answer):
+            answered.append(i)
+            answers.append(reply)
+        else:
+            judge.tally.networks += 1
+            judge.refused(draws.cases[i], reply)
+    settled = np.zeros(len(draws.cases), bool)
+    for chosen in _alike(answers):
+        places = np.array([answered[k] for k in chosen])
+        right = _right(judge, draws, places, stacked_answers([answers[k] for k in chosen]))
+        settled[places[right]] = True
+        for k in np.flatnonzero(~right):
+            _alone(judge, draws, int(places[k]), answers[chosen[k]])
+    _passed(judge, draws, settled)
+    for name in judge.names:
+        if name in ABREAST and settled.any():
+            witness(judge, name, draws, settled, compiled)
+
+
+def witness(judge: Judge, name: str, draws: Draws, settled: Any, compiled: bool) -> None:
+    """An oracle's answers to the draws whose answers are the reference's: near the truth too?"""
+    cases = _of(draws.cases, settled)
+    try:
+        answers = answers_of(name, cases, compiled)
+    except oracles.Unsupported:
+        judge.count(name, "not_claimed", cases[0], times=len(cases))
+        return
+    if answers:
+        near = _settled(draws, np.flatnonzero(settled), stacked_answers(answers))
+        if near.any():
+            judge.count(name, "passed", cases[0], times=int(near.sum()))
+        for case in _of(cases, ~near):  # by the program of the one case
+            judge.oracle(name, judge.repeated(case))
+
+
+def answers_of(name: str, cases: Sequence[Case], compiled: bool) -> list[Answer]:
+    """The oracle's answers; none where it would compile a program and is not to.
+
+    Raises Unsupported where it does not know the structure.
+    """
+    oracle = oracles.load(name)
+    if oracles.ORACLES[name].how is oracles.How.DRAWS:
+        try:
+            return list(oracle.padded(cases))
+        except oracles.Unsupported:
+            if not compiled:
+                return []
+    return list(oracle.answers(cases))
+
+
+# --- which are right -----------------------------------------------------------------------------
+
+
+def _right(judge: Judge, draws: Draws, places: Any, answers: Numbers) -> Any:
+    """Which answers agree with the truth; a loss that cannot be checked is not looked at."""
+    if judge.clipped(draws.cases[0]):
+        answers = {name: array for name, array in answers.items() if name != LOSS}
+    return _settled(draws, places, answers)
+
+
+def _settled(draws: Draws, places: Any, answers: Numbers) -> Any:
+    """Which answers, those to the draws of these places, are near the truth: by few samples."""
+    right = draws.near(answers, places)
+    left = np.flatnonzero(~right)
+    if left.size:
+        some = {name: array[left] for name, array in answers.items()}
+        right[left] = draws.agreeing(some, places[left])
+    return right
+
+
+def _passed(judge: Judge, draws: Draws, settled: Any) -> None:
+    """Count what the settled answers have passed."""
+    times = int(settled.sum())
+    if times:
+        judge.tally.networks += times
+        case = _of(draws.cases, settled)[0]
+        for name in ("contract", "answers", "reference", "loss_value"):
+            if name != "loss_value" or not judge.clipped(case):
+                judge.count(name, "passed", case, times=times)
+
+
+def _alone(judge: Judge, draws: Draws, place: int, answer: Answer) -> None:
+    """An answer that was not settled: on a kink, the case is mended and asked anew."""
+    case = draws.cases[place]
+    s = spread(case)
+    if not valid(s):
+        by_itself(judge, case, draws.largest)
+        return
+    judge.tally.networks += 1
+    judge.tally.begin(case, judge.asked)
+    judge.heard(case, answer, s)
+    judge.tally.end(True)
+
+
+def _alike(answers: Sequence[Answer]) -> list[list[int]]:
+    """The answers by which gradients they give: now and then, the inputs' may be left out."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for i, answer in enumerate(answers):
+        found.setdefault(tuple(answer.gradients), []).append(i)
+    return list(found.values())
+
+
+def _of(cases: Sequence[Case], mask: Any) -> list[Case]:
+    return [case for case, chosen in zip(cases, mask, strict=True) if chosen]
