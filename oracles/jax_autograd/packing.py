@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Chain(NamedTuple):
     """A case as it is packed: its levels, inputs (rows, features), and units after every level."""
 
     case: Case
-    steps: list[Step]
+    steps: tuple[Step, ...]
     inputs: Array
     units: list[int]
     size: Size
@@ -57,11 +58,10 @@ class Chain(NamedTuple):
 
 def chain_of(case: Case) -> Chain:
     """The case as a chain, and the smallest size that holds it; raises Unsupported for others."""
-    network = case.network
-    if not network.real or any(name != COTANGENT for name in case.constants):
-        raise Unsupported("jax: indices and constants are not padded")
-    steps = [*steps_of(network)]
-    _known(case, steps)
+    steps = steps_of(case.network)
+    used = {f"{step.name}.{local}" for step in steps if step.name for local in ("weight", "bias")}
+    if not used.issuperset(case.parameters) or any(name != COTANGENT for name in case.constants):
+        raise Unsupported("jax: constants, and parameters of no layer, are not padded")
     inputs = case.inputs.reshape(-1, case.inputs.shape[-1])
     units = [inputs.shape[1]]
     for step in steps:
@@ -72,21 +72,16 @@ def chain_of(case: Case) -> Chain:
     raise Unsupported("jax: larger than any padded program")
 
 
-def steps_of(network: Network) -> Iterator[Step]:
+@lru_cache(maxsize=1024)
+def steps_of(network: Network) -> tuple[Step, ...]:
     """The levels of the network; logits of a loss become logarithms of probabilities in one."""
-    pending = None
-    functions = [LayerSpec("activation", {"function": "log_softmax"})] * (
-        network.loss.kind == "softmax_cross_entropy")
-    for i, spec in enumerate((*network.layers, *functions)):
-        step = _step(str(i), spec)
-        if step.name is None and pending is not None and pending.function == "identity":
-            pending = step._replace(name=pending.name)
-            continue
-        if pending is not None:
-            yield pending
-        pending = step
-    if pending is not None:
-        yield pending
+    if (not network.real or network.loss.kind not in LOSS_FUNCTIONS
+            or network.loss.reduction not in REDUCTIONS):
+        raise Unsupported("jax: indices, and losses that are unknown, are not padded")
+    steps = [_step(str(i), spec) for i, spec in enumerate(network.layers)]
+    if network.loss.kind == "softmax_cross_entropy":
+        steps.append(Step(None, "log_softmax"))
+    return _joined(steps)
 
 
 def _step(name: str, spec: LayerSpec) -> Step:
@@ -100,13 +95,15 @@ def _step(name: str, spec: LayerSpec) -> Step:
     raise Unsupported(f"jax: {spec.kind} with {dict(spec.options)} is not padded")
 
 
-def _known(case: Case, steps: list[Step]) -> None:
-    """Raise Unsupported for parameters, a loss or a reduction that are not known here."""
-    used = {f"{step.name}.{local}" for step in steps if step.name for local in ("weight", "bias")}
-    loss = case.network.loss
-    if (not used.issuperset(case.parameters) or loss.kind not in LOSS_FUNCTIONS
-            or loss.reduction not in REDUCTIONS):
-        raise Unsupported("jax: not padded")
+def _joined(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """A function behind a layer that has none is that layer's."""
+    joined: list[Step] = []
+    for step in steps:
+        if joined and step.name is None and joined[-1].function == "identity":
+            joined[-1] = step._replace(name=joined[-1].name)
+        else:
+            joined.append(step)
+    return tuple(joined)
 
 
 # --- packed ---------------------------------------------------------------------------------------
