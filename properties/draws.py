@@ -21,9 +21,9 @@ import numpy as np
 
 from ..reference import Answer, Case, Trace, backprop, forward
 from ..reference.stacked import Stacked
-from .perturbed import TINY, UNIT, Perturbed
+from .perturbed import Perturbed
 from .strategies.mending import allowed_logits, of_logits
-from .tolerance import SLACK, TEXTBOOK, deviation, resting
+from .tolerance import SLACK, TEXTBOOK, deviation, least, resting
 
 FEW = 2    # samples
 LOSS = "loss"
@@ -71,9 +71,8 @@ class Draws:
     def near(self, answers: Numbers, chosen: Any) -> Any:
         """Which answers to the chosen draws are within the rounding of a right one."""
         truth = {name: g[chosen] for name, g in self.truth.items()}
-        least = {name: UNIT[self.dtype] * np.abs(g) + 64 * TINY[self.dtype]
-                 for name, g in truth.items()}
-        return self._within(answers, truth, least)
+        s = {name: least(g, self.dtype) for name, g in truth.items()}
+        return self._within(answers, truth, s)
 
     def agreeing(self, answers: Numbers, chosen: Any) -> Any:
         """Which answers to the chosen draws are within the spread of few samples."""

@@ -122,6 +122,23 @@ def spread(case: Case, samples: int = SAMPLES, seed: int = 0) -> Spread:
     return _RECENT.of(case, samples, seed)
 
 
+def rounding(case: Case) -> Spread:
+    """The truth, and the part of s that no sample makes smaller: the rounding of the answer itself.
+
+    It costs one backprop. An answer that agrees within it agrees; of another it says nothing.
+    """
+    truth = evaluate(case.astype("float64"))
+    with np.errstate(all="ignore"):
+        return Spread(truth, float(least(truth.loss, case.dtype)),
+                      {k: least(g, case.dtype) for k, g in truth.gradients.items()}, {})
+
+
+def least(truth: Any, dtype: str) -> Any:
+    """u|g| and 64 underflow units; infinite where the dtype cannot hold the number."""
+    size = np.abs(truth)
+    return np.where(size < np.finfo(dtype).max, UNIT[dtype] * size + 64 * TINY[dtype], np.inf)
+
+
 def _spread(case: Case, samples: int, seed: int) -> Spread:
     noise = resting(case.dtype, seed)
     wide = case.astype("float64")
@@ -179,10 +196,7 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
 
 def deviation(runs: Any, truth: Any, dtype: str) -> Any:
     """s of one array: the samples (S, ...) against the truth (...), in the dtype's own units."""
-    apart = np.abs(runs - truth).max(axis=0) / AMPLIFY[dtype]
-    size = np.abs(truth)
-    limit = np.finfo(dtype).max
-    return np.where(size < limit, apart + UNIT[dtype] * size + 64 * TINY[dtype], np.inf)
+    return np.abs(runs - truth).max(axis=0) / AMPLIFY[dtype] + least(truth, dtype)
 
 
 def bounds(case: Case) -> Answer:

@@ -55,7 +55,8 @@ def several(name: str, replies: Sequence[Reply], spreads: Sequence[Spread],
             by: str = "answers") -> list[Sides]:
     """The sides of several replies, whose cases the oracle is asked in one call.
 
-    by: "answers" for cases of one structure, "many" for cases of any.
+    by: "answers" for cases of one structure; where the oracle has them, "padded" for such as one
+    program answers whatever their structure, "many" for cases of any.
     What such a call finds is only believed of the plain program: where it is apart, from the
     subject or from the truth, the oracle's `answer` to the case alone takes its place. Raises
     Unsupported where the oracle declines one of them.

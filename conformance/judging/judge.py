@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -23,7 +24,7 @@ from ..properties.identity import bare
 from ..properties.membership import covers, kept
 from ..properties.strategies import cases, in_dtype
 from ..properties.subtraction import carried
-from ..properties.tolerance import Spread, spread
+from ..properties.tolerance import SLACK, Spread, rounding, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, Engine
 from .against import Sides, directions, entries, several
@@ -36,6 +37,15 @@ from .tally import Failure, Tally
 PER_NETWORK = 5
 OTHERS, OTHERS_SEED = 40, 7
 EIGHT = 8
+MEASURED = 90  # comparisons of a dtype and kind of parameter
+EARLY = 16     # networks
+TURNS = 8      # of an identity
+
+
+def _broken(asked: Question, replies: Sequence[Reply]) -> tuple[list[Any], list[Disagreement]]:
+    """The equations of an identity, and how they are broken."""
+    equations = list(asked.equations([bare(reply) for reply in replies]))
+    return equations, [d for d in (differing(*equation) for equation in equations) if d]
 
 
 def valid(s: Spread) -> bool:
@@ -57,7 +67,7 @@ class Judge:
         self.tally = Tally()
         self.confirming = Confirming(names, subject.made_of, claims.rate)
         self.rng = np.random.default_rng(seed)
-        self.suspects, self.wrong_losses = Cases(), Cases()
+        self.suspects, self.wrong_losses, self.roundings = Cases(), Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
         self.deadline = float("inf")
@@ -87,17 +97,51 @@ class Judge:
     def ask(self, case: Case) -> Reply | None:
         """The answer with its tolerances, its values checked.
 
-        None where there is none, or where the case is not valid: on a kink, or not finite.
+        None where there is none, or where the case is not valid: on a kink, or not finite. Once it
+        is known how sharp comparisons are, an answer that agrees to the rounding of a number needs
+        no samples, and has that rounding for its tolerance.
         """
-        s = spread(case)
-        if not valid(s):
+        cheap = None if self.measuring(case) else rounding(case)
+        if not valid(cheap or spread(case)):
             return None
         try:
             answer = self.question(case)
         except Exception as error:
             self.refused(case, error)
             return None
-        return self.heard(case, answer, s)
+        if cheap is not None and (reply := self.at_once(case, answer, cheap)):
+            return reply
+        s = spread(case)
+        return self.heard(case, answer, s) if valid(s) else None
+
+    def measuring(self, case: Case) -> bool:
+        """Whether it is measured how sharp the comparison is: at first, then of one in eight."""
+        few = min((len(self.tally.sharpness.get((case.dtype, kind_of(name)), ()))
+                   for name in case.parameters), default=0) < MEASURED
+        return few or self.unmeasured or self.asked % EIGHT == 0
+
+    def at_once(self, case: Case, answer: Answer, cheap: Spread) -> Reply | None:
+        """The reply, where it agrees with the truth to the rounding of a number."""
+        reply = measured(case, answer, cheap)
+        loss_agrees = self.clipped(case) or not differing("loss", reply.loss, cheap.truth.loss)
+        if not loss_agrees or disagreements(reply, cheap.truth):
+            return None
+        self.roundings.add(case)
+        for name in ("contract", "answers", "reference"):
+            self.count(name, "passed", case)
+        if not self.clipped(case):
+            self.count("loss_value", "passed", case)
+        return reply
+
+    def sampled(self, reply: Reply) -> Reply:
+        """The reply with the tolerance of samples, whatever it had."""
+        if reply.case not in self.roundings:
+            return reply
+        s = self.spread(reply.case)
+        gradients = {name: replace(g, tolerance=SLACK * s.gradients[name])
+                     for name, g in reply.gradients.items()}
+        return replace(reply, loss=replace(reply.loss, tolerance=np.asarray(SLACK * s.loss)),
+                       gradients=gradients)
 
     def heard(self, case: Case, answer: Answer, s: Spread) -> Reply:
         """An answer that was given, with its tolerances, its values checked."""
@@ -237,6 +281,7 @@ class Judge:
         self.tally.networks += 1
         self.suspects.clear()
         self.wrong_losses.clear()
+        self.roundings.clear()
         self.unmeasured = True
         self.tally.begin(case, self.asked + 1)
         first = self.ask(case)
@@ -262,10 +307,12 @@ class Judge:
         return oracle.when is When.EVERY or eighth
 
     def along_lines(self, first: Reply) -> None:
-        """Loss and gradient against each other, on every second network.
+        """Loss and gradient against each other: on every second network, later on every eighth.
 
         Raises what the subject raises.
         """
+        if self.tally.networks > EARLY and self.tally.networks % EARLY not in (1, EARLY - 1):
+            return
         if self.tally.networks % 4 == 1:
             found = own_loss.directional(first, self.question, self.rng)
             self.equations("own_loss", found, first)
@@ -276,24 +323,31 @@ class Judge:
     # --- identities -------------------------------------------------------------------------------
 
     def identities(self, first: Reply) -> None:
-        """The state probes, then the five identities that apply and have had the fewest turns."""
+        """The state probes, then the five identities that apply and have had the fewest turns.
+
+        One, once each that applies has had its turns.
+        """
         def times_run(name: str) -> int:
             return sum(self.tally.counts.get(name, {}).values())
 
         state = state_probes()
         others = sorted((name for name in PROPERTIES if name not in state), key=times_run)
+        rare = [name for name in others if times_run(name) < TURNS]
         self.some(state, len(state), first)
-        self.some(others, self.per_network, first)
+        if self.some(rare, self.per_network, first) == 0:
+            self.some(others[len(rare):], 1, first)
 
-    def some(self, names: Iterable[str], most: int, first: Reply) -> None:
-        """As many of these identities as there may be, of those that apply."""
+    def some(self, names: Iterable[str], most: int, first: Reply) -> int:
+        """As many of these identities as there may be, of those that apply; how many were asked."""
+        done = 0
         for name in names:
-            if not most or time.monotonic() > self.deadline:
-                return
+            if done == most or time.monotonic() > self.deadline:
+                break
             asked = PROPERTIES[name].question(first.case, self.claims, self.rng)
             if asked is not None and all(kept(self.claims, case) for case in asked.cases):
                 self.identity(name, first, asked)
-                most -= 1
+                done += 1
+        return done
 
     def identity(self, name: str, first: Reply, asked: Question) -> None:
         """Ask what the identity needs and judge its equations."""
@@ -303,9 +357,12 @@ class Judge:
             reply = first if given is first.case and not replies else self.ask(given)
             if reply is None:
                 return
-            replies.append(bare(reply))
-        equations = list(asked.equations(replies))
-        found = [d for d in (differing(*equation) for equation in equations) if d]
+            replies.append(reply)
+        equations, found = _broken(asked, replies)
+        if found and any(reply.case in self.roundings for reply in replies):
+            if not all(valid(spread(reply.case)) for reply in replies):
+                return
+            equations, found = _broken(asked, [self.sampled(reply) for reply in replies])
         if not equations:
             why = "it speaks of an answer that is not given"
             self.count(name, "not_claimed", first.case, why=why)

@@ -31,7 +31,7 @@ from ..reference.checks import DescriptionError
 from . import bulk, past
 from .workers import Workers, here
 
-STRUCTURES = 40
+STRUCTURES = 20  # for the oracles that compile a program for each
 DRAWS = 4
 Listen = Callable[[int, int, int, float], None]
 

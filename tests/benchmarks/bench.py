@@ -271,6 +271,22 @@ def oracles(count: int) -> Iterator[Row]:
     yield from table.rows(count)
 
 
+def speed(count: int) -> Iterator[Row]:
+    """Questions a second: the straightforward loop, a default run, in bulk; two processes against one."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import speed as table
+
+    yield from table.rows(count)
+
+
+def profile(count: int) -> Iterator[Row]:
+    """Where the time goes, in a default run and in bulk."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import speed as table
+
+    yield from table.profile(count)
+
+
 def first_finding(count: int) -> Iterator[Row]:
     """Seconds from the start of a run, imports done, to its first finding, for every fault of the second one."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -348,8 +364,9 @@ def report(count: int) -> Iterator[Row]:
 
 FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
-    "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 400), "verify": (verify, 1), "structures": (structures, 1000),
-    "first_finding": (first_finding, 1000), "report": (report, 200_000),
+    "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 400), "verify": (verify, 1),
+    "structures": (structures, 1000), "speed": (speed, 5), "profile": (profile, 1), "first_finding": (first_finding, 1000),
+    "report": (report, 200_000),
     "false_alarms": (false_alarms, 20_000),
 }
 
