@@ -30,8 +30,8 @@ from ..record.features import Features, features
 from ..record.writing import version
 from ..reference import Case, Network
 
-DRAWS = 64         # of one structure
-STRUCTURES = 8     # of one shard
+DRAWS = 128        # of one structure
+STRUCTURES = 4     # of one shard
 COMPILED = 16      # one structure in so many is compiled by an oracle that compiles each
 
 Json = Any
