@@ -66,12 +66,22 @@ class Along:
         """dL/dt of the loss at θ + t d, d moving one array, and how far it may be off."""
         array = pieces(self.case)[name]
         behind = Trace(self.here.outputs, self.steps[self.first(name):], self.here.scale)
-        h = self._step(behind, self._moved(name, array + PACE * direction)[1])
+        moved = np.empty(np.shape(array))
+
+        def at(t: float) -> tuple[float, Trace]:
+            np.multiply(direction, t, out=moved)
+            np.add(moved, array, out=moved)
+            return self._moved(name, moved)
+
+        h = self._step(behind, at(PACE)[1])
         found, sure = [], True
         for step in (h, h / 4.0):
-            sides = [self._moved(name, array + s * direction) for s in (step, -step)]
-            found.append((sides[0][0] - sides[1][0]) / (2.0 * step))
-            sure = sure and all(_same_side(self.case, behind, trace) for _, trace in sides)
+            sides = []
+            for t in (step, -step):
+                loss, trace = at(t)
+                sure = sure and _same_side(self.case, behind, trace)
+                sides.append(loss)
+            found.append((sides[0] - sides[1]) / (2.0 * step))
         value = (16.0 * found[1] - found[0]) / 15.0
         error = abs(value - found[1]) + self.noise / (h / 4.0)
         scale = self.case.network.loss.gradient_scale

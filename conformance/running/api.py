@@ -110,7 +110,7 @@ def plan_of(
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     if profile not in PROFILES:
         raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
-    each = PROFILES[profile].each if examples is None else 0
+    each, fewer = (PROFILES[profile].each, True) if examples is None else (0, False)
     examples = PROFILES[profile].examples if examples is None else examples
     seconds = PROFILES[profile].seconds if seconds is None else seconds
     chosen = None if oracles is None else names_of("oracles", oracles)
@@ -127,7 +127,7 @@ def plan_of(
 
     return Plan(examples=examples, seconds=float(seconds), seed=seed, oracles=chosen,
                 require=required, stop_after=stop_after, entrywise=PROFILES[profile].entrywise,
-                each=each)
+                each=each, fewer=fewer)
 
 
 def whole(what: str, value: Any, least: int) -> None:
