@@ -101,16 +101,17 @@ class _Recent:
     def of(self, case: Case, samples: int, seed: int) -> Spread:
         key = id(case), samples, seed
         if key not in self.kept:
+            if case.large:
+                self._forget()
             self.kept[key] = case, _spread(case, samples, seed)
-            self._forget()
             if len(self.kept) > self.most:
                 self.kept.popitem(last=False)
         self.kept.move_to_end(key)
         return self.kept[key][1]
 
     def _forget(self) -> None:
-        """Of large cases only the last one is kept."""
-        for key in [key for key, (case, _) in self.kept.items() if case.large][:-1]:
+        """Of large cases only one is kept."""
+        for key in [key for key, (case, _) in self.kept.items() if case.large]:
             del self.kept[key]
 
 

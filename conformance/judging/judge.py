@@ -63,6 +63,7 @@ class Judge:
         self.suspects, self.wrong_losses = Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
+        self.located: list[str] = []  # where halving led to, of large networks
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
         self.planned, self.ended = 0, ""
@@ -294,6 +295,7 @@ class Judge:
         apart = [each.found for each in found if each.found is not None]
         if apart and case in self.suspects:
             says = "; ".join(each.says for each in found if each.says)
+            self.located += [says] if says else []
             self.fail("differences", kinds_of(apart), case, says, found=apart)
         elif apart or any(each.outcome == "diverged" for each in found):
             self.count("differences", "inconclusive", case, why="between the tolerances")
