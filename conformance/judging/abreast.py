@@ -104,7 +104,7 @@ def witness(judge: Judge, name: str, draws: Draws, settled: Any, compiled: bool)
         if near.any():
             judge.count(name, "passed", cases[0], times=int(near.sum()))
         for case in _of(cases, ~near):  # by the program of the one case
-            judge.oracle(name, judge.repeated(case))
+            judge.oracle(name, judge.asked_again(case))
 
 
 def answers_of(name: str, cases: Sequence[Case], compiled: bool) -> list[Answer]:
