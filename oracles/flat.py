@@ -57,6 +57,15 @@ def held(case: Case, arrays: dict[str, Any]) -> dict[str, Any]:
     return arrays
 
 
+def trained(case: Case, name: str, direction: Any) -> Any:
+    """The direction of one array with zeros in the rows that are not trained."""
+    for layer, spec in case.network.walk():
+        for local, row in TABLES.layers[spec.kind].untrained(spec).items():
+            if f"{layer}.{local}" == name:
+                direction[..., row, :] = 0.0
+    return direction
+
+
 def stacked(case: Case, rows: Any) -> Case:
     """One case that stands for K cases: rows (K, P), one vector each."""
     arrays = {name: Stacked(raw) for name, raw in held(case, unflatten(case, rows)).items()}

@@ -51,6 +51,7 @@ def kind_of(parameter: str) -> str:
 
 def measured(case: Case, answer: Answer, s: Spread) -> Reply:
     """The answer with its tolerances: 16 s for every number."""
+    s = s.enough_for(answer)
     loss = Measured(np.asarray(answer.loss, dtype=float), np.asarray(SLACK * s.loss))
     gradients = {k: Measured(np.asarray(g, dtype=float), SLACK * s.gradients[k])
                  for k, g in answer.gradients.items() if k in s.gradients}

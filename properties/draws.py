@@ -57,16 +57,20 @@ class Draws:
         """The loss (K,), under "loss", and every gradient (K, ...) by name."""
         return numbers(self.stack, self.trace)
 
-    def ready(self) -> Any:
-        """Whether each case is as it must be: finite in its dtype, its logits as large as may be.
+    @cached_property
+    def finite(self) -> Any:
+        """Whether each case has finite answers in its dtype; a mask (K,)."""
+        most = float(np.finfo(self.dtype).max)
+        return np.logical_and.reduce([
+            flat(np.abs(g) < most).all(axis=1) for g in self.truth.values()])
 
-        A mask (K,). Whether it is on a kink is not looked at.
-        """
-        network, most = self.stack.network, float(np.finfo(self.dtype).max)
-        finite = [flat(np.abs(g) < most).all(axis=1) for g in self.truth.values()]
-        allowed = allowed_logits(network, self.trace, self.dtype, self.largest)
-        size = flat(np.abs(raw(of_logits(network, self.trace), len(self.cases)))).max(axis=1)
-        return np.logical_and.reduce([*finite, size <= allowed])
+    @cached_property
+    def ready(self) -> Any:
+        """Whether each is finite and has logits as large as may be; kinks are not looked at."""
+        network = self.stack.network
+        most = allowed_logits(network, self.trace, self.dtype, self.largest)
+        logits = raw(of_logits(network, self.trace), len(self.cases))
+        return self.finite & (flat(np.abs(logits)).max(axis=1) <= most)
 
     def near(self, answers: Numbers, chosen: Any) -> Any:
         """Which answers to the chosen draws are within the rounding of a right one."""

@@ -33,7 +33,7 @@ units, so that sixteen times the spread reaches Higham's bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -48,6 +48,7 @@ TINY = {"float64": float(np.finfo(np.float64).tiny), "float32": float(np.finfo(n
 ELEMENTARY_UNITS = 8.0
 UNDERFLOWS = {row.function for row in OPERATIONS.values() if row.underflows}
 _POOL = 1 << 15
+_PART = 1 << 14
 
 
 def _power_of_root_two(units: float) -> float:
@@ -76,6 +77,12 @@ OWED: dict[Counts, Callable[[int], float]] = {
 GROWING = {row.function: OWED[row.counts] for row in OPERATIONS.values() if row.counts in OWED}
 FIXED = {row.function: ELEMENTARY_UNITS if row.counts is Counts.ELEMENTARY else 1.0
          for row in OPERATIONS.values() if row.counts in (Counts.ROUNDING, Counts.ELEMENTARY)}
+
+
+@cache
+def _prime_pool() -> Any:
+    """U(-1, 1), 65,537 of them: a prime."""
+    return np.random.default_rng(2).uniform(-1.0, 1.0, 2 * _POOL + 1)
 
 
 class Noise:
@@ -111,6 +118,36 @@ class Noise:
         """The same for an array of units that broadcasts to `shape`; exactly 1 where they are 0."""
         return 1.0 + units * (self.factor(1.0, shape) - 1.0)
 
+    def multiply(self, array: Any, units: float) -> None:
+        """Multiply the array by as many factors, in place."""
+        if array.size <= _POOL:
+            array *= self.factor(units, array.shape)
+        else:
+            for part, numbers in self._parts(array):
+                part *= 1.0 + (units * self.unit) * numbers
+
+    def flush(self, array: Any) -> None:
+        """Add underflows to the array, in place."""
+        if array.size <= _POOL:
+            array += self.underflow(array.shape)
+        else:
+            for part, numbers in self._parts(array):
+                part += self.tiny * numbers
+
+    def _parts(self, array: Any) -> Iterator[tuple[Any, Any]]:
+        """A large array in parts that a processor's cache holds, each with as many U(-1, 1).
+
+        They come from one pool of prime length, over and over: so the terms of a sum, which lie a
+        fixed stride apart, have numbers of their own. The array is contiguous in some order.
+        """
+        flat, pool = array.ravel(order="K"), _prime_pool()
+        self.place = (self.place + 101) % _POOL
+        start, place = 0, self.place
+        while start < flat.size:
+            part = flat[start:start + min(_PART, pool.size - place)]
+            yield part, pool[place:place + part.size]
+            start, place = start + part.size, (place + part.size) % pool.size
+
     def underflow(self, shape: tuple[int, ...]) -> Any:
         """The smallest normal number times U(-1, 1): XLA flushes what is below."""
         return self._cut(self.tiny, 0.0, shape)
@@ -129,16 +166,20 @@ class Perturbed(Stacked):
             return operand * self.noise.factors(_each(term_units, terms), operand.shape)
         if terms == 1:
             return operand
-        return operand * self.noise.factor(term_units(terms), operand.shape)
+        if operand.size <= _POOL:
+            return operand * self.noise.factor(term_units(terms), operand.shape)
+        disturbed = np.array(operand, order="K")
+        self.noise.multiply(disturbed, term_units(terms))
+        return disturbed
 
     def _done(self, operation: Any, result: Any, terms: Any = 1) -> Any:
         if isinstance(terms, np.ndarray):
             owed = np.where(terms > 1, _each(sum_units, terms), 0.0)
             return Perturbed(result * self.noise.factors(owed, result.shape), self.noise)
         units = FIXED[operation] if operation in FIXED else GROWING[operation](terms)
-        result *= self.noise.factor(units, result.shape)
+        self.noise.multiply(result, units)
         if operation in UNDERFLOWS:
-            result += self.noise.underflow(result.shape)
+            self.noise.flush(result)
         return Perturbed(result, self.noise)
 
     def _like(self, raw: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .perturbed import AMPLIFY, TINY, UNIT, Noise, Perturbed
 SLACK = 16.0
 BOUNDS = 4.0
 SAMPLES = 8
+PART = 1 << 14
 
 
 def textbook(tables: Tables = TABLES) -> Tables:
@@ -61,6 +62,10 @@ class Spread:
                     and all(np.isfinite(s).all() for s in self.gradients.values()))
 
 
+    def enough_for(self, answer: Answer) -> Spread:
+        """The spread with as many samples as it takes to say that the answer agrees, or all."""
+        return self
+
     def widened(self, other: Answer) -> Spread:
         """The spread with the larger of two deviations in every place."""
         gradients = {name: np.maximum(s, other.gradients.get(name, 0.0))
@@ -103,11 +108,18 @@ class _Recent:
     def of(self, case: Case, samples: int, seed: int) -> Spread:
         key = id(case), samples, seed
         if key not in self.kept:
+            if case.large:
+                self._forget()
             self.kept[key] = case, _spread(case, samples, seed)
             if len(self.kept) > self.most:
                 self.kept.popitem(last=False)
         self.kept.move_to_end(key)
         return self.kept[key][1]
+
+    def _forget(self) -> None:
+        """Of large cases only one is kept."""
+        for key in [key for key, (case, _) in self.kept.items() if case.large]:
+            del self.kept[key]
 
 
 _RECENT = _Recent(64)
@@ -135,11 +147,15 @@ def rounding(case: Case) -> Spread:
 
 def least(truth: Any, dtype: str) -> Any:
     """u|g| and 64 underflow units; infinite where the dtype cannot hold the number."""
-    size = np.abs(truth)
-    return np.where(size < np.finfo(dtype).max, UNIT[dtype] * size + 64 * TINY[dtype], np.inf)
+    return _owed(0.0, truth, dtype)
 
 
 def _spread(case: Case, samples: int, seed: int) -> Spread:
+    return Streamed(case, samples, seed) if case.large else _stacked(case, samples, seed)
+
+
+def _stacked(case: Case, samples: int, seed: int) -> Spread:
+    """All samples side by side."""
     noise = resting(case.dtype, seed)
     wide = case.astype("float64")
     stack = lifted(wide, samples, noise)
@@ -148,6 +164,110 @@ def _spread(case: Case, samples: int, seed: int) -> Spread:
         truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
         s, runs = _sampled(stack, truth, case.dtype)
         return Spread(truth, float(s.loss), s.gradients, unclear(wide, trace, runs, case.dtype))
+
+
+class Streamed(Spread):
+    """The spread of a large case: one sample after another, of which only the largest is kept.
+
+    A sample more only makes s larger. So an answer that agrees within the samples so far agrees,
+    and no further one is taken for it (`enough_for`); whoever asks for s itself gets all of them.
+    """
+
+    def __init__(self, case: Case, samples: int, seed: int):
+        self.case, self.samples, self.seed, self.taken = case, samples, seed, 0
+        with np.errstate(all="ignore"):
+            wide = case.astype("float64")
+            trace = forward(wide)
+            truth = Answer(backprop.loss(wide, trace), backprop.backward(wide, trace))
+        object.__setattr__(self, "truth", truth)
+        self.kinked = bool(trace.kinks or loss_kinks(wide, trace.outputs))
+        self.apart = {name: np.zeros(np.shape(g)) for name, g in truth.gradients.items()}
+        self.apart["loss"] = np.zeros(())
+
+    def _stack(self, sample: int) -> Case:
+        noise = _noise(self.case.dtype)
+        noise.rest(64 * self.seed + sample)
+        return lifted(self.case.astype("float64"), 1, noise)
+
+    def _take(self) -> None:
+        """One sample more."""
+        with np.errstate(all="ignore"):
+            stack = self._stack(self.taken)
+            runs = forward(stack, TEXTBOOK)
+            loss = backprop.loss(stack, runs, TEXTBOOK)
+            gradients = backprop.backward(stack, runs, TEXTBOOK)
+            del runs
+            self._widen("loss", loss.raw[0])
+            for name in self.truth.gradients:
+                self._widen(name, gradients.pop(name).raw[0])
+        self.taken += 1
+
+    def _true(self, name: str) -> Any:
+        return np.asarray(self.truth.loss if name == "loss" else self.truth.gradients[name])
+
+    def _widen(self, name: str, run: Any) -> None:
+        """Keep the largest distance from the truth."""
+        for so_far, one, true in parts(self.apart[name], run, self._true(name)):
+            np.maximum(so_far, np.abs(one - true), out=so_far)
+
+    def _s(self, name: str) -> Any:
+        """s of one array, of the samples so far."""
+        return _owed(self.apart[name], self._true(name), self.case.dtype)
+
+    def _all(self) -> None:
+        while self.taken < self.samples:
+            self._take()
+
+    @property
+    def loss(self) -> float:  # type: ignore[override]
+        """s of the loss, of all samples."""
+        self._all()
+        return float(self._s("loss"))
+
+    @property
+    def gradients(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """s of every entry, of all samples."""
+        self._all()
+        return {name: self._s(name) for name in self.truth.gradients}
+
+    @cached_property
+    def unclear(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """By layer, the units whose kink lies within the spread; forwards alone tell."""
+        masks: dict[str, Any] = {}
+        if self.kinked:
+            wide = self.case.astype("float64")
+            trace = forward(wide)
+            for sample in range(self.samples):
+                runs = forward(self._stack(sample), TEXTBOOK)
+                for name, mask in unclear(wide, trace, runs, self.case.dtype).items():
+                    masks[name] = masks[name] | mask if name in masks else mask
+        return masks
+
+    @property
+    def finite(self) -> bool:
+        """Whether the case is valid in its dtype: a finite loss and finite gradients."""
+        limit = np.finfo(self.case.dtype).max
+        return bool(abs(self.truth.loss) < limit) and all(
+            bool((np.abs(g) < limit).all()) for g in self.truth.gradients.values())
+
+    def enough_for(self, answer: Answer) -> Spread:
+        while self.taken < self.samples and not self._agrees(answer):
+            self._take()
+        each = {name: self._s(name) for name in self.truth.gradients}
+        return Spread(self.truth, float(self._s("loss")), each, {})
+
+    def _agrees(self, answer: Answer) -> bool:
+        """Whether every number is within the slack times the samples so far."""
+        return self._within("loss", answer.loss) and all(
+            self._within(name, g) for name, g in answer.gradients.items() if name in self.apart)
+
+    def _within(self, name: str, got: Any) -> bool:
+        return all(bool((np.abs(mine - true) <= SLACK * _owed(so_far, true, self.case.dtype)).all())
+                   for mine, true, so_far in parts(np.asarray(got, dtype=float), self._true(name),
+                                                   self.apart[name]))
+
+    def widened(self, other: Answer) -> Spread:
+        return Spread(self.truth, self.loss, self.gradients, self.unclear).widened(other)
 
 
 def deviations(case: Case, make: Callable[[Tables], Engine], samples: int = SAMPLES) -> Answer:
@@ -196,7 +316,22 @@ def unclear(wide: Case, trace: Trace, runs: Trace, dtype: str) -> dict[str, Any]
 
 def deviation(runs: Any, truth: Any, dtype: str) -> Any:
     """s of one array: the samples (S, ...) against the truth (...), in the dtype's own units."""
-    return np.abs(runs - truth).max(axis=0) / AMPLIFY[dtype] + least(truth, dtype)
+    return _owed(np.abs(runs - truth).max(axis=0), truth, dtype)
+
+
+def _owed(apart: Any, truth: Any, dtype: str) -> Any:
+    """s, where so far apart from the truth is the furthest of the samples."""
+    size = np.abs(truth)
+    limit = np.finfo(dtype).max
+    s = apart / AMPLIFY[dtype] + UNIT[dtype] * size + 64 * TINY[dtype]
+    return np.where(size < limit, s, np.inf)
+
+
+def parts(*arrays: Any) -> Iterator[tuple[Any, ...]]:
+    """Arrays of one shape side by side, in parts that a processor's cache holds."""
+    flat = [np.ravel(array) for array in arrays]
+    for start in range(0, flat[0].size, PART):
+        yield tuple(array[start:start + PART] for array in flat)
 
 
 def bounds(case: Case) -> Answer:

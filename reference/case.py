@@ -15,6 +15,7 @@ from .arrays import array_to_json
 from .checks import FORMAT, Json
 from .network import Network
 
+LARGE = 100_000
 
 @dataclass(frozen=True)
 class Case:
@@ -69,7 +70,33 @@ class Case:
     @cached_property
     def id(self) -> str:
         """A hash of the content: 12 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+        content = (self._bytes() if self.large
+                   else json.dumps(self.to_json(), sort_keys=True).encode())
+        return hashlib.sha256(content).hexdigest()[:12]
+
+    @property
+    def size(self) -> int:
+        """How many numbers the parameters are."""
+        return sum(value.size for value in self.parameters.values())
+
+    @property
+    def large(self) -> bool:
+        """Whether it has so many parameters that no more than a few copies of them may be made.
+
+        Smaller cases are perturbed and moved many at a time, which takes some twenty copies, and
+        saves Python's own time; from LARGE parameters on that is little beside the arithmetic.
+        """
+        return self.size >= LARGE
+
+    def _bytes(self) -> bytes:
+        """Network and numbers of a case whose text would be megabytes."""
+        named = {**self.parameters, **self.constants, "inputs": self.inputs,
+                 "targets": self.targets}
+        about = {"network": self.network.to_json(), "dtype": self.dtype,
+                 "arrays": {name: [str(a.dtype), *a.shape] for name, a in named.items()}}
+        return b"".join([json.dumps(about, sort_keys=True).encode(), *(
+            hashlib.sha256(np.ascontiguousarray(named[name]).data).digest()
+            for name in sorted(named))])
 
     def to_json(self) -> dict[str, Json]:
         return {

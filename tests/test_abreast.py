@@ -68,7 +68,7 @@ def test_the_truths_side_by_side_are_the_reference_s(number):
     """Every draw that is as it must be, within what two right programs may lie apart."""
     cases = draws(draft_at(CLAIMS, 1, number), FEW)
     together = Draws(cases)
-    for k in np.flatnonzero(together.ready()):
+    for k in np.flatnonzero(together.ready):
         truth = Answer(together.truth[LOSS][k], {n: g[k] for n, g in together.truth.items() if n != LOSS})
         s = spread(cases[k])
         if not s.unclear:
@@ -80,7 +80,7 @@ def test_few_samples_are_near_eight():
     for number in range(12):
         cases = draws(draft_at(CLAIMS, 2, number), FEW)
         together = Draws(cases)
-        chosen = np.flatnonzero(together.ready())
+        chosen = np.flatnonzero(together.ready)
         two = together.spreads(chosen)
         for i, k in enumerate(chosen):
             s = spread(cases[k])
@@ -94,7 +94,7 @@ def test_few_samples_are_near_eight():
 def test_an_answer_that_is_off_in_one_entry_is_not_settled(number):
     cases = draws(draft_at(CLAIMS, 5, number), FEW)
     together = Draws(cases)
-    chosen = np.flatnonzero(together.ready())
+    chosen = np.flatnonzero(together.ready)
     eight = [spread(cases[k]) for k in chosen]
     for name in together.truth:
         if name == LOSS or not together.truth[name][0].size:

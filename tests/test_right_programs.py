@@ -466,7 +466,7 @@ def test_no_form_loses_more_than_the_variant(mixtures, name, dtype):
         y = row.f(wide, **options)
         true = y, np.broadcast_to(row.df(wide, y, **options), z.shape)
         runs = variant.f(stack, **options), stack * 0.0 + variant.df(stack, stack, **options)
-        s = [tolerance._deviation(run.raw, t, dtype) for run, t in zip(runs, true, strict=True)]
+        s = [tolerance.deviation(run.raw, t, dtype) for run, t in zip(runs, true, strict=True)]
         for form, which, got in every_form(name, z, dtype):
             assert (np.abs(got.astype(float) - true[which]) < 6 * s[which]).all(), form
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from .. import oracles
 from ..properties.draws import LOSS, Draws, Numbers, stacked_answers
-from ..properties.strategies.mending import mended, tamed
+from ..properties.strategies.mending import halved, mended
 from ..properties.tolerance import spread
 from ..reference import Answer, Case
 from .asking import questions
 from .judge import Judge, valid
 
 ABREAST = ("torch", "jax")  # the oracles that answer many draws at once
+HALVINGS = 6
 
 
 def judge_draws(judge: Judge, cases: Sequence[Case], compiled: bool = True) -> None:
@@ -42,16 +43,14 @@ def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
     One that is still not as it must be is judged by itself.
     """
     draws = Draws(cases, largest)
-    ready = draws.ready()
-    if ready.all():
-        return draws
-    smaller = [case if fine else tamed(case, largest)
-               for case, fine in zip(cases, ready, strict=True)]
-    draws = Draws(smaller, largest)
-    ready = draws.ready()
-    for case in _of(smaller, ~ready):
+    for _ in range(HALVINGS):
+        if draws.ready.all():
+            return draws
+        draws = Draws([case if ready else halved(case, finite) for case, ready, finite in
+                       zip(draws.cases, draws.ready, draws.finite, strict=True)], largest)
+    for case in _of(draws.cases, ~draws.ready):
         by_itself(judge, case, largest)
-    return draws if ready.all() else Draws(_of(smaller, ready), largest)
+    return Draws(_of(draws.cases, draws.ready), largest)
 
 
 def by_itself(judge: Judge, case: Case, largest: float | None) -> None:
@@ -105,7 +104,7 @@ def witness(judge: Judge, name: str, draws: Draws, settled: Any, compiled: bool)
         if near.any():
             judge.count(name, "passed", cases[0], times=int(near.sum()))
         for case in _of(cases, ~near):  # by the program of the one case
-            judge.oracle(name, judge.repeated(case))
+            judge.oracle(name, judge.asked_again(case))
 
 
 def answers_of(name: str, cases: Sequence[Case], compiled: bool) -> list[Answer]:

@@ -44,6 +44,7 @@ def entries(name: str, reply: Reply, s: Spread) -> Sides:
 def of_answer(answer: Any, reply: Reply, s: Spread, error: dict[str, Any] | None = None) -> Sides:
     """The sides of an oracle's whole answer; error: by name, how far it may be off itself."""
     off = error or {}
+    s = s.enough_for(answer)
     theirs = {name: Measured(np.asarray(g, dtype=float),
                              SLACK * (s.gradients[name] + off.get(name, 0.0)))
               for name, g in answer.gradients.items()}

@@ -29,7 +29,7 @@ class Numbered:
         self.count += 1
         number = self.count
         answer = self.engine(case)
-        if number <= EARLY:
+        if number <= EARLY and not case.large:
             self.early.append((number, case, answer))
         return answer
 

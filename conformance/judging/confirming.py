@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..properties import agreement
+from ..properties import agreement, large_agreement
 from ..properties.agreement import Disagreement, Judgement, kind_of
 from ..reference import Answer, Case
 
@@ -59,7 +59,8 @@ class Confirming:
 
     def gradients(self, case: Case, answer: Answer) -> Judgement:
         """What the cold path says of a suspicious answer."""
-        judgement = agreement.confirm(case, answer, self.witnesses, self.rate)
+        confirm = large_agreement.confirm if case.large else agreement.confirm
+        judgement = confirm(case, answer, self.witnesses, self.rate)
         if judgement.outcome == "failed":
             self.confirmed.update(kinds_of(judgement.disagreements).split(","))
         return judgement

@@ -19,8 +19,10 @@ from ..properties import exact, own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, kind_of, measured
 from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
+from ..properties.directed import directed, halving
 from ..properties.identities import PROPERTIES, Question, Reply
 from ..properties.identity import bare
+from ..properties.large_line import large_line
 from ..properties.membership import covers, kept
 from ..properties.strategies import cases, in_dtype
 from ..properties.subtraction import carried
@@ -30,7 +32,7 @@ from ..reference import Answer, Case, Engine
 from .against import Sides, directions, entries, several
 from .asking import last_line, question
 from .confirming import Cases, Confirming, kinds_of
-from .plan import drawn
+from .plan import all_large, drawn
 from .smoke import Attempt
 from .tally import Failure, Tally
 
@@ -40,6 +42,7 @@ EIGHT = 8
 MEASURED = 90  # comparisons of a dtype and kind of parameter
 EARLY = 16     # networks
 TURNS = 8      # of an identity
+REPEATED = "repeated_question"
 
 
 def _broken(asked: Question, replies: Sequence[Reply]) -> tuple[list[Any], list[Disagreement]]:
@@ -70,6 +73,7 @@ class Judge:
         self.suspects, self.wrong_losses, self.roundings = Cases(), Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
+        self.located: list[str] = []  # where halving led to, of large networks
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
         self.planned, self.ended = 0, ""
@@ -77,6 +81,8 @@ class Judge:
     @cached_property
     def others(self) -> list[Case]:
         """Further cases of the claims, to tell mistakes apart; drawn on the first finding."""
+        if all_large(self.claims):
+            return []
         return list(islice(drawn(cases(self.claims), OTHERS_SEED), OTHERS))
 
     # --- asking -----------------------------------------------------------------------------------
@@ -203,7 +209,7 @@ class Judge:
         failure = Failure(name, kind, case, message, tuple(found), tuple(asked), loses_digits)
         self.tally.remember(failure)
 
-    def repeated(self, case: Case) -> Reply:
+    def asked_again(self, case: Case) -> Reply:
         """A case that was asked and counted before, asked once more: its answer with tolerances.
 
         Raises what the subject raises.
@@ -288,6 +294,9 @@ class Judge:
         self.tally.end(first is not None)
         if first is None:
             return
+        if case.large:
+            self.large(first)
+            return
         self.identities(first)
         for name in self.names:
             if self.due(ORACLES[name], case):
@@ -297,6 +306,57 @@ class Judge:
                 self.along_lines(first)
             except Exception as error:
                 self.refused(case, error)
+
+    def large(self, first: Reply) -> None:
+        """What is asked of a large network, beside the answer as a whole.
+
+        Whether the same question has the same answer; on every fourth network also whether it has
+        after another case. PyTorch's gradients, entry by entry. Differences along two directions of
+        each array. On every second network the line integral, of a smooth one in float64. No other
+        identity, no complex step, no JAX, no arbiter.
+        """
+        self.repeated(first)
+        if self.tally.networks % 4 == 2:
+            self.some([name for name in state_probes() if name != REPEATED], 1, first)
+        if "torch" in self.names and time.monotonic() < self.deadline:
+            self.oracle("torch", first)
+        if "differences" in self.names and time.monotonic() < self.deadline:
+            self.directed(first)
+        line = self.tally.networks % 2 == 1 and first.case.dtype == "float64"
+        if line and not self.clipped(first.case) and time.monotonic() < self.deadline:
+            try:
+                found = large_line(first, self.question, self.rng)
+                self.equations("line_integral", found, first)
+            except Exception as error:
+                self.refused(first.case, error)
+
+    def repeated(self, first: Reply) -> None:
+        """The same question again: the same bits are the same answer, others are looked at."""
+        try:
+            again = self.question(first.case).gradients
+        except Exception as error:
+            self.refused(first.case, error)
+            return
+        if all(np.array_equal(again[name], g.value) for name, g in first.gradients.items()):
+            self.count(REPEATED, "passed", first.case)
+        else:
+            self.some([REPEATED], 1, first)
+
+    def directed(self, first: Reply) -> None:
+        """Differences along directions of each array; a wrong one is halved to see where."""
+        case, truth = first.case, spread(first.case).truth
+        found = list(directed(first, truth, self.rng, halving))
+        apart = [each.found for each in found if each.found is not None]
+        if apart and case in self.suspects:
+            says = "; ".join(each.says for each in found if each.says)
+            self.located += [says] if says else []
+            self.fail("differences", kinds_of(apart), case, says, found=apart)
+        elif apart or any(each.outcome == "diverged" for each in found):
+            self.count("differences", "inconclusive", case, why="between the tolerances")
+        elif all(each.outcome == "inconclusive" for each in found):
+            self.count("differences", "inconclusive", case, why="a kink is too near")
+        else:
+            self.count("differences", "passed", case)
 
     def due(self, oracle: Oracle, case: Case) -> bool:
         """Whether an oracle is asked about the network at hand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from random import Random
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 BYTES = 4096   # more than any draw reads
 PATIENCE = 20
+LARGE_NETWORKS = 6  # where all that are claimed are large, and no number was asked for
 T = TypeVar("T")
 
 
@@ -26,8 +28,9 @@ class Plan:
     examples: networks. each: so many for every structure claimed, where that is more. seconds: the
     time limit. oracles: names, None for all. require: those that must be there. stop_after: end
     once so many networks have failed, None for never. entrywise: differences and the complex step
-    of every entry, not along directions. first: cases to ask before any is drawn. bulk: so many
-    questions more, many draws of a structure together, judged by their values alone.
+    of every entry, not along directions. first: cases to ask before any is drawn. fewer: few of
+    them where all networks claimed are large. bulk: so many questions more, many draws of a
+    structure together, judged by their values alone.
     """
 
     examples: int = 300
@@ -40,18 +43,31 @@ class Plan:
     first: tuple[Case, ...] = ()
     each: int = 0
     bulk: int = 0
+    fewer: bool = False
 
     def wide_enough(self, claims: Claims) -> Plan:
-        """The plan with as many networks as the structures claimed want."""
+        """The plan with as many networks as the structures claimed want, or as large ones do."""
         most = max(self.examples, self.each * len(claims.structures))
+        if self.fewer and all_large(claims):
+            most = min(most, LARGE_NETWORKS)
         return replace(self, examples=most, each=0)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as data; of the first cases, where there are any, the ids."""
         data = asdict(replace(self, first=()))
-        del data["first"], data["each"], data["bulk"]
+        del data["first"], data["each"], data["bulk"], data["fewer"]
         more = {"bulk": self.bulk} if self.bulk else {}
         return data | more | ({"first": [case.id for case in self.first]} if self.first else {})
+
+
+def all_large(claims: Claims) -> bool:
+    """Whether whole networks are claimed, and every one of them is large."""
+    from ..reference import infer
+    from ..reference.case import LARGE
+
+    sizes = [sum(math.prod(shape) for shape in infer(network).parameters.values())
+             for network in claims.networks]
+    return bool(sizes) and min(sizes) >= LARGE
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:

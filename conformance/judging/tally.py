@@ -90,8 +90,11 @@ class Tally:
         return self.rows[-1] if self.rows and self.rows[-1].case is case else None
 
     def end(self, judged: bool) -> None:
-        """The row stays where the network was judged or something failed on it."""
-        if not judged and not self.rows[-1].broken:
+        """The row stays where the network was judged or something failed on it.
+
+        That of a large network goes, with its megabytes.
+        """
+        if not self.rows[-1].broken and (not judged or self.rows[-1].case.large):
             self.rows.pop()
         del self.rows[ROWS:]
 

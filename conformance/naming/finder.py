@@ -15,9 +15,11 @@ from ..judging.tally import Failure, Row
 from ..properties import exact
 from ..properties.agreement import Disagreement
 from ..properties.catalogue import family as family_of
+from ..properties.membership import covers
 from ..record.report import Finding
 from ..reference import Case
 from .conditions import Condition
+from .large_search import fewer_examples, matched
 from .looking import Looking, Size
 from .matching import Evidence, View, diagnose, pair, variations
 from .reduce import reduce
@@ -69,6 +71,8 @@ class Finder:
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
+        if case.large:
+            return fewer_examples(case, fails, partial(covers, self.judge.claims))
         valid = exact.certified if exact_only else None
         left = max(0.5, self.deadline - time.monotonic())
         return reduce(case, fails, self.judge.claims, min(REDUCE_SECONDS, left), valid)
@@ -109,7 +113,7 @@ class Finder:
         failed(row): whether it does on a network of the run, None where that cannot be said.
         fails(case): whether it does on any case, asked anew; `failures` are more of those.
         """
-        if self.hasty or not self.judge.tally.rows:
+        if self.hasty or not self.judge.tally.rows or any(f.case.large for f in failures):
             return UNCOUNTED
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
@@ -127,7 +131,7 @@ class Finder:
                fails: Callable[[Case], bool | None]) -> When | None:
         """From which question on a mistake shows, where it does not from the first."""
         rows = [Turn(row.question, row.case, mine) for row in self.judge.tally.rows
-                if not row.unsure and (mine := failed(row)) is not None]
+                if not row.case.large and not row.unsure and (mine := failed(row)) is not None]
         if not possible(rows):
             return None
         first = [Turn(number, case, self.looking.wrongly(case, answer))
@@ -166,6 +170,10 @@ class Finder:
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
+        if asked[0].large:
+            only = alone if self.wrong_loss else Counts.WHOLE
+            rest = {name: fault for name, fault in faults.items() if name not in known}
+            return matched(self.judge.question, asked[0], rest, only)
         rows = {name: fault for name, fault in faults.items()
                 if name not in known and any(concerns(fault, case.network) for case in asked)}
         for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):

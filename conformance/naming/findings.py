@@ -8,7 +8,7 @@ from ..judging.judge import Judge
 from ..properties.identities import PROPERTIES
 from ..record.report import Finding
 from ..reference import Case
-from . import gradients, kinks, losses, no_answer, stateful
+from . import gradients, kinks, large, losses, no_answer, stateful
 from .finder import CONSEQUENCES, ORDER, Finder, Groups, most_telling
 from .words import numbers
 
@@ -22,11 +22,18 @@ def broken_identity(finder: Finder, groups: Groups) -> list[Finding]:
                          wrong=[d.parameter])]
 
 
+def of_values(finder: Finder, groups: Groups) -> list[Finding]:
+    """Wrong gradients; those of large networks only where no smaller one shows them."""
+    if most_telling(groups).case.large:
+        return large.findings(finder, groups)
+    return gradients.findings(finder, groups)
+
+
 BY_FAMILY: Mapping[str, Callable[[Finder, Groups], list[Finding]]] = {
     "contract": no_answer.findings,
     "answers": no_answer.findings,
     "state": stateful.findings,
-    "value": gradients.findings,
+    "value": of_values,
     "kink": kinks.findings,
     "loss": losses.findings,
     "own_loss": losses.of_own,

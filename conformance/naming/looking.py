@@ -177,7 +177,7 @@ class Looking:
         None where there is nothing to difference.
         """
         got = self.reply(case)
-        if not got or case.dtype != "float64" or self.judge.clipped(case):
+        if not got or case.large or case.dtype != "float64" or self.judge.clipped(case):
             return None
         rng = np.random.default_rng(0)
         for _ in range(3):

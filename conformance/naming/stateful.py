@@ -22,7 +22,7 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     found = changes(finder, first.property, first.case) or list(first.disagreements)
     case = finder.reduced(first.case, lambda c: bool(changes(finder, first.property, c)))
     found = changes(finder, first.property, case) or found
-    faults = state_candidates(finder.judge.subject, case)
+    faults = {} if case.large else state_candidates(finder.judge.subject, case)
     d, changed = found[0], [each.parameter for each in found]
     says = PROPERTIES[first.property].says
     lines = [f"state: {says}, but {names(changed)} did not keep to it",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..plug.subject import Subject
     from ..reference import Case
 
+MOST_NUMBERS = 2_500_000  # parameters of a case that is written: some 60 MB of text
 HEADED = ("schema", "subject", "environment", "seed")
 PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn",
             "autograd", "micrograd")
@@ -193,8 +194,9 @@ class Recorder:
         return self.features[key]
 
     def case(self, case: Case) -> str:
-        """The case's id; its file is written the first time."""
-        if self.directory is not None and case.id not in self.known:
+        """The case's id; its file is written the first time, if it is not too large to be read."""
+        small = case.size <= MOST_NUMBERS
+        if self.directory is not None and small and case.id not in self.known:
             self.known.add(case.id)
             self.cases[case.id] = case
             self._try(write_whole, self.directory / "cases" / f"{case.id}.json", to_text(case))
@@ -204,7 +206,8 @@ class Recorder:
         """A line for each finding, the last line, and the summary `report.json`."""
         if self.directory is not None:
             for finding in report.findings:
-                example = self.cases.get(finding.case)
+                case = self.cases.get(finding.case)
+                example = None if case is None or case.large else case
                 self._line(type="finding", **finding.to_json(), example=example)
             rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
             self._line(type="footer", **rest | {"findings": len(report.findings)})

@@ -166,7 +166,7 @@ def plan_of(
     """The Plan; PlanError for what cannot be, before anything is loaded."""
     if profile not in PROFILES:
         raise PlanError(f"profile: unknown profile {profile!r}; there is {', '.join(PROFILES)}")
-    each = PROFILES[profile].each if examples is None else 0
+    each, fewer = (PROFILES[profile].each, True) if examples is None else (0, False)
     examples = PROFILES[profile].examples if examples is None else examples
     whole("examples", examples, 1)
     bulk = max(0, examples - EXAMPLES) if shared or examples >= FROM else 0
@@ -185,7 +185,7 @@ def plan_of(
 
     return Plan(examples=examples - bulk, bulk=bulk, seconds=float(seconds), seed=seed,
                 oracles=chosen, require=required, stop_after=stop_after,
-                entrywise=PROFILES[profile].entrywise, each=each)
+                entrywise=PROFILES[profile].entrywise, each=each, fewer=fewer)
 
 
 def whole(what: str, value: Any, least: int) -> None:

@@ -139,7 +139,7 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 judge.exact(case)
             if i % 4 == 0:
                 judge.exact(next(exact))
-            if i < STRUCTURES and _by_structure(judge):
+            if i < STRUCTURES and not case.large and _by_structure(judge):
                 judge.structure([case, *_revalued(case, judge)])
             found = len({family for family, _ in judge.tally.failures})
             listen(i + 1, total, found, time.monotonic() - started)

@@ -30,8 +30,8 @@ from ..record.features import Features, features
 from ..record.writing import version
 from ..reference import Case, Network
 
-DRAWS = 64         # of one structure
-STRUCTURES = 8     # of one shard
+DRAWS = 128        # of one structure
+STRUCTURES = 4     # of one shard
 COMPILED = 16      # one structure in so many is compiled by an oracle that compiles each
 
 Json = Any
@@ -107,11 +107,12 @@ def asked(subject: Subject, task: Task, shard: Shard) -> Json:
 
 
 def judge_structure(judge: Judge, task: Task, shard: Shard, number: int) -> None:
-    """All draws of one structure."""
+    """All draws of one structure; one alone of a large network."""
     judge.rng = np.random.default_rng((shard.seed, number))
     judge.suspects.clear()
     judge.wrong_losses.clear()
-    cases = draws(draft_at(task.claims, shard.seed, number), shard.draws)
+    draft = draft_at(task.claims, shard.seed, number)
+    cases = draws(draft, 1 if draft.case.large else shard.draws)
     judge_draws(judge, cases, compiled=number % COMPILED == 0)
 
 

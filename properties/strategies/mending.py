@@ -47,14 +47,19 @@ def mended(case: Case, rng: Any, largest: float | None = None) -> Case:
 
 def tamed(case: Case, largest: float | None) -> Case:
     """The case with finite answers, and outputs that are not rounded onto a pole or a kink."""
-    last = wired(case.network).last
     for _ in range(60):
         finite = _finite(case)
         if finite and not _too_large(case, largest):
             return case
-        shrunk = last.parameters if finite and last is not None else case.parameters
-        case = case.but(parameters={name: case.parameters[name] / 2 for name in shrunk})
+        case = halved(case, finite)
     return case
+
+
+def halved(case: Case, finite: bool) -> Case:
+    """The case with its last parameters half as large; all of them where its answers overflow."""
+    last = wired(case.network).last
+    shrunk = last.parameters if finite and last is not None else case.parameters
+    return case.but(parameters={name: case.parameters[name] / 2 for name in shrunk})
 
 
 def _finite(case: Case) -> bool:

@@ -146,7 +146,7 @@ def rows(count: int) -> Iterator[Row]:
 
     torch.set_num_threads(1)
     for kinds, claims in KINDS.items():
-        some = shards(0, 64 * 8 * 4)
+        some = shards(0, 2048)
         bulk(claims, some)  # compiles what there is to compile
         slow, fast, alone = medians(count, lambda c=claims: loop(c, 6), lambda c=claims, s=some: bulk(c, s),
                                     lambda c=claims, s=some: own(c, s))
@@ -161,7 +161,7 @@ def rows(count: int) -> Iterator[Row]:
 
 def side_by_side(count: int) -> Iterator[Row]:
     """Two processes against one, both started for it."""
-    some, mine = shards(0, 64 * 8 * 60), task(KINDS["mixed kinds"])
+    some, mine = shards(0, 30_000), task(KINDS["mixed kinds"])
 
     def seconds(jobs: int) -> float:
         start = time.perf_counter()
@@ -178,7 +178,7 @@ def side_by_side(count: int) -> Iterator[Row]:
 def profile(count: int) -> Iterator[Row]:
     """The share of each part, of a default run and of one in bulk; a part may lie in another."""
     for kinds, claims in KINDS.items():
-        some = shards(1, 64 * 8 * 4)
+        some = shards(1, 2048)
         bulk(claims, some[:1])
         yield from shares(f"in bulk, {kinds}", lambda c=claims, s=some: bulk(c, s))
         yield from shares(f"default run, {kinds}", lambda c=claims: default(c))
