@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -109,11 +110,20 @@ def test_a_folder_that_others_can_write_is_not_used(tmp_path):
 
 
 def test_a_link_is_not_used(tmp_path):
-    place = folder(str(tmp_path))
-    moved = place.rename(tmp_path / "elsewhere")
-    place.symlink_to(moved)
-    folder.cache_clear()
-    assert folder(str(tmp_path)) is None
+    for of in (lambda place: place, lambda place: place.parent):
+        folder.cache_clear()
+        place = folder(str(tmp_path))
+        moved = of(place).rename(tmp_path / "elsewhere")
+        of(place).symlink_to(moved)
+        folder.cache_clear()
+        assert folder(str(tmp_path)) is None
+        of(place).unlink()
+        shutil.rmtree(moved)
+
+
+def test_a_link_to_the_cache_folder_is_followed_once(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert folder(str(tmp_path / "link")).parent == tmp_path / "real" / "backproof"
 
 
 @pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="only root can give a folder away")

@@ -62,7 +62,7 @@ def folder(asked: str) -> Path | None:
     if asked == "off" or not hasattr(os, "getuid"):  # where owners cannot be told, nothing is kept
         return None
     try:
-        place = (Path(asked or _cache_folder()).absolute() / "backproof"
+        place = (Path(asked or _cache_folder()).resolve() / "backproof"
                  / f"jax-{jax.__version__}-{processor()}")
         for each in (place.parents[1], place.parent, place):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,10 +91,13 @@ def processor() -> str:
 
 
 def private(place: Path) -> bool:
-    """Whether nobody but its owner, who runs this, can write to the folder or put another there."""
-    above = [each.stat() for each in place.resolve().parents]
-    own = place.lstat()
-    return (stat.S_ISDIR(own.st_mode) and own.st_uid == os.getuid()
+    """Whether nobody but its owner, who runs this, can write to the folder or put another there.
+
+    A path with links in it may lead elsewhere the next time.
+    """
+    above = [each.stat() for each in place.parents]
+    own = place.stat()
+    return (place == place.resolve() and own.st_uid == os.getuid()
             and not own.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and all(map(_kept_safe, above)))
 
 

@@ -364,7 +364,7 @@ def report(count: int) -> Iterator[Row]:
 
 FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
-    "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 400), "verify": (verify, 1),
+    "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 200), "verify": (verify, 1),
     "structures": (structures, 1000), "speed": (speed, 5), "profile": (profile, 1), "first_finding": (first_finding, 1000),
     "report": (report, 200_000),
     "false_alarms": (false_alarms, 20_000),
