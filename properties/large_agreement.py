@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import oracles
 from ..reference import Answer, Case
 from . import agreement
 from .agreement import Disagreement, Judgement, differing, disagreements, measured
@@ -71,7 +72,7 @@ def _sampled(case: Case, answer: Answer, at_hand: Mapping[str, Any],
 def _agrees(oracle: Any, case: Case, s: Spread, dtype: str | None = "float64") -> bool:
     try:
         return not disagreements(measured(case, oracle.answer(case, dtype), s), s.truth)
-    except agreement.oracles.Unsupported:
+    except oracles.Unsupported:
         return False
 
 

@@ -40,7 +40,7 @@ PER_NETWORK = 5
 OTHERS, OTHERS_SEED = 40, 7
 EIGHT = 8
 MEASURED = 90  # comparisons of a dtype and kind of parameter
-EARLY = 16     # networks
+EARLY = 40     # networks
 TURNS = 8      # of an identity
 REPEATED = "repeated_question"
 
@@ -371,7 +371,7 @@ class Judge:
 
         Raises what the subject raises.
         """
-        if self.tally.networks > EARLY and self.tally.networks % EARLY not in (1, EARLY - 1):
+        if self.tally.networks > EARLY and self.tally.networks % 16 not in (1, 15):
             return
         if self.tally.networks % 4 == 1:
             found = own_loss.directional(first, self.question, self.rng)

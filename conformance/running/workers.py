@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,7 @@ def cluster(address: str) -> Workers:
     client = _client(address)
 
     def workers(task: Task, shards: Sequence[Shard]) -> Iterator[Done]:
-        from distributed import as_completed
-
+        as_completed: Any = import_module("distributed").as_completed
         with client:
             task = _sent(client, task)
             at = {client.submit(work, task, shard, pure=False, retries=TRIES): shard
@@ -155,12 +155,12 @@ def cluster(address: str) -> Workers:
 
 def _client(address: str) -> Any:
     try:
-        from distributed import Client
+        client: Any = import_module("distributed").Client
     except ImportError as error:
         raise WorkersError('scheduler: Dask is not installed: pip install "backproof[dask]"'
                            ) from error
     try:
-        return Client(address, timeout=f"{CONNECT_SECONDS:g}s", set_as_default=False)
+        return client(address, timeout=f"{CONNECT_SECONDS:g}s", set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WorkersError(f"scheduler: {address} does not answer within {CONNECT_SECONDS:g} s: "
@@ -177,9 +177,7 @@ def _sent(client: Any, task: Task) -> Task:
 
 
 def _of_cluster(future: Any) -> Json | None:
-    from distributed import KilledWorker
-
     try:
         return future.result()
-    except KilledWorker:
+    except import_module("distributed").KilledWorker:
         return None
