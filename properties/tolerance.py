@@ -197,19 +197,19 @@ class Streamed(Spread):
             self._take()
 
     @property
-    def loss(self) -> float:  # type: ignore[override]
+    def loss(self) -> float:
         """s of the loss, of all samples."""
         self._all()
         return float(self._s("loss"))
 
     @property
-    def gradients(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def gradients(self) -> Mapping[str, Any]:
         """s of every entry, of all samples."""
         self._all()
         return {name: self._s(name) for name in self.truth.gradients}
 
     @cached_property
-    def unclear(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def unclear(self) -> Mapping[str, Any]:
         """By layer, the units whose kink lies within the spread; forwards alone tell."""
         masks: dict[str, Any] = {}
         if self.kinked:

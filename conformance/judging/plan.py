@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BYTES = 4096   # more than any draw reads
 PATIENCE = 20
-LARGE_COMPARISONS = 33  # of every dtype, where all networks claimed are large and no number is asked
+LARGE_COMPARISONS = 33  # wanted of every dtype, where all networks claimed are large
 T = TypeVar("T")
 
 
