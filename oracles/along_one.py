@@ -1,10 +1,11 @@
-"""Derivatives of a large case's loss along directions of one array, at five forwards each.
+"""Derivatives of a large case's loss along directions of one array, at three or four forwards each.
 
 Calls the reference's *forward*, never its backward. A direction moves one array only, so a forward
 begins at the layer that reads it, with what the layers before have given, and one copy of one array
-is all that is made. With D(h) = (L(θ + h d) - L(θ - h d)) / 2h, Taylor's theorem leaves
-D(h) - <g, d> = O(h²) where g is the gradient: D(h) and D(h/4) give the derivative by Richardson's
-extrapolation, and how far they lie apart is how far it may be off.
+is all that is made. By Taylor's theorem (L(θ + h d) - L(θ - h d)) / 2h is <g, d> + O(h²) where g is
+the gradient, and so is (L(θ + q d) - L(θ)) / q - b q / 2 with q = h/4 and the second difference b.
+The two give the derivative by Richardson's extrapolation, and how far they lie apart is how far it
+may be off.
 
 The step is such that no unit moves further than 1/256; where there are kinks, only half of the way
 to the nearest one. Where a unit crosses one all the same the estimate is infinitely uncertain.
@@ -12,7 +13,7 @@ to the nearest one. Where a unit crosses one all the same the estimate is infini
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class Along:
                 self.steps.append(step)
         scale = backprop.scale_of(self.case, x.shape)
         self.here = Trace(x, self.steps, scale)
+        self.loss = float(backprop.loss(self.case, self.here))
+        self.speeds: dict[str, float] = {}
 
     def first(self, name: str) -> int:
         """The first layer that reads the array; 0 for the inputs, and where layers share."""
@@ -73,26 +76,30 @@ class Along:
             np.add(moved, array, out=moved)
             return self._moved(name, moved)
 
-        h = self._step(behind, at(PACE)[1])
-        found, sure = [], True
-        for step in (h, h / 4.0):
-            sides = []
-            for t in (step, -step):
-                loss, trace = at(t)
-                sure = sure and _same_side(self.case, behind, trace)
-                sides.append(loss)
-            found.append((sides[0] - sides[1]) / (2.0 * step))
-        value = (16.0 * found[1] - found[0]) / 15.0
-        error = abs(value - found[1]) + self.noise / (h / 4.0)
+        h = self._step(name, behind, at)
+        ahead, back, near = ((loss, _same_side(self.case, behind, trace))
+                             for loss, trace in map(at, (h, -h, h / 4.0)))
+        coarse = (ahead[0] - back[0]) / (2.0 * h)
+        bend = (ahead[0] + back[0] - 2.0 * self.loss) / h**2
+        fine = (near[0] - self.loss) / (h / 4.0) - bend * h / 8.0
+        value = (16.0 * fine - coarse) / 15.0
+        error = abs(value - fine) + 2.0 * self.noise / (h / 4.0)
         scale = self.case.network.loss.gradient_scale
-        known = sure and np.isfinite(value)
+        known = ahead[1] and back[1] and near[1] and np.isfinite(value)
         return Estimate(value * scale, error * abs(scale) if known else np.inf)
 
-    def _step(self, here: Trace, there: Trace) -> float:
-        """The largest step on which no unit moves far, or comes near a kink."""
+    def _step(self, name: str, here: Trace, at: Callable[[float], tuple[float, Trace]]) -> float:
+        """The largest step on which no unit moves far, or comes near a kink.
+
+        Where there is no kink, the second direction of an array takes half the first one's step.
+        """
+        if name in self.speeds and not _kinks(self.case, here):
+            return 0.5 * LARGEST / max(1.0, self.speeds[name])
+        there = at(PACE)[1]
         pairs = [(here.outputs, there.outputs),
                  *zip(here.arguments, there.arguments, strict=True)]
         speed = max(float(np.abs(b - a).max(initial=0.0)) for a, b in pairs) / PACE
+        self.speeds[name] = speed
         step = LARGEST / max(1.0, speed)
         kinks = zip(_kinks(self.case, here), _kinks(self.case, there), strict=True)
         for kink, then in kinks:

@@ -1,9 +1,9 @@
 """When is an answer to a large case wrong? The same three things, at one array after another.
 
 The arbiter cannot compute so much, so the truth is the float64 reference, whose own rounding the
-tolerance holds. What is far beyond a rigorous bound needs no more samples: a witness is asked,
-torch or JAX, or differences along directions where the loss is right. What is below it is sampled
-64 times, and then loses digits or agrees.
+tolerance holds. What is far beyond a rigorous bound needs no more samples: a witness is asked, be
+it torch or JAX, or differences along directions where the loss is right. What is below it is
+sampled 64 times, and then loses digits or agrees.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import oracles
+from ..oracles import Unsupported
 from ..reference import Answer, Case
 from . import agreement
 from .agreement import Disagreement, Judgement, differing, disagreements, measured
@@ -72,7 +72,7 @@ def _sampled(case: Case, answer: Answer, at_hand: Mapping[str, Any],
 def _agrees(oracle: Any, case: Case, s: Spread, dtype: str | None = "float64") -> bool:
     try:
         return not disagreements(measured(case, oracle.answer(case, dtype), s), s.truth)
-    except oracles.Unsupported:
+    except Unsupported:
         return False
 
 

@@ -21,6 +21,7 @@ from ..properties.catalogue import family, state_probes
 from ..properties.claims import Claims
 from ..properties.directed import directed, halving
 from ..properties.identities import PROPERTIES, Question, Reply
+from ..properties.identities.state import other_numbers
 from ..properties.identity import bare
 from ..properties.large_line import large_line
 from ..properties.membership import covers, kept
@@ -42,7 +43,7 @@ EIGHT = 8
 MEASURED = 90  # comparisons of a dtype and kind of parameter
 EARLY = 40     # networks
 TURNS = 8      # of an identity
-REPEATED = "repeated_question"
+REPEATED, BETWEEN = "repeated_question", "another_case_between"
 
 
 def _broken(asked: Question, replies: Sequence[Reply]) -> tuple[list[Any], list[Disagreement]]:
@@ -315,9 +316,10 @@ class Judge:
         each array. On every second network the line integral, of a smooth one in float64. No other
         identity, no complex step, no JAX, no arbiter.
         """
-        self.repeated(first)
-        if self.tally.networks % 4 == 2:
-            self.some([name for name in state_probes() if name != REPEATED], 1, first)
+        self.repeated(REPEATED, first)
+        other = other_numbers(first.case)
+        if self.tally.networks % 4 == 2 and kept(self.claims, other):
+            self.repeated(BETWEEN, first, other)
         if "torch" in self.names and time.monotonic() < self.deadline:
             self.oracle("torch", first)
         if "differences" in self.names and time.monotonic() < self.deadline:
@@ -330,17 +332,19 @@ class Judge:
             except Exception as error:
                 self.refused(first.case, error)
 
-    def repeated(self, first: Reply) -> None:
+    def repeated(self, name: str, first: Reply, *between: Case) -> None:
         """The same question again: the same bits are the same answer, others are looked at."""
         try:
+            for case in between:
+                self.question(case)
             again = self.question(first.case).gradients
         except Exception as error:
             self.refused(first.case, error)
             return
-        if all(np.array_equal(again[name], g.value) for name, g in first.gradients.items()):
-            self.count(REPEATED, "passed", first.case)
+        if all(np.array_equal(again[each], g.value) for each, g in first.gradients.items()):
+            self.count(name, "passed", first.case)
         else:
-            self.some([REPEATED], 1, first)
+            self.some([name], 1, first)
 
     def directed(self, first: Reply) -> None:
         """Differences along directions of each array; a wrong one is halved to see where."""

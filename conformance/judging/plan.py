@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BYTES = 4096   # more than any draw reads
 PATIENCE = 20
-LARGE_NETWORKS = 6  # where all that are claimed are large, and no number was asked for
+LARGE_COMPARISONS = 33  # wanted of every dtype, where all networks claimed are large
 T = TypeVar("T")
 
 
@@ -49,7 +49,7 @@ class Plan:
         """The plan with as many networks as the structures claimed want, or as large ones do."""
         most = max(self.examples, self.each * len(claims.structures))
         if self.fewer and all_large(claims):
-            most = min(most, LARGE_NETWORKS)
+            most = min(most, few_large(claims))
         return replace(self, examples=most, each=0)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +68,12 @@ def all_large(claims: Claims) -> bool:
     sizes = [sum(math.prod(shape) for shape in infer(network).parameters.values())
              for network in claims.networks]
     return bool(sizes) and min(sizes) >= LARGE
+
+
+def few_large(claims: Claims) -> int:
+    """So many large networks that every dtype has enough comparisons of weights."""
+    weights = min(len(network.sizes) - 1 for network in claims.networks)
+    return len(claims.dtypes) * math.ceil(LARGE_COMPARISONS / max(1, weights))
 
 
 def drawn(strategy: SearchStrategy[Any], start: int) -> Iterator[Any]:

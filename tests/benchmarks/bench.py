@@ -287,6 +287,14 @@ def profile(count: int) -> Iterator[Row]:
     yield from table.profile(count)
 
 
+def large(count: int) -> Iterator[Row]:
+    """Time against parameters, 10^2 to 10^6, beside other gradient checkers; a million in backprops and memory."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import large as table
+
+    yield from table.rows(table.measured())
+
+
 def first_finding(count: int) -> Iterator[Row]:
     """Seconds from the start of a run, imports done, to its first finding, for every fault of the second one."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -366,7 +374,7 @@ FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
     "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 200), "verify": (verify, 1),
     "structures": (structures, 1000), "speed": (speed, 5), "profile": (profile, 1), "first_finding": (first_finding, 1000),
-    "report": (report, 200_000),
+    "large": (large, 1), "report": (report, 200_000),
     "false_alarms": (false_alarms, 20_000),
 }
 
