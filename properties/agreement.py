@@ -9,7 +9,7 @@ Without a witness nothing is said: the judgement is inconclusive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,12 +116,17 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
     beyond = any(_beyond(reply, truth, bound, d.parameter) for d in wrong)
     if not beyond:
         return _digits(case, wrong, truth, s, at_hand)
-    names = [n for n, oracle in at_hand.items() if _agrees(oracle, case, truth, s)][:1]
-    if not names and _loss_agrees(reply, truth) and _differences_agree(reply, truth, s):
-        names = ["differences of the subject's own forward"]
-    if not names:
+    name = first_of(at_hand, lambda oracle: _agrees(oracle, case, truth, s))
+    if not name and _loss_agrees(reply, truth) and _differences_agree(reply, truth, s):
+        name = "differences of the subject's own forward"
+    if not name:
         return Judgement("inconclusive", f"no independent witness: {absent(at_hand)}", wrong, truth)
-    return Judgement("failed", f"witnessed by {names[0]}", wrong, truth)
+    return Judgement("failed", f"witnessed by {name}", wrong, truth)
+
+
+def first_of(at_hand: Mapping[str, Any], agrees: Callable[[Any], bool]) -> str:
+    """The first oracle that agrees, and "" where none does: one is enough, others are not asked."""
+    return next((name for name, oracle in at_hand.items() if agrees(oracle)), "")
 
 
 def loss_agrees(case: Case, answer: Answer) -> bool:
@@ -151,11 +156,11 @@ def _beyond(reply: Reply, truth: Answer, bound: Answer, name: str) -> bool:
 def _digits(case: Case, wrong: tuple[Disagreement, ...], truth: Answer, s: Spread,
             at_hand: Mapping[str, Any]) -> Judgement:
     """Below the bounds: an error that others do not make in the subject's own dtype."""
-    inside = [name for name, oracle in at_hand.items() if _agrees(oracle, case, truth, s, None)]
+    inside = first_of(at_hand, lambda oracle: _agrees(oracle, case, truth, s, None))
     if not inside:
         return Judgement("inconclusive", f"below the rigorous bound, and {absent(at_hand)}",
                          wrong, truth)
-    why = f"loses digits that {inside[0]} keeps in {case.dtype}"
+    why = f"loses digits that {inside} keeps in {case.dtype}"
     return Judgement("failed", why, wrong, truth, loses_digits=True)
 
 

@@ -61,11 +61,11 @@ def _sampled(case: Case, answer: Answer, at_hand: Mapping[str, Any],
     wrong = tuple(disagreements(measured(case, answer, s), s.truth))
     if not wrong:
         return Judgement("passed", "within the tolerance of 64 samples", (), s.truth)
-    inside = [name for name, oracle in at_hand.items() if _agrees(oracle, case, s, None)][:1]
+    inside = agreement.first_of(at_hand, lambda oracle: _agrees(oracle, case, s, None))
     if not inside:
         why = f"below the rigorous bound, and {agreement.absent(at_hand)}"
         return Judgement("inconclusive", why, wrong, s.truth)
-    why = f"loses digits that {inside[0]} keeps in {case.dtype}"
+    why = f"loses digits that {inside} keeps in {case.dtype}"
     return Judgement("failed", why, wrong, s.truth, loses_digits=True)
 
 

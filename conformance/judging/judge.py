@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from ..properties.identities.state import other_numbers
 from ..properties.identity import bare
 from ..properties.large_line import large_line
 from ..properties.membership import covers, kept
-from ..properties.strategies import cases, in_dtype
+from ..properties.strategies import in_dtype
+from ..properties.strategies.counted import draft_at
 from ..properties.subtraction import carried
 from ..properties.tolerance import SLACK, Spread, rounding, spread
 from ..record.notes import Note, NoteKind
@@ -33,7 +33,7 @@ from ..reference import Answer, Case, Engine
 from .against import Sides, directions, entries, several
 from .asking import last_line, question
 from .confirming import Cases, Confirming, kinds_of
-from .plan import all_large, drawn
+from .plan import all_large
 from .smoke import Attempt
 from .tally import Failure, Tally
 
@@ -84,7 +84,7 @@ class Judge:
         """Further cases of the claims, to tell mistakes apart; drawn on the first finding."""
         if all_large(self.claims):
             return []
-        return list(islice(drawn(cases(self.claims), OTHERS_SEED), OTHERS))
+        return [draft_at(self.claims, OTHERS_SEED, number).case for number in range(OTHERS)]
 
     # --- asking -----------------------------------------------------------------------------------
 

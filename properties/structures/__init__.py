@@ -1,6 +1,7 @@
 """The structures that networks are drawn with: a family a file, found by itself."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ...reference import Network
 from ...reference.families import collected
@@ -12,11 +13,16 @@ PLAIN, chain = next((name, row.plain) for name, row in STRUCTURES.items() if row
 
 def structures_of(network: Network) -> list[str]:
     """The structures a network has, by name; a plain chain has the plain one only."""
+    return list(_found(network))
+
+
+@lru_cache(maxsize=4096)
+def _found(network: Network) -> tuple[str, ...]:
     owners = [row.owns for row in STRUCTURES.values()]
     loose = any(spec.branches and not any(owns(spec) for owns in owners)
                 for _, spec in network.walk())
-    return [name for name, row in STRUCTURES.items()
-            if row.has(network) and (loose or not row.branches)]
+    return tuple(name for name, row in STRUCTURES.items()
+                 if row.has(network) and (loose or not row.branches))
 
 
 def structured(network: Network, claimed: Iterable[str]) -> bool:
