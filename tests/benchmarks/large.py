@@ -139,7 +139,7 @@ def slope(times: dict[int, float]) -> float:
 
 
 def million() -> Iterator[Row]:
-    """Reference backprops and memory of each of four networks in turn, the last four of five."""
+    """Reference backprops of each of eight networks in turn, and memory of four: what is asked differs."""
     case = case_of(10**6)
     judge = Judge(subject("torch"), EVERYTHING, ["torch", "differences"], lambda **_: None, 0)
     judge.network(case.copy())
