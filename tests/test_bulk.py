@@ -2,22 +2,24 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from backproof import verify
+from backproof import Head, implementation, verify
 from backproof.judging.judge import Judge
 from backproof.judging.plan import Plan
 from backproof.judging.tally_json import of_json, to_json
-from backproof.plug.subject import Subject
+from backproof.plug.subject import Subject, subject_of
 from backproof.plug.subjects import load as ready_made
 from backproof.plug.targets import load
 from backproof.properties.claims import EVERYTHING
 from backproof.record.reading import read
-from backproof.record.writing import RecordError
-from backproof.reference import Answer, evaluate
+from backproof.record.writing import Recorder, RecordError
+from backproof.reference import Answer, Case, evaluate
 from backproof.running import bulk, shards, workers
 from backproof.running.api import PlanError, Sharing, judge, plan_of
 from backproof.running.shards import Shard, asked, task_of, work
@@ -61,7 +63,6 @@ def mine(tmp_path, monkeypatch):
 
 def run(target, folder=None, workers=None, resume=False, questions=160, seed=0):
     """The report of a run of 3 networks and some in bulk, by these workers."""
-    from backproof.record.writing import Recorder
     from backproof.running.run import run
 
     plan = Plan(examples=3, seconds=600.0, seed=seed, oracles=("arbiter",), bulk=questions)
@@ -242,11 +243,55 @@ def test_a_program_that_always_ends_its_process_is_told(mine):
     assert "its process ended while it was asked: structures" in failure.message
 
 
+SCRIPT = """\
+import backproof
+from backproof.reference import Case, evaluate
+from backproof.running import api
+
+api.EXAMPLES = 2
+
+def backprop(network, parameters, inputs, targets):
+    answer = evaluate(Case(network, parameters, inputs, targets))
+    return answer.loss, dict(answer.gradients)
+
+try:
+    print(backproof.verify(backprop, examples=9, jobs=2, oracles="arbiter").verdict)
+except backproof.BackproofError as error:
+    print(error)
+"""
+
+
+def test_processes_that_cannot_start_are_no_finding(tmp_path):
+    """A script without a guard: each process would run it again."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.splitlines()[-1].startswith("jobs: a process ended before it was asked anything")
+
+
+def test_a_function_is_sent_to_other_processes():
+    subject = subject_of(averaging)
+    here_, there = (bulk_only(subject, who) for who in (None, processes(2)))
+    assert there.counts == here_.counts
+    assert there.counts["reference"]["failed"] + there.counts["reference"]["inconclusive"] > 0
+
+
+@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")], depth=(1, 3))
+def averaging(network, parameters, inputs, targets):
+    answer = averaged(Case(network, parameters, inputs, targets, str(inputs.dtype)))
+    return answer.loss, dict(answer.gradients)
+
+
+def test_a_function_that_cannot_be_sent_is_told():
+    subject = Subject("mine", ready_made("reference").claims, lambda case: evaluate(case))
+    made = Judge(subject, subject.claims, ["arbiter"], lambda **_: None, 0)
+    with pytest.raises(WorkersError, match="jobs: the function cannot be sent to other processes; give it as text"):
+        bulk.ask(made, Recorder(), 128, 0, False, processes(2), lambda done: None)
+
+
 def bulk_only(target, who):
     """The tally of some shards, without anything before them."""
-    from backproof.record.writing import Recorder
-
-    subject = load(target)
+    subject = load(target) if isinstance(target, str) else target
     made = Judge(subject, subject.claims, ["arbiter"], lambda **_: None, 0)
     bulk.ask(made, Recorder(), 128, 0, False, who or here(subject), lambda done: None)
     return made.tally

@@ -83,6 +83,10 @@ class Wrapped:
         self.target, self.notes = target, set[str]()
         self._seen: dict[str, weakref.ref[Any]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process wraps the function anew."""
+        return Wrapped, (self.target,)
+
     def __call__(self, case: Case) -> Answer:
         mine = case.copy()
         parameters = dict(mine.values)

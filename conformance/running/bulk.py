@@ -8,6 +8,7 @@ once. What fails goes to the same findings as all else.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,8 +42,7 @@ class Shelf:
                 self._check(self.folder)
             else:
                 self.clear()
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_whole(self.folder / "plan.json", to_text(plan, indent=1))
+                self._write("plan.json", plan)
 
     def _check(self, folder: Path) -> None:
         kept = _read(folder / "plan.json")
@@ -55,22 +55,30 @@ class Shelf:
 
     def kept(self, shard: Shard) -> Json | None:
         """The result of a shard that was done before."""
-        path = self._path(shard)
+        path = None if self.folder is None else self.folder / _file(shard)
         return _read(path) if path is not None and path.exists() else None
 
     def keep(self, shard: Shard, result: Json) -> None:
-        if (path := self._path(shard)) is not None:
-            write_whole(path, to_text(result))
+        """Write it down; RecordError where the disk does not let it."""
+        self._write(_file(shard), result)
 
-    def _path(self, shard: Shard) -> Path | None:
-        return None if self.folder is None else self.folder / f"{shard.start}-{shard.stop}.json"
+    def _write(self, name: str, data: Json) -> None:
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_whole(self.folder / name, to_text(data))
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise RecordError(f"report: {self.folder} cannot be written: {why}") from error
 
     def clear(self) -> None:
         """Nothing is kept any more."""
-        if self.folder is not None and self.folder.is_dir():
-            for path in self.folder.glob("*.json"):
-                path.unlink()
-            self.folder.rmdir()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _file(shard: Shard) -> str:
+    return f"{shard.start}-{shard.stop}.json"
 
 
 def _read(path: Path) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -34,6 +35,7 @@ DRAWS = 128        # of one structure
 STRUCTURES = 4     # of one shard
 COMPILED = 16      # one structure in so many is compiled by an oracle that compiles each
 
+ALONE = Lock()
 Json = Any
 
 
@@ -86,13 +88,19 @@ def loaded(target: str, run: str) -> Subject:
 
 def task_of(subject: Subject, claims: Claims, names: list[str]) -> Task:
     """The task of a subject that was loaded here."""
-    carried = None if subject.target else subject
-    return Task(subject.target, carried, claims, tuple(names))
+    if subject.target:
+        return Task(subject.target, None, claims, tuple(names))
+    engine = subject.engine.engine if isinstance(subject.engine, Numbered) else subject.engine
+    return Task("", replace(subject, engine=engine), claims, tuple(names))
 
 
 def work(task: Task, shard: Shard) -> Json:
-    """The shard's tally, the lines of its record and the version that made them, as data."""
-    return asked(task.loaded, task, shard)
+    """The shard's tally, the lines of its record and the version that made them, as data.
+
+    One shard at a time in a process, whose threads share what the tolerance remembers.
+    """
+    with ALONE:
+        return asked(task.loaded, task, shard)
 
 
 def asked(subject: Subject, task: Task, shard: Shard) -> Json:

@@ -7,6 +7,7 @@ again, by a worker of its own; one that ends its worker twice is given with no r
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -49,9 +50,13 @@ def here(subject: Subject) -> Workers:
 
 
 def processes(jobs: int) -> Workers:
-    """So many processes of this machine, each with one thread."""
+    """So many processes of this machine, each with one thread.
+
+    Raises WorkersError where they cannot be started, or cannot be given the subject.
+    """
     def workers(task: Task, shards: Sequence[Shard]) -> Iterator[Done]:
         left = deque(shards)
+        _check_sendable(task)
         with single_threaded():
             while left:
                 lost = yield from _pooled(jobs, task, left)
@@ -60,24 +65,35 @@ def processes(jobs: int) -> Workers:
     return workers
 
 
+def _check_sendable(task: Task) -> None:
+    try:
+        pickle.dumps(task)
+    except Exception as error:  # whatever the parts of a subject raise
+        raise WorkersError("jobs: the function cannot be sent to other processes; give it as text, "
+                           f"my_file.py:name: {error}") from error
+
+
 def _pooled(jobs: int, task: Task, left: deque[Shard]) -> Generator[Done, None, list[Shard]]:
     """What one pool does of the shards left, which it takes; those that it lost, where it broke.
 
     It is given few at a time, since all that it was given is lost with it.
     """
     lost: list[Shard] = []
-    with _pool(jobs) as pool:
+    with _pool(jobs, task) as pool:
         at: dict[Future[Json], Shard] = {}
-        while (left and not lost) or at:
-            while left and not lost and len(at) < 2 * jobs:
-                shard = left.popleft()
-                at[pool.submit(work, task, shard)] = shard
-            for future in wait(at, return_when=FIRST_COMPLETED).done:
-                shard, result = at.pop(future), _result(future)
-                if result is None:
-                    lost.append(shard)
-                else:
-                    yield shard, result
+        try:
+            while (left and not lost) or at:
+                while left and not lost and len(at) < 2 * jobs:
+                    shard = left.popleft()
+                    at[pool.submit(work, task, shard)] = shard
+                for future in wait(at, return_when=FIRST_COMPLETED).done:
+                    shard, result = at.pop(future), _result(future)
+                    if result is None:
+                        lost.append(shard)
+                    else:
+                        yield shard, result
+        finally:  # after Ctrl-C, or where nobody listens any more
+            pool.shutdown(wait=False, cancel_futures=True)
     return lost
 
 
@@ -86,21 +102,36 @@ def _again(task: Task, shards: Sequence[Shard]) -> Iterator[Done]:
     for shard in shards:
         result = None
         for _ in range(TRIES):
-            with _pool(1) as pool:
+            with _pool(1, task) as pool:
                 result = _result(pool.submit(work, task, shard))
             if result is not None:
                 break
         yield shard, result
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    """Processes that start afresh: a fork would share the threads of PyTorch and JAX, and hang."""
-    return ProcessPoolExecutor(jobs, get_context("spawn"), _ready)
+@contextmanager
+def _pool(jobs: int, task: Task) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start afresh: a fork would share the threads of PyTorch and JAX, and hang.
+
+    One of them has loaded the target, so that what happens later is due to a question.
+    """
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _ready) as pool:
+        try:
+            pool.submit(loads, task).result()
+        except BrokenProcessPool as error:
+            raise WorkersError("jobs: a process ended before it was asked anything; a script that "
+                               "calls verify does so below `if __name__ == '__main__':`") from error
+        yield pool
 
 
 def _ready() -> None:
     """Ctrl-C is for the process that asks, and one thread is enough for small networks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def loads(task: Task) -> str:
+    """The name of the task's subject, loaded."""
+    return task.loaded.name
 
 
 def _result(future: Future[Json]) -> Json | None:
