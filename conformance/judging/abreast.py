@@ -8,12 +8,13 @@ itself: with eight samples, then with the arbiter and the witnesses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import oracles
+from ..properties.agreement import measured
 from ..properties.draws import LOSS, Draws, Numbers, stacked_answers
 from ..properties.strategies.mending import halved, mended
 from ..properties.tolerance import spread
@@ -33,8 +34,9 @@ def judge_draws(judge: Judge, cases: Sequence[Case], compiled: bool = True) -> N
     head = judge.claims.head_of(cases[0].network)
     largest = head.logits if head else None
     by_itself(judge, cases[0], largest)
-    if len(cases) > 1:
-        together(judge, pack(judge, cases[1:], largest), compiled)
+    draws = pack(judge, cases[1:], largest)
+    if draws.cases:
+        together(judge, draws, compiled)
 
 
 def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
@@ -44,7 +46,7 @@ def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
     """
     draws = Draws(cases, largest)
     for _ in range(HALVINGS):
-        if draws.ready.all():
+        if not draws.cases or draws.ready.all():
             return draws
         draws = Draws([case if ready else halved(case, finite) for case, ready, finite in
                        zip(draws.cases, draws.ready, draws.finite, strict=True)], largest)
@@ -68,43 +70,48 @@ def by_itself(judge: Judge, case: Case, largest: float | None) -> None:
 
 def together(judge: Judge, draws: Draws, compiled: bool) -> None:
     """Ask all, and judge by themselves those that are not settled together."""
-    if not draws.cases:
-        return
-    answered, answers = list[int](), list[Answer]()
-    for i, reply in enumerate(questions(judge.engine, draws.cases)):
+    answers: dict[int, Answer] = {}  # by the place of the draw
+    for place, reply in enumerate(questions(judge.engine, draws.cases)):
         if isinstance(reply, Answer):
-            answered.append(i)
-            answers.append(reply)
+            answers[place] = reply
         else:
             judge.tally.networks += 1
-            judge.refused(draws.cases[i], reply)
+            judge.refused(draws.cases[place], reply)
     settled = np.zeros(len(draws.cases), bool)
-    for chosen in _alike(answers):
-        places = np.array([answered[k] for k in chosen])
-        right = _right(judge, draws, places, stacked_answers([answers[k] for k in chosen]))
+    for places in _alike(answers):
+        right = _right(judge, draws, places, stacked_answers([answers[k] for k in places]))
         settled[places[right]] = True
-        for k in np.flatnonzero(~right):
-            _alone(judge, draws, int(places[k]), answers[chosen[k]])
-    _passed(judge, draws, settled)
-    for name in judge.names:
-        if name in ABREAST and settled.any():
-            witness(judge, name, draws, settled, compiled)
+        for place in places[~right]:
+            _alone(judge, draws, place, answers[place])
+    if settled.any():
+        _passed(judge, draws, settled)
+        for name in judge.names:
+            if name in ABREAST:
+                witness(judge, name, draws, {k: answers[k] for k in np.flatnonzero(settled)},
+                        compiled)
 
 
-def witness(judge: Judge, name: str, draws: Draws, settled: Any, compiled: bool) -> None:
-    """An oracle's answers to the draws whose answers are the reference's: near the truth too?"""
-    cases = _of(draws.cases, settled)
+def witness(judge: Judge, name: str, draws: Draws, settled: Mapping[int, Answer],
+            compiled: bool) -> None:
+    """An oracle's answers to the draws whose answers are the reference's: near the truth too?
+
+    settled: those answers, by the place of the draw. Where the oracle's are not, its program for
+    the one case is asked.
+    """
+    places = np.array(list(settled))
+    cases = [draws.cases[place] for place in places]
     try:
         answers = answers_of(name, cases, compiled)
     except oracles.Unsupported:
         judge.count(name, "not_claimed", cases[0], times=len(cases))
         return
     if answers:
-        near = _settled(draws, np.flatnonzero(settled), stacked_answers(answers))
+        near = _settled(draws, places, stacked_answers(answers))
         if near.any():
             judge.count(name, "passed", cases[0], times=int(near.sum()))
-        for case in _of(cases, ~near):  # by the program of the one case
-            judge.oracle(name, judge.asked_again(case))
+        for place in places[~near]:
+            case = draws.cases[place]
+            judge.oracle(name, measured(case, settled[place], judge.spread(case)))
 
 
 def answers_of(name: str, cases: Sequence[Case], compiled: bool) -> list[Answer]:
@@ -144,13 +151,11 @@ def _settled(draws: Draws, places: Any, answers: Numbers) -> Any:
 
 def _passed(judge: Judge, draws: Draws, settled: Any) -> None:
     """Count what the settled answers have passed."""
-    times = int(settled.sum())
-    if times:
-        judge.tally.networks += times
-        case = _of(draws.cases, settled)[0]
-        for name in ("contract", "answers", "reference", "loss_value"):
-            if name != "loss_value" or not judge.clipped(case):
-                judge.count(name, "passed", case, times=times)
+    times, case = int(settled.sum()), _of(draws.cases, settled)[0]
+    judge.tally.networks += times
+    for name in ("contract", "answers", "reference", "loss_value"):
+        if name != "loss_value" or not judge.clipped(case):
+            judge.count(name, "passed", case, times=times)
 
 
 def _alone(judge: Judge, draws: Draws, place: int, answer: Answer) -> None:
@@ -166,12 +171,12 @@ def _alone(judge: Judge, draws: Draws, place: int, answer: Answer) -> None:
     judge.tally.end(True)
 
 
-def _alike(answers: Sequence[Answer]) -> list[list[int]]:
-    """The answers by which gradients they give: now and then, the inputs' may be left out."""
+def _alike(answers: Mapping[int, Answer]) -> list[Any]:
+    """The places of answers that give the same gradients: the inputs' may be left out at times."""
     found: dict[tuple[str, ...], list[int]] = {}
-    for i, answer in enumerate(answers):
-        found.setdefault(tuple(answer.gradients), []).append(i)
-    return list(found.values())
+    for place, answer in answers.items():
+        found.setdefault(tuple(answer.gradients), []).append(place)
+    return [np.array(places) for places in found.values()]
 
 
 def _of(cases: Sequence[Case], mask: Any) -> list[Case]:

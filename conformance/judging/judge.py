@@ -210,13 +210,6 @@ class Judge:
         failure = Failure(name, kind, case, message, tuple(found), tuple(asked), loses_digits)
         self.tally.remember(failure)
 
-    def asked_again(self, case: Case) -> Reply:
-        """A case that was asked and counted before, asked once more: its answer with tolerances.
-
-        Raises what the subject raises.
-        """
-        return measured(case, self.question(case), self.spread(case))
-
     # --- the values -------------------------------------------------------------------------------
 
     def check_values(self, reply: Reply, answer: Answer, s: Spread) -> None:

@@ -72,14 +72,16 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
+    tell = Announced(judge, announce, started)
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
     with Interrupts() as interrupts:
         try:
             judge.smoked(smoked.attempts)
+            tell()
         except KeyboardInterrupt:
             interrupts.seen = True
-        _networks(judge, replace(plan, first=first), listen, announce, started, interrupts)
+        _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
         if plan.bulk and not judge.ended and not interrupts.seen:
             _bulk(judge, plan, recorder, listen, started, interrupts, workers, resume)
         try:
@@ -89,6 +91,26 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     _summarise(report, judge)
     decide(report, judge, interrupts.seen)
     return _closed(report, started)
+
+
+class Announced:
+    """Called now and then; the first time that there is a finding, its headline is announced."""
+
+    def __init__(self, judge: Judge, announce: Callable[[str], None] | None, started: float):
+        self.judge, self.announce, self.started = judge, announce, started
+
+    def __call__(self) -> None:
+        if self.announce is None or not self.judge.tally.failures:
+            return
+        announce, self.announce = self.announce, None
+        hasty = partial(Finder, hasty=True)
+        for finding in findings(self.judge, lambda case: case.id, hasty)[:1]:
+            announce(f"{time.monotonic() - self.started:.1f} s: {finding.headline}")
+
+
+def _families(judge: Judge) -> int:
+    """How many kinds of failure there are so far."""
+    return len({family for family, _ in judge.tally.failures})
 
 
 def _closed(report: Report, started: float) -> Report:
@@ -121,10 +143,10 @@ def _absent(names: list[str]) -> list[str]:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str], None] | None,
-              started: float, interrupts: Interrupts) -> None:
+def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, started: float,
+              interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
-    announced, total = False, len(plan.first) + plan.examples + plan.bulk
+    total = len(plan.first) + plan.examples + plan.bulk
     judge.planned = total
     judge.deadline = started + plan.seconds
     try:
@@ -135,19 +157,15 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, announce: Callable[[str]
                 _cut_short(judge, "time limit", f"{i} of {total} networks in {plan.seconds:g} s")
                 break
             judge.network(case)
+            tell()
             if i < len(plan.first) and past.is_exact(judge.claims, case):
                 judge.exact(case)
             if i % 4 == 0:
                 judge.exact(next(exact))
             if i < STRUCTURES and not case.large and _by_structure(judge):
                 judge.structure([case, *_revalued(case, judge)])
-            found = len({family for family, _ in judge.tally.failures})
-            listen(i + 1, total, found, time.monotonic() - started)
-            if found and announce and not announced:
-                announced = True
-                hasty = partial(Finder, hasty=True)
-                for finding in findings(judge, lambda case: case.id, hasty)[:1]:
-                    announce(f"{time.monotonic() - started:.1f} s: {finding.headline}")
+            tell()
+            listen(i + 1, total, _families(judge), time.monotonic() - started)
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
                            f"{i + 1} of {total} asked")
@@ -163,8 +181,7 @@ def _bulk(judge: Judge, plan: Plan, recorder: Recorder, listen: Listen, started:
 
     def heard(done: int) -> None:
         interrupts.check()
-        found = len({family for family, _ in judge.tally.failures})
-        listen(before + done, before + plan.bulk, found, time.monotonic() - started)
+        listen(before + done, before + plan.bulk, _families(judge), time.monotonic() - started)
 
     try:
         bulk.ask(judge, recorder, plan.bulk, plan.seed, resume,
