@@ -51,12 +51,12 @@ def small_shards(monkeypatch):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """Writes my_backprop.py with a line of its own in it; gives the target."""
+    """Writes in_shards.py with a line of its own in it; gives the target."""
     monkeypatch.chdir(tmp_path)
 
     def write(line="pass"):
-        Path("my_backprop.py").write_text(RIGHT.replace("{line}", line))
-        return "my_backprop.py:backprop"
+        Path("in_shards.py").write_text(RIGHT.replace("{line}", line))
+        return "in_shards.py:backprop"
 
     return write
 

@@ -128,7 +128,7 @@ def test_the_help_of_verify_says_the_defaults_of_verify():
     options = cli.parser().parse_args(["verify", "x"])
     assert (options.examples, options.seconds, options.profile, options.seed) == (None, None, "default", api.SEED)
     assert (api.plan_of().examples, api.plan_of().seconds) == (api.EXAMPLES, api.SECONDS)
-    assert Plan(each=14) == api.plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
+    assert Plan(each=14, fewer=True) == api.plan_of(options.examples, options.seconds, options.seed, options.oracles, options.require)
 
 
 def test_version():
@@ -399,7 +399,7 @@ def test_verify_takes_a_function_a_subject_or_a_text(asked, here):
     for target, name in ((function, "function"), (subject, "function"), ("mine.py:right", "mine.py:right")):
         assert backproof.verify(target) is asked["report"]
         assert asked["subject"].name == name
-    assert asked["plan"] == Plan()
+    assert asked["plan"] == Plan(fewer=True)
 
 
 def test_verify_takes_names_as_text_or_sequence(asked):

@@ -161,7 +161,7 @@ def rows(count: int) -> Iterator[Row]:
 
 def side_by_side(count: int) -> Iterator[Row]:
     """Two processes against one, both started for it."""
-    some, mine = shards(0, 30_000), task(KINDS["mixed kinds"])
+    some, mine = shards(0, 16_000), task(KINDS["mixed kinds"])
 
     def seconds(jobs: int) -> float:
         start = time.perf_counter()
