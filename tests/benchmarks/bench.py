@@ -272,11 +272,19 @@ def oracles(count: int) -> Iterator[Row]:
 
 
 def speed(count: int) -> Iterator[Row]:
-    """Questions a second: the straightforward loop, a default run, in bulk; two processes against one."""
+    """Questions a second: the straightforward loop, a default run, in bulk."""
     sys.path.insert(0, str(Path(__file__).parent))
     import speed as table
 
     yield from table.rows(count)
+
+
+def workers(count: int) -> Iterator[Row]:
+    """Two processes against one, in bulk."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import speed as table
+
+    yield from table.side_by_side(count)
 
 
 def profile(count: int) -> Iterator[Row]:
@@ -373,7 +381,7 @@ def report(count: int) -> Iterator[Row]:
 FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "start_up": (start_up, 1), "cost": (cost, 200), "sharpness": (sharpness, 50), "errors": (errors, 1000),
     "others": (others, 1), "drawing": (drawing, 40), "oracles": (oracles, 200), "verify": (verify, 1),
-    "structures": (structures, 1000), "speed": (speed, 5), "profile": (profile, 1), "first_finding": (first_finding, 1000),
+    "structures": (structures, 1000), "speed": (speed, 5), "workers": (workers, 1), "profile": (profile, 1), "first_finding": (first_finding, 1000),
     "large": (large, 1), "report": (report, 200_000),
     "false_alarms": (false_alarms, 20_000),
 }
