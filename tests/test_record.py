@@ -252,6 +252,19 @@ def test_a_name_in_any_alphabet():
     assert stream.getvalue() == "?.py:f: 0/1 networks, 0 findings, 0 s\n"
 
 
+def test_a_long_run_tells_its_pace():
+    stream = io.StringIO()
+    with Progress("mine", stream=stream) as listen:
+        for done, seconds in ((0, 0.0), (300, 30.0), (8_300, 40.0), (99_000, 100.0)):
+            listen(done, 100_000, 0, seconds)
+    assert stream.getvalue().splitlines() == [
+        "mine: 0/100000 networks, 0 findings, 0 s",
+        "mine: 300/100000 networks, 0 findings, 30 s; 10 a second, 166 min left",
+        "mine: 8300/100000 networks, 0 findings, 40 s; 800 a second, 115 s left",
+        "mine: 99000/100000 networks, 0 findings, 100 s; 1512 a second, 1 s left"]
+
+
+
 def test_a_broken_stream_stops_nothing():
     stream = io.StringIO()
     stream.close()
