@@ -87,8 +87,8 @@ def together(judge: Judge, draws: Draws, compiled: bool) -> None:
         _passed(judge, draws, settled)
         for name in judge.names:
             if name in ABREAST:
-                witness(judge, name, draws, {k: answers[k] for k in np.flatnonzero(settled)},
-                        compiled)
+                kept = {k: answer for k, answer in answers.items() if settled[k]}
+                witness(judge, name, draws, kept, compiled)
 
 
 def witness(judge: Judge, name: str, draws: Draws, settled: Mapping[int, Answer],
