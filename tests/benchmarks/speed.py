@@ -42,7 +42,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "truths side by side": (("properties/draws.py", "truth"),),
     "samples of a case": (("properties/tolerance.py", "_spread"),),
     "samples side by side": (("properties/draws.py", "spreads"),),
-    "PyTorch": (("torch_autograd/__init__.py", "answer"), ("torch_autograd/__init__.py", "answers")),
+    "PyTorch": (("torch_autograd/plain.py", "answer"), ("torch_autograd/together.py", "answers")),
     "JAX": (("jax_autograd/plain.py", "answers"), ("jax_autograd/plain.py", "answer"),
             ("jax_autograd/mixed.py", "padded")),
     "differences, complex step": (("oracles/differences.py", "along"), ("oracles/complex_step.py", "along")),
@@ -180,7 +180,7 @@ def profile(count: int) -> Iterator[Row]:
     """The share of each part, of a default run and of one in bulk; a part may lie in another."""
     for kinds, claims in KINDS.items():
         some = shards(1, 2048)
-        bulk(claims, some[:1])
+        bulk(claims, some)  # compiles what there is to compile
         yield from shares(f"in bulk, {kinds}", lambda c=claims, s=some: bulk(c, s))
         yield from shares(f"default run, {kinds}", lambda c=claims: default(c))
 
