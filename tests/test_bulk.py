@@ -380,5 +380,5 @@ def test_a_task_is_the_target_or_the_subject():
     task = task_of(subject, subject.claims, ["arbiter"])
     assert (task.target, task.subject) == ("reference", None)
     made = Subject("mine", subject.claims, evaluate)
-    assert task_of(made, made.claims, []).subject is made
+    assert task_of(made, made.claims, []).subject == made
     assert work(task, Shard(0, 0, 1, 2))["tally"]["networks"] == 2
