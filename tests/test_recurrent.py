@@ -23,6 +23,7 @@ from backproof.oracles import ORACLES, Unsupported, load
 from backproof.plug.subject import Subject, subject_of
 from backproof.plug.undisturbed import undisturbed
 from backproof.properties.claims import EVERYTHING
+from backproof.properties.identities.recurrent import unseen
 from backproof.properties.membership import covers
 from backproof.properties.strategies import Style, build, cases, networks
 from backproof.properties.structures import structures_of
@@ -169,6 +170,18 @@ def test_an_example_is_as_it_is_without_its_masked_steps(kind):
     assert full.loss == less.loss
     for name in case.parameters:
         np.testing.assert_allclose(full.gradients[name], less.gradients[name], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("before", "seen"), [
+    ((), True), (({"kind": "activation", "function": "tanh"},), True), (({"kind": "batch_norm"},), False)])
+def test_a_masked_step_is_unseen_where_nothing_before_mixes_examples(before, seen):
+    """A batch norm takes the mean and variance of all that is there, masked or not."""
+    rnn = {"kind": "rnn", "units": 2, "mask": True, "returns": "last"}
+    made = parse.network({"format": 1, "input_shape": [3, 2], "layers": [*before, rnn],
+                          "loss": {"kind": "squared_error"}})
+    case = build(made, 3, "real", Style(), 1)
+    hidden = {f"{len(before)}.mask": np.array([[1.0, 0, 1], [0, 1, 1], [1, 1, 0]])}
+    assert (unseen(case.but(constants={**case.constants, **hidden})) is not None) == seen
 
 
 def test_without_any_step_the_gradient_is_that_of_the_initial_state():

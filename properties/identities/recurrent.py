@@ -175,13 +175,15 @@ def judge_time(r: Sequence[Reply], places: Found) -> Iterator[Equation]:
 def unseen(case: Case) -> Any:
     """Which steps (batch, time) of the inputs nothing sees; None where there are none.
 
-    They are masked in the recurrent layer that all goes through: before it, no layer mixes steps.
+    They are masked in the recurrent layer that all goes through: before it, no layer mixes steps,
+    nor examples, whose mean and variance such a step would change.
     """
     for i, spec in enumerate(case.network.layers):
         if spec.kind in CELLS:
             mask = case.constants.get(f"{i}.mask")
             return mask == 0 if mask is not None and (mask == 0).any() else None
-        if spec.branches or TABLES.layers[spec.kind].axes > 1:
+        rule = TABLES.layers[spec.kind]
+        if spec.branches or rule.axes > 1 or rule.mixes or rule.mixes_steps:
             break
     return None
 
