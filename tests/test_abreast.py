@@ -9,11 +9,12 @@ from backproof.plug.subjects import load as ready_made
 from backproof.properties.agreement import disagreements, measured
 from backproof.properties.claims import EVERYTHING
 from backproof.properties.draws import LOSS, Draws
+from backproof.properties.strategies import Style, build
 from backproof.properties.strategies.counted import Counted, draft_at
 from backproof.properties.strategies.revalued import draws
 from backproof.properties.structures import STRUCTURES, structures_of
 from backproof.properties.tolerance import spread
-from backproof.reference import Answer, evaluate
+from backproof.reference import Answer, evaluate, parse
 
 from .second_implementation import planted
 
@@ -131,6 +132,20 @@ def test_another_program_that_is_right_passes_every_draw():
     tally = judged(ready_made("torch"), NUMBERS)
     assert tally.counts["reference"] == {"passed": tally.networks}
     assert not tally.failing
+
+
+def test_at_a_kink_an_oracle_with_a_slope_of_its_own_is_no_divergence():
+    """|x| has the slope 1 at 0 in JAX, and 0 in the reference."""
+    pytest.importorskip("jax")
+    network = parse.network({"format": 1, "input_shape": [1], "loss": {"kind": "squared_error"}, "layers": [
+        {"kind": "dense", "units": 1, "bias": False}, {"kind": "activation", "function": "abs"}]})
+    case = build(network, 1, "real", Style(), 0)
+    on_a_kink = case.but(inputs=np.zeros((1, 1)))
+    subject = ready_made("reference")
+    judge = Judge(subject, subject.claims, ["jax"], lambda **_: None, 0)
+    judge_draws(judge, [case, on_a_kink, case.but(inputs=case.inputs / 2)])
+    assert judge.tally.counts["jax"] == {"passed": 1}
+    assert not judge.tally.divergences
 
 
 def test_what_fails_together_is_what_fails_alone():

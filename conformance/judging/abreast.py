@@ -96,7 +96,7 @@ def witness(judge: Judge, name: str, draws: Draws, settled: Mapping[int, Answer]
     """An oracle's answers to the draws whose answers are the reference's: near the truth too?
 
     settled: those answers, by the place of the draw. Where the oracle's are not, its program for
-    the one case is asked.
+    the one case is asked, unless that is on a kink, where each may have a slope of its own.
     """
     places = np.array(list(settled))
     cases = [draws.cases[place] for place in places]
@@ -111,7 +111,8 @@ def witness(judge: Judge, name: str, draws: Draws, settled: Mapping[int, Answer]
             judge.count(name, "passed", cases[0], times=int(near.sum()))
         for place in places[~near]:
             case = draws.cases[place]
-            judge.oracle(name, measured(case, settled[place], judge.spread(case)))
+            if valid(spread(case)):
+                judge.oracle(name, measured(case, settled[place], judge.spread(case)))
 
 
 def answers_of(name: str, cases: Sequence[Case], compiled: bool) -> list[Answer]:
