@@ -61,7 +61,6 @@ class Spread:
         return bool(np.isfinite(self.loss)
                     and all(np.isfinite(s).all() for s in self.gradients.values()))
 
-
     def enough_for(self, answer: Answer) -> Spread:
         """The spread with as many samples as it takes to say that the answer agrees, or all."""
         return self
@@ -185,8 +184,7 @@ class Streamed(Spread):
         self.apart["loss"] = np.zeros(())
 
     def _stack(self, sample: int) -> Case:
-        noise = _noise(self.case.dtype)
-        noise.rest(64 * self.seed + sample)
+        noise = resting(self.case.dtype, 64 * self.seed + sample)
         return lifted(self.case.astype("float64"), 1, noise)
 
     def _take(self) -> None:

@@ -15,7 +15,8 @@ from .arrays import array_to_json
 from .checks import FORMAT, Json
 from .network import Network
 
-LARGE = 100_000
+LARGE = 100_000  # parameters
+
 
 @dataclass(frozen=True)
 class Case:

@@ -286,14 +286,14 @@ def test_a_function_that_cannot_be_sent_is_told():
     subject = Subject("mine", ready_made("reference").claims, lambda case: evaluate(case))
     made = Judge(subject, subject.claims, ["arbiter"], lambda **_: None, 0)
     with pytest.raises(WorkersError, match="jobs: the function cannot be sent to other processes; give it as text"):
-        bulk.ask(made, Recorder(), 128, 0, False, processes(2), lambda done: None)
+        bulk.ask(made, Recorder(), bulk.shelf_of(made, Recorder(), 128, 0, False), 128, 0, processes(2), lambda done: None)
 
 
 def bulk_only(target, who):
     """The tally of some shards, without anything before them."""
     subject = load(target) if isinstance(target, str) else target
     made = Judge(subject, subject.claims, ["arbiter"], lambda **_: None, 0)
-    bulk.ask(made, Recorder(), 128, 0, False, who or here(subject), lambda done: None)
+    bulk.ask(made, Recorder(), bulk.shelf_of(made, Recorder(), 128, 0, False), 128, 0, who or here(subject), lambda done: None)
     return made.tally
 
 

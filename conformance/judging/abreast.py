@@ -57,15 +57,7 @@ def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
 
 def by_itself(judge: Judge, case: Case, largest: float | None) -> None:
     """One draw asked as any network is, mended where it must be."""
-    judge.tally.networks += 1
-    repaired = mended(case, judge.rng, largest)
-    if not valid(spread(repaired)):
-        judge.tally.networks -= 1
-        judge.tally.invalid += 1
-        return
-    judge.unmeasured = True
-    judge.tally.begin(repaired, judge.asked + 1)
-    judge.tally.end(judge.ask(repaired) is not None)
+    judge.first(mended(case, judge.rng, largest))
 
 
 def together(judge: Judge, draws: Draws, compiled: bool) -> None:
@@ -152,11 +144,9 @@ def _settled(draws: Draws, places: Any, answers: Numbers) -> Any:
 
 def _passed(judge: Judge, draws: Draws, settled: Any) -> None:
     """Count what the settled answers have passed."""
-    times, case = int(settled.sum()), _of(draws.cases, settled)[0]
+    times = int(settled.sum())
     judge.tally.networks += times
-    for name in ("contract", "answers", "reference", "loss_value"):
-        if name != "loss_value" or not judge.clipped(case):
-            judge.count(name, "passed", case, times=times)
+    judge.passed(_of(draws.cases, settled)[0], times)
 
 
 def _alone(judge: Judge, draws: Draws, place: int, answer: Answer) -> None:

@@ -134,11 +134,15 @@ class Judge:
         if not loss_agrees or disagreements(reply, cheap.truth):
             return None
         self.roundings.add(case)
-        for name in ("contract", "answers", "reference"):
-            self.count(name, "passed", case)
-        if not self.clipped(case):
-            self.count("loss_value", "passed", case)
+        self.passed(case)
         return reply
+
+    def passed(self, case: Case, times: int = 1) -> None:
+        """Count what a right answer to the case passes, or as many answers of one structure."""
+        for name in ("contract", "answers", "reference"):
+            self.count(name, "passed", case, times)
+        if not self.clipped(case):
+            self.count("loss_value", "passed", case, times)
 
     def sampled(self, reply: Reply) -> Reply:
         """The reply with the tolerance of samples, whatever it had."""
@@ -273,19 +277,27 @@ class Judge:
 
     # --- one network ------------------------------------------------------------------------------
 
-    def network(self, case: Case) -> None:
-        """Everything there is to ask about one network; one that is not valid is only counted."""
+    def first(self, case: Case) -> Reply | None:
+        """The first question about a network, measured; one that is not valid is only counted.
+
+        None where there is no reply.
+        """
         if not valid(spread(case)):
             self.tally.invalid += 1
-            return
+            return None
         self.tally.networks += 1
         self.suspects.clear()
         self.wrong_losses.clear()
         self.roundings.clear()
         self.unmeasured = True
         self.tally.begin(case, self.asked + 1)
-        first = self.ask(case)
-        self.tally.end(first is not None)
+        reply = self.ask(case)
+        self.tally.end(reply is not None)
+        return reply
+
+    def network(self, case: Case) -> None:
+        """Everything there is to ask about one network."""
+        first = self.first(case)
         if first is None:
             return
         if case.large:

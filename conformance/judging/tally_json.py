@@ -30,11 +30,11 @@ def to_json(tally: Tally) -> Json:
         "sharpness": [[*key, rows] for key, rows in tally.sharpness.items()],
         "broken": [[*key, sorted(names)] for key, names in tally.broken.items()],
         "last": [[*key, n] for key, n in tally.last.items()],
-        "notes": list(tally.notes), "divergences": tally.divergences,
+        "notes": [note.to_json() for note in tally.notes], "divergences": tally.divergences,
         "slopes": {kind: sorted(slopes) for kind, slopes in tally.slopes.items()},
         "rows": [_row(row, known) for row in tally.rows] if tally.failing else [],
         **{name: getattr(tally, name) for name in NUMBERS}}
-    return plain({**data, "notes": [note.to_json() for note in tally.notes], "cases": cases})
+    return plain({**data, "cases": cases})
 
 
 def of_json(data: Json) -> Tally:

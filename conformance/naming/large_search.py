@@ -9,9 +9,9 @@ from ..faults import Fault
 from ..faults.core import Faults
 from ..faults.showing import concerns
 from ..properties.identities import rows
-from ..properties.tolerance import spread
 from ..reference import Answer, Case
 from .precision import BY_DIFFERENCES
+from .reduce import clear, holds
 from .witnessed import Counts, Witnessed
 
 SECONDS = 8.0  # for all of them; the one that differences every entry would take hours
@@ -39,16 +39,6 @@ def fewer_examples(case: Case, fails: Callable[[Case], bool],
     for count in FEW:
         if count < case.batch:
             smaller = rows(case, slice(0, count))
-            if inside(smaller) and _holds(fails, smaller):
+            if inside(smaller) and holds(lambda one: clear(one) and fails(one), smaller):
                 return smaller
     return case
-
-
-def _holds(fails: Callable[[Case], bool], case: Case) -> bool:
-    """Whether a valid case fails; what raises is a no."""
-    try:
-        s = spread(case)
-        return s.finite and not s.unclear and fails(case)
-    except Exception:
-        return False
-

@@ -175,13 +175,17 @@ def plan_of(judge: Judge, seed: int, questions: int) -> Json:
             "claims": judge.claims}
 
 
-def ask(judge: Judge, recorder: Recorder, questions: int, seed: int, resume: bool,
+def shelf_of(judge: Judge, recorder: Recorder, questions: int, seed: int, resume: bool) -> Shelf:
+    """Where the shards of this run are kept; RecordError for those of another that are there."""
+    return Shelf(recorder.directory, plan_of(judge, seed, questions), resume)
+
+
+def ask(judge: Judge, recorder: Recorder, shelf: Shelf, questions: int, seed: int,
         workers: Workers, listen: Listen) -> None:
     """So many questions more, into the judge's tally; the time limit is the judge's.
 
     After Ctrl-C what is done is added and the shards stay kept. Raises RecordError, WorkersError.
     """
-    shelf = Shelf(recorder.directory, plan_of(judge, seed, questions), resume)
     bulk = Bulk(judge, recorder, shelf, shards.shards(seed, questions))
     try:
         bulk.run(workers, listen, judge.deadline)

@@ -72,6 +72,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     for name in absent:
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
+    shelf = bulk.shelf_of(judge, recorder, plan.bulk, plan.seed, resume) if plan.bulk else None
     tell = Announced(judge, announce, started)
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
@@ -82,8 +83,8 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         except KeyboardInterrupt:
             interrupts.seen = True
         _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
-        if plan.bulk and not judge.ended and not interrupts.seen:
-            _bulk(judge, plan, recorder, listen, started, interrupts, workers, resume)
+        if shelf is not None and not judge.ended and not interrupts.seen:
+            _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         try:
             report.findings = findings(judge, recorder.case)
         except KeyboardInterrupt:
@@ -174,8 +175,8 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, started
         interrupts.seen = True
 
 
-def _bulk(judge: Judge, plan: Plan, recorder: Recorder, listen: Listen, started: float,
-          interrupts: Interrupts, workers: Workers | None, resume: bool) -> None:
+def _bulk(judge: Judge, plan: Plan, recorder: Recorder, shelf: bulk.Shelf, listen: Listen,
+          started: float, interrupts: Interrupts, workers: Workers | None) -> None:
     """The plan's bulk, by the workers or here."""
     before = len(plan.first) + plan.examples
 
@@ -184,7 +185,7 @@ def _bulk(judge: Judge, plan: Plan, recorder: Recorder, listen: Listen, started:
         listen(before + done, before + plan.bulk, _families(judge), time.monotonic() - started)
 
     try:
-        bulk.ask(judge, recorder, plan.bulk, plan.seed, resume,
+        bulk.ask(judge, recorder, shelf, plan.bulk, plan.seed,
                  workers or here(judge.subject), heard)
     except KeyboardInterrupt:
         interrupts.seen = True

@@ -117,8 +117,6 @@ def asked(subject: Subject, task: Task, shard: Shard) -> Json:
 def judge_structure(judge: Judge, task: Task, shard: Shard, number: int) -> None:
     """All draws of one structure; one alone of a large network."""
     judge.rng = np.random.default_rng((shard.seed, number))
-    judge.suspects.clear()
-    judge.wrong_losses.clear()
     draft = draft_at(task.claims, shard.seed, number)
     cases = draws(draft, 1 if draft.case.large else shard.draws)
     judge_draws(judge, cases, compiled=number % COMPILED == 0)
