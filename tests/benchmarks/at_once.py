@@ -27,6 +27,7 @@ from backproof.properties.strategies import Draft, drafts
 from backproof.properties.structures import STRUCTURES
 from backproof.properties.tolerance import SLACK, spread
 from backproof.reference import Case
+from timing import seconds_of
 
 Row = tuple[str, str, str]
 AT_ONCE = (1, 16, 64)
@@ -35,13 +36,7 @@ DTYPES = ("float64", "float32")
 
 def shortest(function: Callable[[], Any], repeats: int = 5) -> float:
     """Milliseconds, without the first call."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
+    return 1e3 * min(seconds_of(function, repeats))
 
 
 def networks(count: int, dtype: str = "float64", structures: tuple[str, ...] = ()) -> list[Draft]:
