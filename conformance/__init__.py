@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .plug.implementing import implementation
     from .plug.layer_classes import Layer, layers
     from .plug.layouts import Layout
+    from .plug.pairs import pair
     from .plug.subject import Subject
     from .plug.targets import TargetError
     from .properties.claims import Claims, Head
@@ -44,7 +45,7 @@ __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Head", "Layer", "Layout", "Network", "PlanError", "RecordError", "Report",
     "Run", "Subject", "TargetError", "cases", "conformance_tests", "exact_cases", "implementation",
-    "layers", "networks", "read_case", "read_record", "verify",
+    "layers", "networks", "pair", "read_case", "read_record", "verify",
 ]
 
 # Each name's home: the module, and its name there where that is another one.
@@ -57,6 +58,7 @@ _HOME = {
     "BrokenContract": "plug.contract", "Declined": "plug.contract",
     "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.targets",
     "Layer": "plug.layer_classes", "Layout": "plug.layouts", "layers": "plug.layer_classes",
+    "pair": "plug.pairs",
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",
