@@ -45,7 +45,9 @@ class Layer:
     An object is kept and asked again; `reset`, "zero_grad", is a method that is called first. A
     loss whose forward gives one number for each example is reduced by `reduce`, "mean" or "sum".
     own_loss False: what the loss class gives as its loss is only for people to look at (it adds
-    1e-7 in its logarithm), and the declared loss is reported in its place.
+    1e-7 in its logarithm), and the declared loss is reported in its place. `loss`, "loss(t)", is
+    the method of a model that gives its loss. averages True: the class divides the gradients of its
+    parameters by the batch size, and what it hands down not.
     """
 
     cls: Any = None
@@ -61,6 +63,8 @@ class Layer:
     reset: str = ""
     reduce: str = ""
     own_loss: bool = True
+    loss: str = ""
+    averages: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.make or self.cls):
@@ -115,6 +119,11 @@ class Layer:
     @cached_property
     def _update(self) -> Call:
         return call("update", self.update or "update()", (), ())
+
+    @property
+    def losses(self) -> Call:
+        """How a model gives its loss."""
+        return call("loss", self.loss, ("p", "t"), ("loss",))
 
     def calls(self, of_loss: bool) -> tuple[Call, Call]:
         """How its forward and backward are called, of a loss or of any other layer."""

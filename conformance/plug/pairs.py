@@ -38,20 +38,21 @@ def _name(function: Function, otherwise: str) -> str:
 
 
 def pair(forward: Function, backward: Function | None = None, *arrays: str, forwards: str = "",
-         backwards: str = "", layout: Layout = OURS, own_loss: bool = True) -> Layer:
+         backwards: str = "", layout: Layout = OURS, own_loss: bool = True,
+         averages: bool = False) -> Layer:
     """A layer of two functions; one function alone is a loss, which gives (loss, dL/dp).
 
     `arrays` are the layer's arrays ("weight", "bias") in the order in which forward takes them
     behind x, and backward returns their gradients behind dx. Where that is otherwise, `forwards`
     and `backwards` say it, "(x, weight) -> y" for forward and "(dy, x, weight) -> dx, weight" for backward:
     without a cache backward is given what it names, among x, y, dy, the arrays, and whatever
-    forward returned.
+    forward returned. The rest is as in `Layer`.
     """
     made = _Pair(forward, backward)
     if backward is None:
         return Layer(make=made, arguments=(), layout=layout, own_loss=own_loss,
                      forward=f"{made.names[0]}{forwards or '(p, t) -> loss, dp'}")
-    return Layer(make=made, arguments=(), layout=layout,
+    return Layer(make=made, arguments=(), layout=layout, own_loss=own_loss, averages=averages,
                  forward=f"{made.names[0]}{forwards or _written(('x', *arrays), ('y', 'cache'))}",
                  backward=f"{made.names[-1]}{backwards or _written(('dy', 'cache'), ('dx', *arrays))}")
 

@@ -262,8 +262,13 @@ class Model(Asked):
     def forward(self, x: Array) -> Array:
         layout, way = self.row.layout, self.forwards
         y = self.ask(self.built, way, x=layout.theirs("batch", x))
+        self.values["p"] = y
         y = self.given_back(self.built, way, y, layout.form("batch").shape(self.outputs))
         return layout.ours("batch", y, self.outputs, Say(f"{self.who}.{way.name}", self.batch))
+
+    def loss(self, t: Array) -> Any:
+        """The loss of a model that gives one itself."""
+        return self.ask(self.built, self.row.losses, t=self.row.layout.theirs("batch", t))
 
     def backward(self, dy: Array, p: Array, t: Array) -> tuple[Array | None, Arrays]:
         layout = self.row.layout
@@ -347,10 +352,15 @@ class Stack:
         way = self._way(placed, (inputs.shape, (batch, *shapes[-1])))
         p = way.forward(inputs)
         loss, dy = self._loss(network.loss, p, targets)
+        if isinstance(way, Model) and way.row.loss:
+            loss = way.loss(targets)
         if network.loss.l2:  # the gradients have it from the classes, the loss from nowhere else
             loss = loss + penalty(Case(network, parameters, inputs, targets))
         dx, gradients = way.backward(dy, p, targets)
-        return loss, gradients if dx is None else {**gradients, "inputs": dx}
+        if dx is not None:  # as the gradients of parameters are, in classes that divide them
+            averages = any(row.averages for row in self.rows.values())
+            gradients["inputs"] = dx / batch if averages else dx
+        return loss, gradients
 
     def _way(self, placed: Sequence[Placed | Through], shapes: tuple[Shape, Shape]) -> Chain | Model:
         if MODEL not in self.rows:
