@@ -96,10 +96,11 @@ def witnesses(names: Iterable[str], made_of: Iterable[str]) -> dict[str, Any]:
 
 
 def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
-            rate: float | None = None) -> Judgement:
+            rate: float | None = None, own_loss: bool = True) -> Judgement:
     """Judge a suspicious answer; `at_hand` are independent oracles by name (see `witnesses`).
 
-    `rate`: that over which the gradients are claimed to be differences.
+    `rate`: that over which the gradients are claimed to be differences. `own_loss`: whether the
+    loss is the subject's, whose differences are a witness too.
     """
     try:
         truth = oracles.load("arbiter").answer(case)
@@ -117,7 +118,7 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
     if not beyond:
         return _digits(case, wrong, truth, s, at_hand)
     name = first_of(at_hand, lambda oracle: _agrees(oracle, case, truth, s))
-    if not name and _loss_agrees(reply, truth) and _differences_agree(reply, truth, s):
+    if not name and own_loss and _loss_agrees(reply, truth) and _differences_agree(reply, truth, s):
         name = "differences of the subject's own forward"
     if not name:
         return Judgement("inconclusive", f"no independent witness: {absent(at_hand)}", wrong, truth)

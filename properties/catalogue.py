@@ -40,6 +40,12 @@ VALUES = {
                       "directions"),
     "line_integral": Check("own_loss", "own loss", "own loss",
                            "the gradient integrated along a line is the difference of the loss"),
+    "another_rate": Check("rate", "training step", "training step",
+                          "the gradient that a training step was made with does not depend on its "
+                          "rate: nothing is updated before it is used"),
+    "update_rule": Check("update", "training step", "training step",
+                         "several training steps lead where the update rule leads, with the true "
+                         "gradients"),
     "exact_integers": Check("value", "exact integers", "reference",
                             "integer networks come out exact, to the last bit"),
     "slope_at_kinks": Check("kink", "exact integers", "reference",

@@ -12,11 +12,14 @@ from ..reference.arrays import DTYPES
 from ..reference.checks import mapping, number, one_of, refuse_unknown
 from ..reference.network import PENALISED, PENALTIES, STATED, LossSpec, Network
 from ..reference.parse import clip_of, delta_of, not_zero, smoothing_of
+from ..reference.training import check_rule
 from .structures import PLAIN, STRUCTURES, structures_of
 
 BIAS = ("always", "never", "any", "all_or_none", "layer")
 MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index", "sign")
+GRADIENTS, STEP = "gradients", "step"
+ANSWERS = (GRADIENTS, STEP)
 Range = tuple[int, int | None]
 
 
@@ -190,7 +193,9 @@ class Claims:
     by the number of examples, "mean_over_batch" (l2_reduction). made_of: the libraries that the
     subject is built from, which cannot witness for it. rate: the gradients are differences of
     parameters, (old - new) over this rate. explored: nothing was claimed, so the subject may
-    decline. Raises DescriptionError for what cannot be.
+    decline. answers: "gradients", beside a loss, or "step": parameters after a training step, and
+    no loss. rule: the update rule of such a step (`reference.training`), its rate included. Raises
+    DescriptionError for what cannot be.
     """
 
     hidden: tuple[str | Mapping[str, Any], ...] = ()
@@ -211,6 +216,8 @@ class Claims:
     explored: bool = field(default=False)
     rate: float | None = None
     networks: tuple[Network, ...] = ()
+    answers: str = GRADIENTS
+    rule: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.networks:
@@ -239,6 +246,9 @@ class Claims:
         for name in self.made_of:
             one_of("claims: made_of", name, MADE_OF)
         one_of("claims: bias", self.bias, BIAS)
+        one_of("claims: answers", self.answers, ANSWERS)
+        if self.rule:
+            check_rule(mapping("claims: rule", self.rule))
         for name in ("batch", "depth"):
             object.__setattr__(self, name, _range(f"claims: {name}", getattr(self, name)))
         object.__setattr__(self, "l2", number("claims: l2", self.l2))
@@ -358,6 +368,11 @@ class Claims:
         """The first head with the network's output activation and loss."""
         of = (head for head in self.heads if (head.activation, head.loss) == network.head)
         return next(of, None)
+
+    @property
+    def reports_loss(self) -> bool:
+        """Whether an answer has a loss that can be judged: a training step has none."""
+        return self.answers != STEP
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""

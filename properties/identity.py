@@ -135,15 +135,21 @@ class Property(NamedTuple):
 def bare(reply: Reply) -> Reply:
     """The reply without what the loss has beside its own row, the penalty: identities are of data.
 
-    What it adds to a gradient is known, up to a rounding that the tolerance holds.
+    What it adds to a gradient is known, up to a rounding that the tolerance holds: what is left of
+    a gradient within it is 0.
     """
     penalties = penalty_gradients(reply.case.astype("float64"))
     if not penalties:
         return reply
     by = reply.case.network.loss.gradient_scale
-    gradients = {name: Measured(g.value - by * penalties[name], g.tolerance)
-                 if name in penalties else g for name, g in reply.gradients.items()}
+    gradients = {name: _less(g, by * penalties[name]) if name in penalties else g
+                 for name, g in reply.gradients.items()}
     return replace(reply, gradients=gradients)
+
+
+def _less(gradient: Measured, penalty: Any) -> Measured:
+    left = gradient.value - penalty
+    return Measured(np.where(np.abs(left) <= gradient.tolerance, 0.0, left), gradient.tolerance)
 
 
 # --- for many of them -----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from .tolerance import BOUNDS, Spread, bounds, spread
 
 
 def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
-            rate: float | None = None) -> Judgement:
+            rate: float | None = None, own_loss: bool = True) -> Judgement:
     """Judge a suspicious answer to a large case; the arguments are those of agreement's."""
     s = carried(case, spread(case), rate).enough_for(answer)
     reply = measured(case, answer, s)
@@ -37,7 +37,7 @@ def confirm(case: Case, answer: Answer, at_hand: Mapping[str, Any],
     if not _beyond(reply, s.truth, bounds(case), wrong):
         return _sampled(case, answer, at_hand, rate)
     names = [name for name, oracle in at_hand.items() if _agrees(oracle, case, s)][:1]
-    if not names and _directions_agree(reply, s):
+    if not names and own_loss and _directions_agree(reply, s):
         names = ["differences of the subject's own forward"]
     if not names:
         why = f"no independent witness: {agreement.absent(at_hand)}"

@@ -22,6 +22,11 @@ RUNGS = STEPS[:6]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
+def unchecked(case: Case, claims: Claims) -> bool:
+    """Whether the loss says nothing on this case: none is reported, or it is clipped."""
+    return not claims.reports_loss or clipped(case, claims)
+
+
 def clipped(case: Case, claims: Claims) -> bool:
     """Whether the claimed head clips its probabilities on this case.
 

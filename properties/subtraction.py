@@ -8,6 +8,7 @@ subject that claims its `rate` carries it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -26,9 +27,11 @@ ROUNDS = 4
 def lost(case: Case, truth: Answer, rate: float) -> Answer:
     """By parameter, what (old - new) / rate loses: u (|old| + |new|) / 2 over the rate.
 
-    The gradient of the inputs is no difference, and the loss is none.
+    A program may add what each example says by itself, and then rounds once for each: their errors
+    go every way, so that n of them come to some sqrt(n) of one. The gradient of the inputs is no
+    difference, and the loss is none.
     """
-    unit = 0.5 * UNIT[case.dtype] / rate
+    unit = 0.5 * UNIT[case.dtype] / rate * math.sqrt(case.batch)
     sizes = {name: np.abs(old) + np.abs(old - rate * truth.gradients[name])
              for name, old in case.astype("float64").parameters.items()}
     return Answer(0.0, {name: unit * size for name, size in sizes.items()})

@@ -16,7 +16,7 @@ from backproof.record.report import EXECUTED
 from backproof.reference import evaluate
 
 WRONG = f"{Path(__file__).with_name('examples')}/no_derivative.py:backprop"
-FAMILIES = {"contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity"}
+FAMILIES = {"contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity", "rate", "update"}
 
 
 def ask_copy(case, places, claims, rng):

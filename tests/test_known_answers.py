@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from backproof.reference import Case, DescriptionError, evaluate, forward, parse
-from backproof.reference.training import UPDATES, batches, train, update
+from backproof.reference.training import UPDATES, Kept, batches, train, update
 
 DENSE, PLAIN = {"kind": "dense"}, {"kind": "dense", "bias": False}
 SIGMOID = {"kind": "activation", "function": "sigmoid"}
@@ -182,6 +182,13 @@ def test_mean_over_batch_divides_by_the_batch():
     ({"rate": 0.1, "decay": 0.2}, 2, 0.88 - 0.1 * (0.78 + 0.2 * 0.88), -0.1 - 0.1 * 0.78),
     ({"rate": 0.1, "clip_norm": 10.0}, 1, 0.9, -0.1),
     ({"rate": 0.1, "clip_value": 0.25}, 1, 0.975, -0.025),
+    # Nesterov, v = -0.1 and a step of 0.5 v - 0.1; then y = 0.85, v = -0.135 and a step of -0.0675 - 0.085.
+    ({"rate": 0.1, "nesterov": 0.5}, 1, 1 - 0.15, -0.15),
+    ({"rate": 0.1, "nesterov": 0.5}, 2, 0.85 - 0.1 * 0.7 - 0.5 * (0.05 + 0.07), -0.15 - 0.07 - 0.06),
+    # Adam's first step is g / (|g| + epsilon), whatever the betas; RMSProp's is g / sqrt(0.1 g²).
+    ({"rate": 0.1, "adam": {"epsilon": 0.25}}, 1, 1 - 0.1 / 1.25, -0.1 / 1.25),
+    ({"rate": 0.1, "adam": {"epsilon": 0.25}, "decoupled_decay": 0.5}, 1, 1 - 0.1 * (0.8 + 0.5), -0.08),
+    ({"rate": 0.1, "rmsprop": {"rho": 0.75, "epsilon": 0.5}}, 1, 1 - 0.1, -0.1),
     # The clip comes before the decay: the penalty is not clipped.
     ({"rate": 0.1, "clip_value": 0.25, "decay": 0.2}, 1, 1 - 0.1 * (0.25 + 0.2), -0.025),
 ])
@@ -204,13 +211,45 @@ def test_rows(row, number, w, b):
     """Each row on gradients of both signs."""
     gradients = {"0.weight": np.array([[3.0, -4.0]]), "0.bias": np.array([12.0, 0.0 if row == "clip_norm" else -0.5])}
     twos, ones = ({name: np.full_like(g, value) for name, g in gradients.items()} for value in (2, 1))
-    changed = UPDATES[row](gradients, twos, ones, number)
+    kept = Kept(1, {name: (one,) for name, one in ones.items()})
+    changed, _ = UPDATES[row].line(gradients, twos, kept, UPDATES[row].numbers(row, number))
     np.testing.assert_array_equal(changed["0.weight"], w)
     np.testing.assert_array_equal(changed["0.bias"], b)
 
 
+OPTIMISERS = {
+    "SGD": ({"rate": 0.1, "decay": {"decay": 0.01, "of": "all"}, "momentum": 0.9},
+            {"lr": 0.1, "weight_decay": 0.01, "momentum": 0.9}),
+    "SGD, Nesterov": ({"rate": 0.1, "nesterov": 0.9}, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    "RMSprop": ({"rate": 0.01, "rmsprop": {"rho": 0.9, "epsilon": 1e-8}}, {"lr": 0.01, "alpha": 0.9}),
+    "Adam": ({"rate": 0.01, "adam": {}}, {"lr": 0.01}),
+    "AdamW": ({"rate": 0.01, "adam": {"beta1": 0.8}, "decoupled_decay": {"decay": 0.1, "of": "all"}},
+              {"lr": 0.01, "betas": (0.8, 0.999), "weight_decay": 0.1}),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_the_rules_are_those_of_torch(name):
+    """Five updates beside torch.optim, with gradients that change."""
+    torch = pytest.importorskip("torch")
+    rule, options = OPTIMISERS[name]
+    rng, memory = np.random.default_rng(0), None
+    mine = {"0.weight": rng.standard_normal((2, 3)), "0.bias": rng.standard_normal(3)}
+    theirs = [torch.tensor(p, requires_grad=True) for p in mine.values()]
+    optimiser = getattr(torch.optim, name.partition(",")[0])(theirs, **options)
+    for _ in range(5):
+        gradients = {key: rng.standard_normal(p.shape) for key, p in mine.items()}
+        mine, memory = update(rule, mine, gradients, memory)
+        for tensor, g in zip(theirs, gradients.values(), strict=True):
+            tensor.grad = torch.tensor(g)
+        optimiser.step()
+    for p, tensor in zip(mine.values(), theirs, strict=True):
+        np.testing.assert_allclose(p, tensor.detach().numpy(), rtol=1e-12)
+
+
 def test_clipping_a_zero_gradient():
-    assert UPDATES["clip_norm"]({"0.bias": np.zeros(2)}, {}, {}, 0.0)["0.bias"].tolist() == [0.0, 0.0]
+    d, _ = UPDATES["clip_norm"].line({"0.bias": np.zeros(2)}, {}, Kept(), {"limit": 0.0})
+    assert d["0.bias"].tolist() == [0.0, 0.0]
 
 
 def test_shuffling_takes_its_generator():
@@ -233,13 +272,17 @@ def test_training_leaves_the_case_alone():
 
 
 def test_float32_stays_float32():
-    rule = {"rate": 0.5, "bias_rate": 2.0, "momentum": 0.9, "decay": 0.1, "clip_value": 1.0, "clip_norm": 1e-3}
+    rule = {"rate": 0.5, "bias_rate": 2.0, "momentum": 0.9, "decay": 0.1, "clip_value": 1.0, "clip_norm": 1e-3,
+            "adam": {}, "rmsprop": {}, "nesterov": 0.5, "decoupled_decay": 0.1}
     after, _ = train(PUBLISHED.astype("float32"), rule, 2)
     assert {p.dtype for p in after.parameters.values()} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize(("rule", "message"), [
-    ({"rate": 1.0, "nesterov": 0.9}, "unknown key 'nesterov'"), ({"momentum": 0.9}, "rate is missing"),
+    ({"rate": 1.0, "adagrad": 0.9}, "unknown key 'adagrad'"), ({"momentum": 0.9}, "rate is missing"),
+    ({"rate": 1.0, "adam": {"beta": 0.9}}, "update rule: adam: unknown key 'beta'; allowed: beta1, beta2, epsilon"),
+    ({"rate": 1.0, "decay": {"decay": 0.1, "of": "biases"}}, "update rule: decay: of: unknown 'biases'"),
+    ({"rate": "fast"}, "update rule: rate: rate: received 'fast'"),
 ])
 def test_rules_refused_by_name(rule, message):
     with pytest.raises(DescriptionError, match=message):

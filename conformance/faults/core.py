@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..reference import DescriptionError, Engine, Tables
 
@@ -34,6 +34,16 @@ class Number(NamedTuple):
     def may_be(self, value: float) -> bool:
         """Whether somebody may have written this value."""
         return self.least <= (abs(value) if self.signed else value) <= self.most
+
+
+class Mistake(Protocol):
+    """What a finding tells of a known mistake, be it one of a gradient or of an update."""
+
+    @property
+    def numbers(self) -> dict[str, float]: ...
+
+    @property
+    def place(self) -> dict[str, str]: ...
 
 
 class Feature(NamedTuple):

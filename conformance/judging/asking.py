@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ..plug.limits import limit
 from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
 
+T = TypeVar("T")
 QUESTION_SECONDS = 10.0
 OURS = Path(__file__).parent.parent
 SUBJECTS = OURS / "plug" / "subjects"
@@ -43,10 +45,11 @@ class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error o
     """The subject called sys.exit, or raised what is no Exception."""
 
 
-def question(engine: Engine, case: Case) -> Answer:
-    """The engine's answer. What it switches on, such as np.seterr(all="raise"), ends with it.
+def question(engine: Callable[[Case], T], case: Case) -> T:
+    """The engine's answer, or what else is asked of it.
 
-    Raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit.
+    What it switches on, such as np.seterr(all="raise"), ends with it. Raises whatever it raises,
+    TookTooLong after ten seconds, EndedProgram for a SystemExit.
     """
     try:
         with undisturbed(), limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):

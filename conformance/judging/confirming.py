@@ -11,8 +11,10 @@ from typing import Any
 
 from ..properties import agreement, large_agreement
 from ..properties.agreement import Disagreement, Judgement, kind_of
+from ..properties.claims import Claims
 from ..reference import Answer, Case
 
+PLAINEST = Claims()
 TWICE = 2
 LOSS = "loss"
 
@@ -41,8 +43,8 @@ class Cases:
 class Confirming:
     """The witnesses of one run, and how often each kind of parameter was confirmed to be wrong."""
 
-    def __init__(self, names: Sequence[str], made_of: Iterable[str], rate: float | None = None):
-        self.names, self.made_of, self.rate = names, made_of, rate
+    def __init__(self, names: Sequence[str], made_of: Iterable[str], claims: Claims = PLAINEST):
+        self.names, self.made_of, self.claims = names, made_of, claims
         self.confirmed: Counter[str] = Counter()
         self._witnesses: dict[str, Any] | None = None
 
@@ -60,7 +62,8 @@ class Confirming:
     def gradients(self, case: Case, answer: Answer) -> Judgement:
         """What the cold path says of a suspicious answer."""
         confirm = large_agreement.confirm if case.large else agreement.confirm
-        judgement = confirm(case, answer, self.witnesses, self.rate)
+        claims = self.claims
+        judgement = confirm(case, answer, self.witnesses, claims.rate, claims.reports_loss)
         if judgement.outcome == "failed":
             self.confirmed.update(kinds_of(judgement.disagreements).split(","))
         return judgement

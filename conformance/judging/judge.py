@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import oracles
 from ..oracles import ORACLES, How, Oracle, When
-from ..plug.contract import BrokenContract, Declined
+from ..plug.contract import AdapterError, BrokenContract, Declined
 from ..plug.subject import Subject
 from ..properties import exact, own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, kind_of, measured
@@ -30,11 +30,12 @@ from ..properties.subtraction import carried
 from ..properties.tolerance import SLACK, Spread, rounding, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case, Engine
+from . import stepping
 from .against import Sides, directions, entries, several
 from .asking import last_line, question
 from .confirming import Cases, Confirming, kinds_of
 from .plan import all_large
-from .smoke import Attempt
+from .smoke import Attempt, NotJudged
 from .tally import Failure, Tally
 
 PER_NETWORK = 5
@@ -69,7 +70,7 @@ class Judge:
         self.engine: Engine = subject.engine
         self.entrywise = entrywise
         self.tally = Tally()
-        self.confirming = Confirming(names, subject.made_of, claims.rate)
+        self.confirming = Confirming(names, subject.made_of, claims)
         self.rng = np.random.default_rng(seed)
         self.suspects, self.wrong_losses, self.roundings = Cases(), Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
@@ -102,7 +103,7 @@ class Judge:
         return carried(case, spread(case), self.claims.rate)
 
     def ask(self, case: Case) -> Reply | None:
-        """The answer with its tolerances, its values checked.
+        """The answer with its tolerances, its values checked, if it has any.
 
         None where there is none, or where the case is not valid: on a kink, or not finite. Once it
         is known how sharp comparisons are, an answer that agrees to the rounding of a number needs
@@ -116,7 +117,7 @@ class Judge:
         except Exception as error:
             self.refused(case, error)
             return None
-        if cheap is not None and (reply := self.at_once(case, answer, cheap)):
+        if cheap is not None and answer.gradients and (reply := self.at_once(case, answer, cheap)):
             return reply
         s = spread(case)
         return self.heard(case, answer, s) if valid(s) else None
@@ -159,7 +160,8 @@ class Judge:
         self.count("contract", "passed", case)
         self.count("answers", "passed", case)
         reply = measured(case, answer, carried(case, s, self.claims.rate))
-        self.check_values(reply, answer, s)
+        if answer.gradients:
+            self.check_values(reply, answer, s)
         return reply
 
     def smoked(self, attempts: Iterable[Attempt]) -> None:
@@ -178,7 +180,12 @@ class Judge:
                     self.some(state_probes(), len(state_probes()), reply)
 
     def refused(self, case: Case, error: Exception) -> None:
-        """No answer: a broken contract, a declined question, a crash or a hang, each by name."""
+        """No answer: a broken contract, a declined question, a crash or a hang, each by name.
+
+        Raises NotJudged where what was said of the subject does not fit it.
+        """
+        if isinstance(error, AdapterError):
+            raise NotJudged(str(error)) from error
         if isinstance(error, BrokenContract):
             name = "untouched_arguments" if error.kind == "mutated" else "contract"
             self.fail(name, error.kind, case, error.message)
@@ -272,8 +279,8 @@ class Judge:
             self.tally.notes[note] = None
 
     def clipped(self, case: Case) -> bool:
-        """Whether the head's log floor is active on this case: then its loss is not checkable."""
-        return own_loss.clipped(case, self.claims)
+        """Whether the loss cannot be checked: the head's log floor is active, or there is none."""
+        return own_loss.unchecked(case, self.claims)
 
     # --- one network ------------------------------------------------------------------------------
 
@@ -302,6 +309,10 @@ class Judge:
             return
         if case.large:
             self.large(first)
+            return
+        if self.subject.stepping is not None:
+            stepping.judged(self, self.subject.stepping, first)
+        if not first.gradients:
             return
         self.identities(first)
         for name in self.names:
@@ -427,6 +438,8 @@ class Judge:
             if reply is None:
                 return
             replies.append(reply)
+        if not all(reply.gradients for reply in replies):
+            return
         equations, found = _broken(asked, replies)
         if found and any(reply.case in self.roundings for reply in replies):
             if not all(valid(spread(reply.case)) for reply in replies):
@@ -504,7 +517,7 @@ class Judge:
 
     def many(self, name: str, cases: Sequence[Case]) -> None:
         """Several cases of one structure against one oracle."""
-        replies = [reply for reply in map(self.ask, cases) if reply is not None]
+        replies = [reply for reply in map(self.ask, cases) if reply is not None and reply.gradients]
         if not replies:
             return
         try:
@@ -525,6 +538,8 @@ class Judge:
             answer = self.question(case)
         except Exception as error:
             self.refused(case, error)
+            return
+        if not answer.gradients:
             return
         result = exact.compare(case, answer, self.tally.slopes, self.claims.rate)
         if result.kinds:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..plug.contract import BrokenContract, Declined
+from ..plug.contract import AdapterError, BrokenContract, Declined
 from ..plug.limits import TookTooLong
+from ..plug.stepping import Stepped
 from ..plug.subject import Subject
 from ..properties.claims import Claims, Head
 from ..properties.measured import apart
@@ -21,11 +22,12 @@ from ..properties.strategies import Style, build, chain, least
 from ..properties.tolerance import SLACK, Spread, spread
 from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case
-from . import hints
+from . import hints, stepping
 from .asking import last_line, question
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
 # (units, batch): few batches or outputs may be claimed, so both vary; the first is the smallest
+FEW = 4
 SIZES = ((1, 1), (3, 2), (4, 3), (2, 4), (3, 1), (1, 2))
 
 
@@ -68,7 +70,8 @@ def smoke(subject: Subject) -> Smoke:
     heads, notes, attempts = [], constant(subject.claims), list[Attempt]()
     for head in subject.claims.heads:
         asked = [] if _hung(attempts) else _asked(subject, head)
-        fitted, note = _fitted(head, asked)
+        _check_adapter(asked)
+        fitted, note = _fitted(head, asked, subject.stepping)
         heads.append(fitted)
         attempts += [_stated(attempt, fitted) for attempt in asked]
         unfitted = note is not None and note.kind is NoteKind.UNFITTED
@@ -85,6 +88,13 @@ def constant(claims: Claims) -> list[Note]:
                  "the softmax of one number is 1: all its gradients are 0, and say little",
                  NoteKind.CONSTANT)
             for head in claims.heads if head.softmax and head.outputs[1] == 1]
+
+
+def _check_adapter(attempts: Sequence[Attempt]) -> None:
+    """Raise NotJudged where what was said of the subject does not fit it."""
+    for attempt in attempts:
+        if isinstance(attempt.error, AdapterError):
+            raise NotJudged(str(attempt.error)) from attempt.error
 
 
 def _hung(attempts: Sequence[Attempt]) -> bool:
@@ -143,16 +153,33 @@ def smallest(claims: Claims, head: Head, batch: int, outputs: int = 1) -> Case:
     return build(network, batch, targets, Style(), 0, dtype, largest=head.logits)
 
 
-def _fitted(head: Head, asked: Sequence[Attempt]) -> tuple[Head, Note | None]:
-    """The head with "reported" replaced by the reduction and scale that its losses show."""
+def _fitted(head: Head, asked: Sequence[Attempt],
+            stepped: Stepped | None) -> tuple[Head, Note | None]:
+    """The head with "reported" replaced by the reduction and scale that its losses show.
+
+    Of a training step, which reports none, by those that its steps show.
+    """
     answered = [(a.case, a.answer) for a in asked if a.answer is not None]
     if head.reduction != "reported" or not answered:
         return head, None
+    if stepped is not None:
+        return _of_steps(head, answered, stepped)
     scores = {fit: _score(answered, fit) for fit in FITS}
-    reduction, scale = max(FITS, key=lambda fit: scores[fit])
+    fit = max(FITS, key=lambda fit: scores[fit])
+    return _with(head, fit, "the loss reported", scores[fit][0])
+
+
+def _of_steps(head: Head, answered: Sequence[tuple[Case, Answer]],
+              stepped: Stepped) -> tuple[Head, Note | None]:
+    """The head by several steps."""
+    fit, fits = stepping.fitted(stepped, [case for case, _ in answered[:FEW]], FITS)
+    return _with(head, fit, "the steps", fits)
+
+
+def _with(head: Head, fit: tuple[str, float], what: str, fits: bool) -> tuple[Head, Note]:
+    reduction, scale = fit
     words = f"{reduction.replace('_', ' ')}{'' if scale == 1 else f', times {scale:g}'}"
-    fits = scores[reduction, scale][0]
-    how = "from the loss reported" if fits else "taken, since the loss reported fits none"
+    how = f"from {what}" if fits else f"taken, since none fits {what}"
     note = Note(f"reduction of {head.activation} + {head.loss}, {how}: {words}",
                 NoteKind.REDUCTION if fits else NoteKind.UNFITTED)
     return replace(head, reduction=reduction, scale=scale), note

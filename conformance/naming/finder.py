@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..faults import FAULTS, Fault
-from ..faults.core import Faults
+from ..faults.core import Faults, Mistake
 from ..faults.showing import concerns
 from ..judging.judge import Judge
 from ..judging.tally import Failure, Row
@@ -32,8 +32,11 @@ from .words import describe
 REDUCE_SECONDS = 5.0
 SEARCH_SECONDS = 30.0
 OTHERS = 8
-ORDER = ("contract", "answers", "state", "value", "kink", "loss", "own_loss", "identity")
-CONSEQUENCES = {"identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
+ORDER = ("contract", "answers", "state", "value", "rate", "update", "kink", "loss", "own_loss",
+         "identity")
+CONSEQUENCES = {"rate": {"state", "value", "contract", "answers"},
+                "update": {"state", "value", "rate", "contract", "answers"},
+                "identity": {"state", "value", "contract"}, "own_loss": {"state", "value", "loss"},
                 "kink": {"state", "value", "contract"}, "value": {"state"}, "loss": {"state"}}
 NONE: Mapping[str, Fault] = {}
 Groups = Mapping[str, list[Failure]]
@@ -88,7 +91,7 @@ class Finder:
         return time.monotonic() > self.deadline
 
     def build(self, name: str, case: Case, lines: Sequence[str],
-              worst: Disagreement | None = None, faults: Mapping[str, Fault] = NONE,
+              worst: Disagreement | None = None, faults: Mapping[str, Mistake] = NONE,
               outcome: str = "failed", kinds: str = "", wrong: Sequence[str] = (),
               right: Sequence[str] = (), size: Size = UNSIZED,
               on: Shown = UNCOUNTED, zero: Sequence[str] = (),
@@ -176,7 +179,7 @@ class Finder:
             return matched(self.judge.question, asked[0], rest, only)
         rows = {name: fault for name, fault in faults.items()
                 if name not in known and any(concerns(fault, case.network) for case in asked)}
-        for counts in (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,):
+        for counts in self.counted(alone):
             view = partial(self.witnessed, known=known.values(), counts=counts)
             others = [case for case in self.others if case.dtype == asked[0].dtype
                       and (where is None or where.holds(Traits(case)))]
@@ -188,6 +191,12 @@ class Finder:
             if found:
                 return found
         return {}
+
+    def counted(self, alone: Counts) -> tuple[Counts, ...]:
+        """What of an answer is compared, one way after another."""
+        if not self.judge.claims.reports_loss:
+            return (Counts.GRADIENTS,)
+        return (Counts.WHOLE, alone) if self.wrong_loss else (Counts.WHOLE,)
 
     @property
     def wrong_loss(self) -> bool:
@@ -202,8 +211,9 @@ class Finder:
         """
         key = id(case)
         if key not in self.seen:
-            self.seen[key] = Witnessed(self.judge.question, case)
-        default = Counts.GRADIENTS if self.wrong_loss else Counts.WHOLE
+            self.seen[key] = Witnessed(self.judge.question, case, rate=self.judge.claims.rate)
+        alone = self.wrong_loss or not self.judge.claims.reports_loss
+        default = Counts.GRADIENTS if alone else Counts.WHOLE
         return self.seen[key].beside(tuple(known), counts or default)
 
 
@@ -218,7 +228,7 @@ def most_telling(groups: Groups) -> Failure:
     return min((failure for failures in groups.values() for failure in failures), key=telling)
 
 
-def lesson(faults: Mapping[str, Fault]) -> dict[str, str]:
+def lesson(faults: Mapping[str, Mistake]) -> dict[str, str]:
     """The texts of the likeliest mistake."""
     for fault in faults.values():
         return {key: getattr(fault, key) for key in ("symptom", "wrong", "right", "seen")}

@@ -8,7 +8,7 @@ from ..judging.judge import Judge
 from ..properties.identities import PROPERTIES
 from ..record.report import Finding
 from ..reference import Case
-from . import gradients, kinks, large, losses, no_answer, stateful
+from . import gradients, kinks, large, losses, no_answer, stateful, updating
 from .finder import CONSEQUENCES, ORDER, Finder, Groups, most_telling
 from .words import numbers
 
@@ -34,6 +34,8 @@ BY_FAMILY: Mapping[str, Callable[[Finder, Groups], list[Finding]]] = {
     "answers": no_answer.findings,
     "state": stateful.findings,
     "value": of_values,
+    "rate": updating.of_rates,
+    "update": updating.findings,
     "kink": kinks.findings,
     "loss": losses.findings,
     "own_loss": losses.of_own,
@@ -48,6 +50,8 @@ def findings(judge: Judge, store: Callable[[Case], str],
     What usually follows from another family's failures is not told beside them.
     """
     finder, failures = make(judge, store), judge.tally.failures
+    if updated := updating.named(finder, failures):
+        return updated
     families = sorted({family for family, _ in failures}, key=ORDER.index)
     found: list[Finding] = []
     for family in families:

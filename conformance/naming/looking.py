@@ -135,7 +135,8 @@ class Looking:
 
     def symptoms(self, case: Case) -> list[Symptom]:
         """What can be said of a wrong gradient that no known mistake matches."""
-        seen = [Witnessed(self.judge.question, each) for each in (case, *variations(case))]
+        seen = [Witnessed(self.judge.question, each, rate=self.judge.claims.rate)
+                for each in (case, *variations(case))]
         wrong = [one for one in seen if one.wrong]
         return list(symptoms(wrong)) if seen[0].wrong and len(wrong) > 1 else []
 
@@ -196,6 +197,8 @@ class Looking:
         """The row of the table of two losses; None where there is no answer."""
         got = self.reply(case)
         if not got:
+            return None
+        if not self.judge.claims.reports_loss:
             return None
         if self.judge.clipped(case):
             return Losses(checkable=False)

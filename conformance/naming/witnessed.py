@@ -19,6 +19,7 @@ from ..faults.behaviour import TAIL, Ask, Behaviour, asked, behaviour, close, la
 from ..faults.core import Fault
 from ..faults.together import together
 from ..properties.agreement import disagreements, measured
+from ..properties.subtraction import carried
 from ..properties.tolerance import SLACK, Spread, deviations, spread
 from ..reference import TABLES, Answer, Case, evaluate
 
@@ -43,24 +44,26 @@ class Counts(Enum):
 class Witnessed:
     """A case with the subject's behaviour, the truth with its spread, and what faults do there.
 
-    `known`: mistakes named already. `counts`: what is compared.
+    `known`: mistakes named already. `counts`: what is compared. `rate`: that over which the
+    subject's gradients are differences, where they are.
     """
 
     def __init__(self, ask: Ask, case: Case, known: Sequence[Fault] = (),
-                 counts: Counts = Counts.WHOLE):
+                 counts: Counts = Counts.WHOLE, rate: float | None = None):
         self.ask, self.case, self.known, self.counts = ask, case, tuple(known), counts
+        self.rate = rate
         self.done: Done = {}
 
     def beside(self, known: Sequence[Fault], counts: Counts = Counts.WHOLE) -> Witnessed:
         """The same case beside other known mistakes; what was asked is not asked again."""
-        other = Witnessed(self.ask, self.case, known, counts)
+        other = Witnessed(self.ask, self.case, known, counts, self.rate)
         other.spread, other.subject, other.done = self.spread, self.subject, self.done
         return other
 
     @cached_property
     def spread(self) -> Spread:
         """The truth, and how far right programs lie apart."""
-        return spread(self.case)
+        return carried(self.case, spread(self.case), self.rate)
 
     @cached_property
     def subject(self) -> Behaviour:

@@ -7,13 +7,14 @@ decided here: NaN and infinity stay in the Answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..reference import Answer, Case
+from ..reference import Answer, Case, DescriptionError
 
 Array = Any
 Shape = tuple[int, ...]
@@ -36,6 +37,21 @@ class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, no
         self.kind, self.message, self.where = kind, message, where
 
 
+class AdapterError(DescriptionError):
+    """What was said about a subject does not fit it: it cannot be asked, so it is not judged."""
+
+
+@contextmanager
+def adapting() -> Iterator[None]:
+    """A DescriptionError inside is about what was said of the subject: an AdapterError."""
+    try:
+        yield
+    except AdapterError:
+        raise
+    except DescriptionError as error:
+        raise AdapterError(str(error)) from error
+
+
 # --- arguments stay as they were ------------------------------------------------------------------
 
 
@@ -48,6 +64,11 @@ def check_untouched(asked: Case, given: Case, parameters: Mapping[str, Array]) -
         if parameters[name] is not given.values[name]:
             raise _mutated(where, "was replaced", name)
         _check_same(where, asked.values[name], parameters[name], name)
+    check_data_untouched(asked, given)
+
+
+def check_data_untouched(asked: Case, given: Case) -> None:
+    """Raise BrokenContract("mutated") where the inputs or the targets given have changed."""
     _check_same("inputs", asked.inputs, given.inputs, "inputs")
     _check_same("targets", asked.targets, given.targets, "targets")
 
@@ -190,6 +211,29 @@ def _check_keys(gradients: Mapping[str, Any], wanted: Mapping[str, Shape]) -> No
 
 def _names(names: Mapping[str, Any]) -> str:
     return ", ".join(map(repr, names)) or "nothing"
+
+
+def read_parameters(case: Case, reply: Any) -> tuple[dict[str, Array], set[str]]:
+    """The new parameters in the reply of a training step, in arrays of their own, and the notes.
+
+    A dictionary by name, or the pair of lists (weights, biases). Raises BrokenContract otherwise.
+    """
+    if isinstance(reply, tuple | list) and len(reply) == 2 and not isinstance(reply[1], Mapping):
+        try:
+            reply = case.network.pack(list(reply[0]), None if reply[1] is None else list(reply[1]))
+        except (TypeError, ValueError) as error:
+            raise BrokenContract("return", "returned a pair; (weights, biases) is wanted, two "
+                                 f"lists with an array for each layer: {error}") from error
+    if not isinstance(reply, Mapping):
+        raise BrokenContract("return", f"returned {_kind_of(reply)}; a training step returns the "
+                             "new parameters: {\"0.weight\": W, \"0.bias\": b, ...}, "
+                             "network.pack(W, b), or None where it has changed those it was given")
+    wanted = {name: np.shape(value) for name, value in case.parameters.items()}
+    _check_keys({name: value for name, value in reply.items() if name not in case.constants},
+                wanted)
+    notes: set[str] = set()
+    return {name: _gradient(case, name, reply[name], shape, notes)
+            for name, shape in wanted.items()}, notes
 
 
 def _gradient(case: Case, name: str, value: Any, wanted: Shape, notes: set[str]) -> Array:

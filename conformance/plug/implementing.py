@@ -15,7 +15,8 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
 BRACKETS = ('@implementation(hidden=["tanh"], '
             'heads=[Head("identity", "squared_error")])')
-CLAIMS = tuple(f.name for f in fields(Claims) if f.name != "explored")
+OF_DOORS = ("explored", "answers", "rule")  # what follows from how a subject is plugged in
+CLAIMS = tuple(f.name for f in fields(Claims) if f.name not in OF_DOORS)
 PLAINEST = Claims()
 
 

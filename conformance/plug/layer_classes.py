@@ -25,10 +25,11 @@ from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError
 from ..reference.kinds import REQUIRED
 from ..reference.network import WEIGHTED
 from .implementing import implementation
-from .layer_rows import Layer
+from .layer_rows import Layer, put
+from .signatures import look_up
 from .stacked import MODEL, Stack
 
-__all__ = ["Layer", "Stack", "layers"]
+__all__ = ["Layer", "Stack", "layers", "look_up", "put"]
 RATE = 0.5  # a power of two, so that dividing by it costs nothing
 
 

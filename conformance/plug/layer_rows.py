@@ -1,4 +1,4 @@
-"""A row of a layer class: what its methods are called, what they take, where it keeps things."""
+"""A row of a layer class: what its methods are invoked, what they take, where it keeps things."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..reference import DescriptionError
 from ..reference.checks import one_of
-from .calls import Call, call, called, look_up
+from .signatures import Call, call, invoked, look_up
 from .layouts import Layout
 
 Array = Any
@@ -36,7 +36,7 @@ class Layer:
     arrays that forward takes after the input: a mask, an initial state.
 
     `forward` and `backward` name the methods, or say how they are called: "forward(x) ->
-    self.output", "backward(dy) -> dx, weight, bias", "backward(dy, rate) -> dx" (`plug.calls`). A
+    self.output", "backward(dy) -> dx, weight, bias", "backward(dy, rate) -> dx" (`plug.signatures`). A
     gradient whose name is among what backward returns is there, and not in an attribute; without
     `gradients` those returned behind dx are named like their arrays. A class without them takes a
     rate, in backward or in `update`, "update(rate)", which is called after it: its gradients are
@@ -126,7 +126,7 @@ class Layer:
         return call("loss", self.loss, ("p", "t"), ("loss",))
 
     def calls(self, of_loss: bool) -> tuple[Call, Call]:
-        """How its forward and backward are called, of a loss or of any other layer."""
+        """How its forward and backward are invoked, of a loss or of any other layer."""
         if of_loss:
             return (call("forward", self.forward, ("p", "t"), ("loss",)),
                     call("backward", self.backward, (), ("dp",)))
@@ -144,7 +144,7 @@ class Layer:
         """Its update, where it has one."""
         if self.update and self.updates:
             method = self.method(built, self._update.name)
-            called(method, [rate for _ in self._update.takes], f"{self.name}.{self._update.name}",
+            invoked(method, [rate for _ in self._update.takes], f"{self.name}.{self._update.name}",
                    'write Layer(update="update(rate)")')
 
     # --- its objects ---
@@ -155,7 +155,7 @@ class Layer:
         given = [values[one_of(f"layers: {self.name}: argument", each, values)] for each in names]
         advice = (f"name what it takes, among {', '.join(values)}, in Layer(arguments=(...)), or "
                   f"write make=lambda {', '.join(map(_argument, names))}: {self.name}(...)")
-        return called(self.make or self.cls, given, self.name, advice)
+        return invoked(self.make or self.cls, given, self.name, advice)
 
     def set(self, built: Any, local: str, value: Array, kind: str) -> None:
         """Set one parameter of a layer of this kind, in the layout's form.

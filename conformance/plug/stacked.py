@@ -22,8 +22,8 @@ from ..reference.kinds import Scope
 from ..reference.losses import factor
 from ..reference.regularised import gradient, penalty, unreduced
 from ..reference.shapes import given
-from .calls import SELF, Call, attributes, called, look_up, results, taken
-from .contract import BrokenContract, Declined
+from .signatures import SELF, Call, attributes, invoked, look_up, results, taken
+from .contract import AdapterError, BrokenContract, Declined, adapting
 from .implementing import claims_of
 from .layer_rows import REDUCED, Layer
 from .layouts import Say
@@ -52,7 +52,7 @@ class Asked:
         method, name = self.row.method(built, way.name), self.row.name
         arguments = taken(way, built, name, self.values)
         advice = f"write, for example, Layer({self._field(way)}={_taking(way, method)!r})"
-        returned = called(method, arguments, f"{name}.{way.name}", advice)
+        returned = invoked(method, arguments, f"{name}.{way.name}", advice)
         if way is self.forwards and way.returned[:1] == way.gives[:1] and returned is None:
             self._nothing(built, way, None)
         found = results(way, built, name, returned)
@@ -66,9 +66,9 @@ class Asked:
         """The value; BrokenContract, with the line to write, where it is a tuple or nothing."""
         if isinstance(value, tuple):
             names = (*way.gives, *self.row.parameters)[:len(value)]
-            raise BrokenContract("return", f"{self.who}.{way.name} returned a tuple of "
-                                 f"{len(value)}; name its parts, for example "
-                                 f"Layer({self._field(way)}={way.giving(*names)!r})")
+            raise AdapterError(f"{self.who}.{way.name} returned a tuple of {len(value)}; name its "
+                               f"parts, for example Layer({self._field(way)}="
+                               f"{way.giving(*names)!r})")
         if value is None and self._left(built, shape):
             self._nothing(built, way, shape)
         return value
@@ -76,9 +76,8 @@ class Asked:
     def _nothing(self, built: Any, way: Call, shape: Shape | None) -> None:
         left = self._left(built, shape)
         example = way.giving(f"{SELF}{(*left, 'output')[0]}")
-        raise BrokenContract(
-            "return", f"{self.who}.{way.name} returned None; does it leave its result in an "
-                      f"attribute{_among(left)}? Write Layer({self._field(way)}={example!r})")
+        raise AdapterError(f"{self.who}.{way.name} returned None; does it leave its result in an "
+                           f"attribute{_among(left)}? Write Layer({self._field(way)}={example!r})")
 
     def _left(self, built: Any, shape: Shape | None) -> list[str]:
         """The attributes that may hold a result: arrays of this shape that were not given."""
@@ -342,6 +341,11 @@ class Stack:
 
     def __call__(self, network: Network, parameters: Arrays, inputs: Array,
                  targets: Array) -> tuple[Any, Arrays]:
+        with adapting():
+            return self._answer(network, parameters, inputs, targets)
+
+    def _answer(self, network: Network, parameters: Arrays, inputs: Array,
+                targets: Array) -> tuple[Any, Arrays]:
         shapes, batch = given(network), inputs.shape[0]
         placed = [self._place(index, spec, example, parameters, batch)
                   for index, (spec, example) in enumerate(zip(network.layers, shapes, strict=False))]

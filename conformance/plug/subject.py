@@ -15,6 +15,7 @@ from ..properties.claims import Claims
 from ..reference import Answer, Case, Engine
 from .contract import check_untouched, read
 from .implementing import called, claims_of
+from .stepping import Stepped
 
 Array = Any
 Backprop = Callable[..., Any]
@@ -27,7 +28,8 @@ class Subject:
     made_of: the oracle families it is built from ("torch"), which cannot witness for it. fresh:
     gives a new engine with fresh state, where that can be had. source: file:line, where known.
     door: how it was plugged in. target: the text it was loaded from, where it was. needs: the
-    packages that a ready-made one is made of.
+    packages that a ready-made one is made of. stepping: of a training step, the same engine, which
+    can also make several steps and be asked with another rate.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Subject:
     door: str = "function"
     target: str = ""
     needs: tuple[str, ...] = ()
+    stepping: Stepped | None = None
 
 
 def subject_of(
@@ -56,8 +59,10 @@ def subject_of(
     fresh = functools.partial(Wrapped, target) if stateless else None
     door = getattr(target, "__backproof_door__", "function")
     claims = claims_of(target)
-    return Subject(name, claims, Wrapped(target), frozenset((*made_of, *claims.made_of)), fresh,
-                   source_of(target), door)
+    stepping = target.__backproof_engine__() if hasattr(target, "__backproof_engine__") else None
+    return Subject(name, claims, stepping or Wrapped(target),
+                   frozenset((*made_of, *claims.made_of)), fresh, source_of(target), door,
+                   stepping=stepping)
 
 
 def source_of(target: Any) -> str:

@@ -82,7 +82,11 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
             tell()
         except KeyboardInterrupt:
             interrupts.seen = True
-        _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
+        try:
+            _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
+        except NotJudged as error:
+            report.reason = str(error)
+            return _closed(report, started)
         if shelf is not None and not judge.ended and not interrupts.seen:
             _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         try:

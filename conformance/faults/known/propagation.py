@@ -161,7 +161,7 @@ FAULTS: Faults = {
         "learning rate",
         "W -= rate * dW; dx = delta @ W.T", "dx = delta @ W.T; W -= rate * dW",
         "data-science-from-scratch#31, Toy-Neural-Network-JS#72, synaptic, neataptic",
-        Number("rate", 0.5, updated_early, 1e-5, 10.0)),
+        Number("rate", 0.5, updated_early, 1e-5, 100.0)),
     "weight-not-transposed": row(
         "the last layer is right, and the layers below are wrong wherever a weight matrix is "
         "square",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..reference import DescriptionError
-from .contract import BrokenContract
+from .contract import AdapterError
 
 SELF = "self."
 NAME = r"[A-Za-z_]\w*"
@@ -110,7 +110,7 @@ def _one(name: str, call: Call, built: Any, who: str, values: Values) -> Any:
     return values[name]
 
 
-def called(function: Callable[..., Any], arguments: Iterable[Any], who: str, advice: str) -> Any:
+def invoked(function: Callable[..., Any], arguments: Iterable[Any], who: str, advice: str) -> Any:
     """What the function returns; DescriptionError where it takes other arguments than these."""
     arguments = list(arguments)
     try:
@@ -142,8 +142,8 @@ def results(call: Call, built: Any, who: str, returned: Any) -> dict[str, Any]:
     """Every result by the name that it has in the call; those in attributes by theirs."""
     names = call.returned
     if len(names) > 1 and not (isinstance(returned, tuple | list) and len(returned) == len(names)):
-        raise BrokenContract("return", f"{who}.{call.name} returned {kind_of(returned)}, where "
-                                       f"{call} wants {len(names)} results")
+        raise AdapterError(f"layers: {who}.{call.name} returned {kind_of(returned)}; written is "
+                           f"that it gives {len(names)} results, {str(call)!r}")
     parts = (returned,) if len(names) == 1 else (returned or ())
     found = dict(zip(names, parts, strict=False))
     for name in call.gives:

@@ -1,0 +1,124 @@
+"""What is asked of a training step beside its gradient: another rate, and several steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..faults.updating import WRONG_UPDATES
+from ..plug.stepping import Stepped
+from ..properties.agreement import differing, kind_of, measured
+from ..properties.identities import Reply
+from ..properties.subtraction import carried
+from ..properties.tolerance import spread
+from ..properties.updating import Change, Trail
+from ..reference import Case
+from .asking import question
+from .confirming import kinds_of
+
+if TYPE_CHECKING:
+    from .judge import Judge
+
+RATE, RULE = "another_rate", "update_rule"
+EARLY = 8   # networks on which both are asked; then every fourth
+FOURTH = 4
+
+
+def judged(judge: Judge, stepped: Stepped, first: Reply) -> None:
+    """Both checks, in the time there is; only several steps where no gradient is to be read off."""
+    if not first.gradients or due(judge):
+        several(judge, stepped, first)
+    if first.gradients and len(stepped.rates) > 1 and due(judge):
+        another_rate(judge, stepped, first)
+
+
+def due(judge: Judge) -> bool:
+    """Whether this network is one of those that are asked more."""
+    number = judge.tally.networks
+    return time.monotonic() < judge.deadline and (number <= EARLY or number % FOURTH == 0)
+
+
+def another_rate(judge: Judge, stepped: Stepped, first: Reply) -> None:
+    """The same gradient with the other rate."""
+    case, other = first.case, stepped.at(stepped.rates[-1])
+    try:
+        answer = question(other, case)
+    except Exception as error:
+        judge.refused(case, error)
+        return
+    again = measured(case, answer, carried(case, spread(case), other.reading.rate))
+    left = judge.sampled(first)
+    found = [d for name in again.gradients if name in left.gradients
+             and (d := differing(name, again[name], left[name]))]
+    if not found:
+        judge.count(RATE, "passed", case)
+    elif case in judge.suspects or differs(again):
+        judge.fail(RATE, kinds_of(found), case, found=found)
+    else:
+        judge.count(RATE, "inconclusive", case, why="between the tolerances")
+
+
+def differs(reply: Reply) -> bool:
+    """Whether some gradient is not the true one."""
+    true = spread(reply.case).truth.gradients
+    return any(differing(name, g, true[name]) for name, g in reply.gradients.items())
+
+
+def several(judge: Judge, stepped: Stepped, first: Reply) -> None:
+    """Several steps against the update rule; each comparison says how sharp it was."""
+    case, change = first.case, rule_of(stepped)
+    try:
+        trail = question(stepped.trail, case)
+    except Exception as error:
+        judge.refused(case, error)
+        return
+    found = [d for _, d in trail.broken(change)]
+    if not first.gradients:
+        for name, *sharp in trail.sharpness(change):
+            judge.tally.sharpness[case.dtype, kind_of(name)].append((sharp[0], sharp[1]))
+    if found:
+        judge.fail(RULE, kinds_of(found), case, found=found)
+    else:
+        judge.count(RULE, "passed", case)
+
+
+# --- before anything is judged --------------------------------------------------------------------
+
+
+Fit = tuple[str, float]
+
+
+def fitted(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> tuple[Fit, bool]:
+    """The reduction and scale under which the steps from these cases keep the rule.
+
+    Or a known wrong rule. Where they keep none under any, that under which the fewest arrays leave
+    the rule, and False.
+    """
+    trails = [trail for case in cases if (trail := _trail(stepped, case)) is not None]
+    rule = rule_of(stepped)
+    wrong = [change for each in WRONG_UPDATES.values() if each.concerns(rule.rule)
+             for change in each.changes(rule.rule)]
+    for change in (rule, *wrong):
+        for fit in fits:
+            if trails and not any(left(trail.under(*fit), change) for trail in trails):
+                return fit, True
+    return min(fits, key=lambda fit: sum(len(list(trail.under(*fit).broken(rule)))
+                                         for trail in trails)), False
+
+
+def _trail(stepped: Stepped, case: Case) -> Trail | None:
+    try:
+        return question(stepped.trail, case)
+    except Exception:
+        return None
+
+
+def left(trail: Trail, change: Change) -> bool:
+    """Whether some step does not lead where the rule leads."""
+    return next(trail.broken(change), None) is not None
+
+
+def rule_of(stepped: Stepped) -> Change:
+    """The rule that several steps are held to."""
+    return Change({**stepped.claims.rule, "rate": stepped.rates[-1]})

@@ -1,0 +1,245 @@
+"""The door for what trains: a step function, or a class that trains in place.
+
+    @training_step(hidden=["tanh"], heads=[Head("identity", "squared_error")])
+    def step(network, parameters, inputs, targets, rate):
+        ...
+        return network.pack(W, b)            # the new parameters
+
+    student = training_step(Network, weights=["W1", "W2"], biases=["b1", "b2"], train="train",
+                            hidden=["sigmoid"], heads=[Head("sigmoid", "squared_error")])
+
+A class is made anew for every question, its weights and biases are set, and it trains once; the
+gradient is what they have moved by, over the rate. What its constructor and its method take is
+known by the names of their parameters (`calling`), or said by functions of one line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..properties.claims import STEP
+from ..properties.updating import reading
+from ..reference import DescriptionError, Network
+from ..reference.checks import number
+from ..reference.training import Rule, check_rule
+from .calling import (
+    CONSTRUCTOR,
+    COUNT,
+    HIDDEN,
+    IN,
+    INPUTS,
+    METHOD,
+    ONCE,
+    OUT,
+    PAIRS,
+    RATE,
+    SEED,
+    SILENT,
+    SIZES,
+    TARGETS,
+    asked_of,
+    called,
+)
+from .contract import AdapterError, adapting
+from .holding import Holding, Paths
+from .implementing import implementation
+from .layer_classes import look_up, put
+from .layouts import Layout
+from .stepping import Arrays, Go, OfFunction, Program, Stepped
+
+Array = Any
+WHERE = "training_step"
+# Powers of two, so that nothing is lost in the division. The first is for the gradient: large, so
+# that little is lost in the subtraction. The last is for several steps, which a large one scatters.
+RATES = (0.5, 0.0625)
+SIGNATURE = "step(network, parameters, inputs, targets, rate) -> new parameters"
+Train = str | Sequence[str] | Callable[..., Any]
+
+
+def training_step(
+    target: Any = None, /, *,
+    weights: Paths | None = None, biases: Paths | None = None, train: Train | None = None,
+    make: Callable[..., Any] | None = None, layout: Layout | None = None, bias_in_weight: str = "",
+    load: Callable[..., Any] | None = None, read: Callable[..., Any] | None = None,
+    rate: float | str | None = None, rule: Rule | None = None, **claims: Any,
+) -> Any:
+    """A target for `verify`, of a function or a class that trains; alone, a decorator.
+
+    A function is step(network, parameters, inputs, targets, rate) -> the new parameters, or None
+    where it has changed those it was given; one that takes no rate claims it, rate=0.1.
+
+    Of a class, `weights` and `biases` are the names of its attributes: one a layer, or that of a
+    list; `bias_in_weight` says that the biases are the "first_row" or "last_row" of the weights;
+    `layout` how arrays lie in it (`Layout`). `train` names the method that trains, or those that do
+    in their order, or is train(net, inputs, targets, rate). `make` is make(network, rate), for a
+    constructor whose parameters have names that say nothing. `load` and `read` are for arrays that
+    are in no attribute: load(net, W, b) sets them and read(net) returns (W, b), lists of matrices
+    (in, units) and of vectors (units,). `rate`: the number that it trains with, where it has its
+    own, or the name of the attribute to set; left out, the constructor or the method takes it.
+
+    `rule`: what the update has beside the rate, by the rows of `reference.training`:
+    {"momentum": 0.9, "decay": 1e-4}. `claims` are those of `implementation`; where every weight has
+    a name, depth is how many there are. Raises DescriptionError for what cannot be.
+    """
+    if target is None:
+        return lambda function: training_step(function, rate=rate, rule=rule, **claims)
+    if not callable(target):
+        raise DescriptionError(f"{WHERE}: {target!r} is neither a function nor a class; "
+                               f"wanted {SIGNATURE}, or a class that trains")
+    if inspect.isclass(target) or make is not None or weights is not None:
+        held = _holding(target, weights, biases, layout, bias_in_weight, load, read)
+        program: Program = OfClass(target, held, train, make, rate)
+        if held.depth is not None:
+            claims.setdefault("depth", (held.depth, held.depth))
+    else:
+        program = OfFunction(target, _takes_rate(target, rate))
+    return Step(target, program, rate, rule or {}, claims)
+
+
+class Step:
+    """What `training_step` returns: a target that knows its claims and its engine."""
+
+    def __init__(self, target: Any, program: Program, rate: float | str | None, rule: Rule,
+                 claims: dict[str, Any]):
+        rates = (number(f"{WHERE}: rate", rate),) if _is_number(rate) else RATES
+        whole = {**rule, "rate": rates[0]}
+        check_rule(whole)
+        read = reading(whole)
+        penalty: dict[str, Any] = {"l2": read.decay, "l2_on": read.of} if read.decay else {}
+        implementation(**claims, **penalty, rate=read.rate)(self)
+        made = self.__backproof__
+        self.__backproof__ = replace(made, answers=STEP, rule=whole)
+        self.__backproof_door__ = "training step"
+        self.__backproof_source__ = target
+        self.__name__ = self.__qualname__ = getattr(target, "__name__", type(target).__name__)
+        self.__wrapped_target__ = target
+        self.program, self.rates = program, rates
+
+    __backproof__: Any
+
+    def __backproof_engine__(self) -> Stepped:
+        """The engine that a subject of this target has."""
+        return Stepped(self.program, self.__backproof__, self.rates)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """The function or class as it is."""
+        return self.__wrapped_target__(*arguments, **named)
+
+
+def _is_number(rate: Any) -> bool:
+    return rate is not None and not isinstance(rate, str)
+
+
+def _takes_rate(function: Callable[..., Any], rate: Any) -> bool:
+    """Whether a function takes the rate; DescriptionError where it does not and has none."""
+    parameters = asked_of(function)
+    found = f"({', '.join(p.name for p in parameters)})"
+    if parameters and not 4 <= len(parameters) <= 5:
+        raise DescriptionError(f"{WHERE}: {function.__qualname__}{found}; wanted {SIGNATURE}")
+    if len(parameters) == 4 and not _is_number(rate):
+        raise DescriptionError(f"{WHERE}: {function.__qualname__}{found} takes no rate; write "
+                               f"{WHERE}(rate=0.1, ...) with the rate that it has, or {SIGNATURE}")
+    return len(parameters) != 4
+
+
+# --- classes --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Arrays that are in no attribute: load(net, W, b) sets them, read(net) returns (W, b)."""
+
+    load: Callable[..., Any]
+    read: Callable[..., Any]
+    depth: int | None = None
+
+    def put(self, built: Any, weights: Sequence[Array], biases: Sequence[Any]) -> None:
+        self.load(built, list(weights), list(biases))
+
+    def take(self, built: Any, weights: Sequence[Array], biases: Sequence[Any]) -> Any:
+        return self.read(built)
+
+
+def _holding(target: Any, weights: Paths | None, biases: Paths | None, layout: Layout | None,
+             joined: str, load: Any, read: Any) -> Holding | ByHand:
+    if load is not None and read is not None:
+        return ByHand(load, read)
+    if weights is None:
+        name = getattr(target, "__name__", str(target))
+        raise DescriptionError(f"{WHERE}: where does {name} keep its weights? write "
+                               f"{WHERE}({name}, weights=[\"W1\", \"W2\"], biases=[\"b1\", \"b2\"],"
+                               " train=\"train\", ...), or load= and read=")
+    return Holding(weights, biases, layout or Layout(), joined)
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """A program from a class: made for a network, its arrays set, trained by its own method."""
+
+    cls: Any
+    holding: Holding | ByHand
+    train: Train | None
+    make: Callable[..., Any] | None
+    rate: float | str | None
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.cls, "__name__", self.cls))
+
+    def start(self, network: Network, parameters: Arrays, inputs: Array, targets: Array,
+              rate: float) -> Go:
+        """A new object with these parameters; what it is at is read off it after each step."""
+        weights, biases = network.unpack(parameters)
+        net = self._made(network, self._values(network, inputs, targets, rate), rate)
+        with adapting():
+            self.holding.put(net, weights, biases)
+            if isinstance(self.rate, str):
+                look_up(net, self.rate, f"{WHERE}: rate")
+                put(net, self.rate, rate)
+
+        def go(before: Arrays, inputs: Array, targets: Array) -> Any:
+            self._trained(net, self._values(network, inputs, targets, rate), rate)
+            with adapting():
+                found = self.holding.take(net, weights, biases)
+            return network.pack(*found)
+
+        return go
+
+    def _values(self, network: Network, inputs: Array, targets: Array, rate: float
+                ) -> dict[str, Any]:
+        """What can be given to a constructor or a method, by meaning."""
+        theirs = getattr(self.holding, "layout", Layout()).theirs
+        x, t = theirs("batch", inputs), theirs("batch", targets)
+        sizes = [int(size) for size in network.sizes]
+        hidden: Any = sizes[1] if len(sizes) == 3 else sizes[1:-1]
+        pairs = list(zip(*(a.T[..., None] if x is not inputs else a for a in (x, t)), strict=True))
+        return {SIZES: sizes, IN: sizes[0], HIDDEN: hidden, OUT: sizes[-1], RATE: rate, INPUTS: x,
+                TARGETS: t, PAIRS: pairs, COUNT: len(inputs), ONCE: 1, SEED: 0, SILENT: False}
+
+    def _made(self, network: Network, values: dict[str, Any], rate: float) -> Any:
+        if self.make is not None:
+            return self.make(network, rate)
+        return called(self.cls, CONSTRUCTOR, values, f"{WHERE}: {self.name}",
+                      "make=lambda network, rate: ... says how it is made; network.sizes are the "
+                      "sizes of the layers, the inputs first")
+
+    def _trained(self, net: Any, values: dict[str, Any], rate: float) -> None:
+        if callable(self.train):
+            self.train(net, values[INPUTS], values[TARGETS], rate)
+            return
+        for name in [self.train] if isinstance(self.train, str) else self.train or [""]:
+            called(self.method(net, name), METHOD, values, f"{WHERE}: {self.name}.{name}",
+                   "train=lambda net, inputs, targets, rate: ... says how it is called")
+
+    def method(self, net: Any, name: str) -> Callable[..., Any]:
+        found = getattr(net, name, None) if name else None
+        if not callable(found):
+            there = [each for each in dir(net) if not each.startswith("_")
+                     and callable(getattr(net, each, None))]
+            raise AdapterError(f"{WHERE}: {self.name} has no method {name!r}; it has "
+                                   f"{', '.join(there) or 'none'}: train= names the one that "
+                                   "trains")
+        return found  # type: ignore[no-any-return]
