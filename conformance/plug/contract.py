@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import Answer, Case, DescriptionError
+from .arriving import arrived, narrow, without_x64
 
 Array = Any
 Shape = tuple[int, ...]
@@ -108,20 +109,29 @@ class Read:
         if value is None:
             message = f"{self.where} is None; an array of numbers is wanted"
             raise BrokenContract("none", message, self.where)
+        if name := narrow(value):
+            raise self._narrower(name)
         array = self._as_numbers(self._as_array(value))
         if self._size(array) < self.dtype.itemsize:
-            message = f"{self.where} is {array.dtype} in a {self.dtype} case: digits are lost"
-            raise BrokenContract("narrower_dtype", message, self.where)
+            if without_x64(value, array):
+                raise AdapterError(
+                    f"{self.where} is float32 in a float64 case, since JAX has x64 off: write "
+                    "jax.config.update(\"jax_enable_x64\", True), or claim dtypes=[\"float32\"]")
+            raise self._narrower(str(array.dtype))
         self._note(value, array)
         kept = array.dtype in (np.float32, np.float64)
         return np.array(array, dtype=array.dtype if kept else np.float64)
+
+    def _narrower(self, name: str) -> BrokenContract:
+        message = f"{self.where} is {name} in a {self.dtype} case: digits are lost"
+        return BrokenContract("narrower_dtype", message, self.where)
 
     def _size(self, array: Array) -> int:
         return int(array.dtype.itemsize if array.dtype.kind == "f" else self.dtype.itemsize)
 
     def _as_array(self, value: Any) -> Array:
         try:
-            return np.asarray(value)
+            return np.asarray(arrived(value))
         except ValueError as error:
             message = f"{self.where} is ragged, no array: {error}"
             raise BrokenContract("shape", message, self.where) from error

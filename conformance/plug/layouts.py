@@ -14,6 +14,7 @@ import numpy as np
 
 from ..reference import DescriptionError
 from ..reference.checks import one_of
+from .arriving import arrived
 from .contract import BrokenContract, check_shape
 
 Array = Any
@@ -151,7 +152,7 @@ class Say:
         if value is None:
             raise BrokenContract("none", f"{self.what} is None; an array is wanted", self.name)
         try:
-            return np.asarray(value)
+            return np.asarray(arrived(value))
         except ValueError as error:
             message = f"{self.what} is ragged, no array: {error}"
             raise BrokenContract("shape", message, self.name) from error
