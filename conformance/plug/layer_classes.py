@@ -44,8 +44,8 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     is made of a list of the layers' objects, where its own forward and backward go through them.
 
     Claims left out: `hidden` is every activation given but softmax, `heads` the identity with every
-    loss given (squared error where none is), `rate` 0.5 where a class updates and keeps no gradient.
-    Raises DescriptionError for unknown names, and for a
+    loss given (squared error where none is), `rate` 0.5 where a class updates and keeps no
+    gradient. Raises DescriptionError for unknown names, and for a
     claim that no class given can meet.
     """
     named = {"dense": dense, "hidden": hidden, "heads": heads}

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..reference import DescriptionError
 from ..reference.checks import one_of
-from .signatures import Call, call, invoked, look_up
 from .layouts import Layout
+from .signatures import Call, call, invoked, look_up
 
 Array = Any
 OURS = Layout()
@@ -36,11 +36,11 @@ class Layer:
     arrays that forward takes after the input: a mask, an initial state.
 
     `forward` and `backward` name the methods, or say how they are called: "forward(x) ->
-    self.output", "backward(dy) -> dx, weight, bias", "backward(dy, rate) -> dx" (`plug.signatures`). A
-    gradient whose name is among what backward returns is there, and not in an attribute; without
-    `gradients` those returned behind dx are named like their arrays. A class without them takes a
-    rate, in backward or in `update`, "update(rate)", which is called after it: its gradients are
-    then old minus new parameter, over the rate.
+    self.output", "backward(dy) -> dx, weight, bias", "backward(dy, rate) -> dx"
+    (`plug.signatures`). A gradient whose name is among what backward returns is there, and not in
+    an attribute; without `gradients` those returned behind dx are named like their arrays. A class
+    without them takes a rate, in backward or in `update`, "update(rate)", which is called after it:
+    its gradients are then old minus new parameter, over the rate.
 
     An object is kept and asked again; `reset`, "zero_grad", is a method that is called first. A
     loss whose forward gives one number for each example is reduced by `reduce`, "mean" or "sum".

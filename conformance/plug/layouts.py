@@ -132,7 +132,9 @@ class Layout:
         Raises BrokenContract("shape") unless it has the layout's shape: nothing is reshaped.
         """
         array, form = say.array(array), self.form(local, len(wanted))
-        check_shape(say.what, array.shape, form.shape(wanted), say.batch, say.name)
+        theirs = form.shape(wanted)
+        turned = form.ours(array) if array.ndim == len(theirs) else array
+        check_shape(say.what, array.shape, theirs, say.batch, say.name, turned.shape)
         array = form.ours(array)
         mine = self.gates_of(kind, local)
         array = reordered(array, self.gates if mine else "", mine)

@@ -44,17 +44,18 @@ def pair(forward: Function, backward: Function | None = None, *arrays: str, forw
 
     `arrays` are the layer's arrays ("weight", "bias") in the order in which forward takes them
     behind x, and backward returns their gradients behind dx. Where that is otherwise, `forwards`
-    and `backwards` say it, "(x, weight) -> y" for forward and "(dy, x, weight) -> dx, weight" for backward:
-    without a cache backward is given what it names, among x, y, dy, the arrays, and whatever
-    forward returned. The rest is as in `Layer`.
+    and `backwards` say it, "(x, weight) -> y" for forward and "(dy, x, weight) -> dx, weight" for
+    backward: without a cache backward is given what it names, among x, y, dy, the arrays, and
+    whatever forward returned. The rest is as in `Layer`.
     """
     made = _Pair(forward, backward)
     if backward is None:
         return Layer(make=made, arguments=(), layout=layout, own_loss=own_loss,
                      forward=f"{made.names[0]}{forwards or '(p, t) -> loss, dp'}")
+    forwards = forwards or _written(("x", *arrays), ("y", "cache"))
+    backwards = backwards or _written(("dy", "cache"), ("dx", *arrays))
     return Layer(make=made, arguments=(), layout=layout, own_loss=own_loss, averages=averages,
-                 forward=f"{made.names[0]}{forwards or _written(('x', *arrays), ('y', 'cache'))}",
-                 backward=f"{made.names[-1]}{backwards or _written(('dy', 'cache'), ('dx', *arrays))}")
+                 forward=made.names[0] + forwards, backward=made.names[-1] + backwards)
 
 
 def _written(takes: tuple[str, ...], gives: tuple[str, ...]) -> str:

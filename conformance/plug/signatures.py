@@ -144,8 +144,8 @@ def results(call: Call, built: Any, who: str, returned: Any) -> dict[str, Any]:
     if len(names) > 1 and not (isinstance(returned, tuple | list) and len(returned) == len(names)):
         raise AdapterError(f"layers: {who}.{call.name} returned {kind_of(returned)}; written is "
                            f"that it gives {len(names)} results, {str(call)!r}")
-    parts = (returned,) if len(names) == 1 else (returned or ())
-    found = dict(zip(names, parts, strict=False))
+    parts = (returned,) if len(names) == 1 else returned
+    found = dict(zip(names, parts, strict=True)) if names else {}
     for name in call.gives:
         if name.startswith(SELF):
             where = f"layers: {who} after {call.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from typing import Any
@@ -22,11 +22,12 @@ from ..reference.kinds import Scope
 from ..reference.losses import factor
 from ..reference.regularised import gradient, penalty, unreduced
 from ..reference.shapes import given
-from .signatures import SELF, Call, attributes, invoked, look_up, results, taken
+from .alone import alone
 from .contract import AdapterError, BrokenContract, Declined, adapting
 from .implementing import claims_of
 from .layer_rows import REDUCED, Layer
 from .layouts import Say
+from .signatures import SELF, Call, attributes, invoked, look_up, results, taken
 
 Array = Any
 Arrays = dict[str, Array]
@@ -122,8 +123,8 @@ class Placed(Asked):
                         for key, value in self.local.items()}
         last = 0 if TABLES.layers[spec.kind].channels_first else -1
         below = getattr(example, "below", None)  # of indices
-        self.named = {**spec.options, "in": example[last] if below is None else below, "out": self.output[-1],
-                      "shape": tuple(example), **self.values}
+        self.named = {**spec.options, "in": example[last] if below is None else below,
+                      "out": self.output[-1], "shape": tuple(example), **self.values}
         self.default = () if spec.units is None else ("in", "out")
 
     @property
@@ -175,9 +176,14 @@ class Placed(Asked):
         return dx, self.gradients()
 
     def gradients(self) -> dict[str, Array]:
-        """Those of its parameters, by global name."""
-        find = self._difference if self.row.updates else self._gradient
-        return {f"{self.index}.{key}": find(key) for key in self.trained}
+        """Those of its parameters, by global name; in the place of one, how it is none."""
+        return {f"{self.index}.{key}": self._found(key) for key in self.trained}
+
+    def _found(self, key: str) -> Array:
+        try:
+            return self._difference(key) if self.row.updates else self._gradient(key)
+        except BrokenContract as error:
+            return error
 
     def _gradient(self, key: str) -> Array:
         """What backward returned under its name, or left in an attribute."""
@@ -303,8 +309,8 @@ class LossObject(Asked):
     def __call__(self, spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
         theirs = self.row.layout.theirs
         loss = self.ask(self.built, self.forwards, p=theirs("batch", p), t=theirs("batch", t))
-        loss = REDUCED[self.row.reduce](loss) if self.row.own_loss else reference_loss(spec, p, t)[0]
-        return loss, self._slope(p)
+        loss = REDUCED[self.row.reduce](loss)
+        return loss if self.row.own_loss else reference_loss(spec, p, t)[0], self._slope(p)
 
     def _slope(self, p: Array) -> Array:
         """dL/dp, from backward, or from forward where that gives it beside the loss."""
@@ -320,16 +326,24 @@ class LossObject(Asked):
 # --- all of them ----------------------------------------------------------------------------------
 
 
-class Stack:
-    """The backprop of layer classes. It takes (network, parameters, inputs, targets) and returns
-    (loss, gradients).
+def _refuse(gradients: Arrays, parameters: Arrays) -> None:
+    """Raise the first breach, in the order of the parameters, as of any other subject."""
+    for name in parameters:
+        if isinstance(gradients.get(name), BrokenContract):
+            raise gradients[name]
 
-    The objects of a network are kept, and asked again where it comes again: what accumulates in
-    them is seen.
+
+class Stack:
+    """The backprop of layer classes.
+
+    It takes (network, parameters, inputs, targets) and returns (loss, gradients). The
+    objects of a network are kept, and asked again where it comes again: what accumulates in them is
+    seen.
     """
 
     def __init__(self, rows: Mapping[str, Layer]):
         self.rows, self._kept = rows, dict[Any, list[Any]]()
+        self.averages = any(row.averages for row in rows.values())
         names = ", ".join(row.name for row in rows.values())
         self.__name__ = self.__qualname__ = f"layers({names})"
         self.__backproof_door__ = "layer classes"
@@ -348,7 +362,8 @@ class Stack:
                 targets: Array) -> tuple[Any, Arrays]:
         shapes, batch = given(network), inputs.shape[0]
         placed = [self._place(index, spec, example, parameters, batch)
-                  for index, (spec, example) in enumerate(zip(network.layers, shapes, strict=False))]
+                  for index, (spec, example)
+                  in enumerate(zip(network.layers, shapes, strict=False))]
         rate = claims_of(self).rate
         for each, built in zip(placed, self._objects(network, len(placed)), strict=True):
             each.take(built, rate)
@@ -362,11 +377,16 @@ class Stack:
             loss = loss + penalty(Case(network, parameters, inputs, targets))
         dx, gradients = way.backward(dy, p, targets)
         if dx is not None:  # as the gradients of parameters are, in classes that divide them
-            averages = any(row.averages for row in self.rows.values())
-            gradients["inputs"] = dx / batch if averages else dx
+            gradients["inputs"] = dx / batch if self.averages else dx
+        _refuse(gradients, parameters)
         return loss, gradients
 
-    def _way(self, placed: Sequence[Placed | Through], shapes: tuple[Shape, Shape]) -> Chain | Model:
+    def __backproof_alone__(self, case: Case) -> Iterator[tuple[str, Case]]:
+        """The cases that ask each of the case's classes by itself, with the class's name."""
+        return ((self.rows[name].name, small) for name, small in alone(case) if name in self.rows)
+
+    def _way(self, placed: Sequence[Placed | Through],
+             shapes: tuple[Shape, Shape]) -> Chain | Model:
         if MODEL not in self.rows:
             return Chain(placed)
         return Model(self.rows[MODEL], placed, shapes)
@@ -399,6 +419,7 @@ class Stack:
 
     def _loss(self, spec: LossSpec, p: Array, t: Array) -> tuple[Any, Array]:
         if spec.kind not in self.rows:
-            return reference_loss(spec, p, t)
+            loss, dp = reference_loss(spec, p, t)
+            return loss, dp * p.shape[0] if self.averages else dp
         asked = LossObject(self.rows[spec.kind], None, p.shape[0])
         return asked(spec, p, t)

@@ -1,4 +1,4 @@
-"""Programs as tutorials have them, each behind an adapter, right and wrong by one line: is the mistake named?
+"""Programs as tutorials have them, behind adapters, right and wrong by one line: is the mistake named?
 
     python tests/benchmarks/tutorials.py
     python tests/benchmarks/tutorials.py --only layers           # the styles of one door
@@ -59,12 +59,16 @@ class Style(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a run of a program said: its exit, the likeliest mistake of every finding, and the seconds."""
+    """What a run of a program said: its verdict, the mistakes of every finding, the seconds, and why it was not judged."""
 
-    exit: int
+    verdict: str
     named: tuple[tuple[str, ...], ...]
     seconds: float
     reason: str
+
+    @property
+    def wrong(self):
+        return self.verdict == "does_not_conform"
 
     @property
     def first(self):
@@ -97,26 +101,27 @@ def verdict(style, edit=None, examples=40, oracles=("torch",)):
         record = Path(folder) / "out" / "report.json"
         data = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     named = tuple(tuple(each["faults"]) for each in data.get("findings", []))
-    return Verdict(done.returncode, named, time.monotonic() - started, data.get("reason", "") or done.stderr.strip())
+    return Verdict(data.get("verdict", "none"), named, time.monotonic() - started,
+                   data.get("reason") or ("" if data else done.stderr.strip()))
 
 
 def right_name(edit, said):
     """Whether the mistake was found and the first name is right; where there is none, whether it was found."""
-    return said.exit == 1 and (not edit.names or any(name in edit.names for name in said.first))
+    return said.wrong and (not edit.names or any(name in edit.names for name in said.first))
 
 
 def row(style, tell):
     """The style's row of the table; tell(text) says what was not as it should be."""
     right, wrong = verdict(style), [(edit, verdict(style, edit)) for edit in style.wrong]
-    if right.exit:
-        tell(f"{style.name}: right, exit {right.exit}: {right.named} {right.reason}")
+    if right.verdict != "conforms":
+        tell(f"{style.name}: right, {right.verdict}: {right.named} {right.reason}")
     for edit, said in wrong:
         if not right_name(edit, said):
-            tell(f"{style.name}: {edit.replaced.strip()}: exit {said.exit}, named {said.named[:3]} {said.reason[:300]}")
+            tell(f"{style.name}: {edit.replaced.strip()}: {said.verdict}, named {said.named[:3]} {said.reason[:300]}")
     known = [said for edit, said in wrong if edit.names]
     named = sum(right_name(edit, said) for edit, said in wrong if edit.names)
-    caught = sum(said.exit == 1 for _, said in wrong)
-    return {"style": style.name, "door": style.door, "adapter": style.adapter_lines, "right": int(right.exit == 0),
+    caught = sum(said.wrong for _, said in wrong)
+    return {"style": style.name, "door": style.door, "adapter": style.adapter_lines, "right": int(right.verdict == "conforms"),
             "wrong": len(wrong), "caught": caught, "with a name": len(known), "named": named, "title": style.title}
 
 
