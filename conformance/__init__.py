@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .plug.implementing import implementation
     from .plug.layer_classes import Layer, layers
     from .plug.layouts import Layout
+    from .plug.pairs import pair
     from .plug.subject import Subject
     from .plug.targets import TargetError
     from .plug.training_step import training_step
@@ -45,7 +46,7 @@ __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Head", "Layer", "Layout", "Network", "PlanError", "RecordError", "Report",
     "Run", "Subject", "TargetError", "cases", "conformance_tests", "exact_cases", "implementation",
-    "layers", "networks", "read_case", "read_record", "training_step", "verify",
+    "layers", "networks", "pair", "read_case", "read_record", "training_step", "verify",
 ]
 
 # Each name's home: the module, and its name there where that is another one.
@@ -58,6 +59,7 @@ _HOME = {
     "BrokenContract": "plug.contract", "Declined": "plug.contract",
     "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.targets",
     "Layer": "plug.layer_classes", "Layout": "plug.layouts", "layers": "plug.layer_classes",
+    "pair": "plug.pairs",
     "training_step": "plug.training_step",
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,8 @@ class Subject:
     gives a new engine with fresh state, where that can be had. source: file:line, where known.
     door: how it was plugged in. target: the text it was loaded from, where it was. needs: the
     packages that a ready-made one is made of. stepping: of a training step, the same engine, which
-    can also make several steps and be asked with another rate.
+    can also make several steps and be asked with another rate. alone: where it is made of layers,
+    the cases that ask each of a case's layers by itself, by name.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Subject:
     target: str = ""
     needs: tuple[str, ...] = ()
     stepping: Stepped | None = None
+    alone: Callable[[Case], Iterable[tuple[str, Case]]] | None = None
 
 
 def subject_of(
@@ -62,7 +64,7 @@ def subject_of(
     stepping = target.__backproof_engine__() if hasattr(target, "__backproof_engine__") else None
     return Subject(name, claims, stepping or Wrapped(target),
                    frozenset((*made_of, *claims.made_of)), fresh, source_of(target), door,
-                   stepping=stepping)
+                   stepping=stepping, alone=getattr(target, "__backproof_alone__", None))
 
 
 def source_of(target: Any) -> str:

@@ -22,6 +22,7 @@ class NoteKind(Enum):
     INVALID = "invalid"
     DIVERGENCE = "oracle_divergence"
     SHARD = "shard"
+    ALONE = "layers_alone"
     OTHER = "other"
 
 

@@ -10,6 +10,7 @@ from itertools import chain as chained
 from itertools import islice
 
 from .. import oracles
+from ..judging import alone
 from ..judging.asking import Numbered
 from ..judging.inferring import inferred
 from ..judging.judge import Judge
@@ -91,6 +92,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
             _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         try:
             report.findings = findings(judge, recorder.case)
+            report.notes += alone.notes(judge)
         except KeyboardInterrupt:
             interrupts.seen = True
     _summarise(report, judge)
