@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ..plug.limits import limit
 from ..plug.undisturbed import undisturbed
@@ -13,6 +14,7 @@ from ..reference import Answer, Case, Engine
 QUESTION_SECONDS = 10.0
 OURS = Path(__file__).parent.parent
 SUBJECTS = OURS / "plug" / "subjects"
+Said = TypeVar("Said")
 
 
 EARLY = 128
@@ -33,6 +35,11 @@ class Numbered:
             self.early.append((number, case, answer))
         return answer
 
+    def loss(self, case: Case) -> float:
+        """The loss of its reply alone; the question counts."""
+        self.count += 1
+        return loss_of(self.engine, case)
+
     @property
     def notes(self) -> set[str]:
         """What the engine noted about its answers."""
@@ -43,7 +50,13 @@ class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error o
     """The subject called sys.exit, or raised what is no Exception."""
 
 
-def question(engine: Engine, case: Case) -> Answer:
+def loss_of(engine: Engine, case: Case) -> float:
+    """The loss that an engine reports, whatever its gradients are, where it can tell it apart."""
+    alone: Callable[[Case], float] | None = getattr(engine, "loss", None)
+    return float(engine(case).loss) if alone is None else alone(case)
+
+
+def question(engine: Callable[[Case], Said], case: Case) -> Said:
     """The engine's answer. What it switches on, such as np.seterr(all="raise"), ends with it.
 
     Raises whatever it raises, TookTooLong after ten seconds, EndedProgram for a SystemExit.

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..properties.claims import Claims
 from ..reference import Answer, Case, Engine
-from .contract import check_untouched, read
+from .contract import check_untouched, read, read_loss
 from .implementing import called, claims_of
 
 Array = Any
@@ -86,6 +86,12 @@ class Wrapped:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process wraps the function anew."""
         return Wrapped, (self.target,)
+
+    def loss(self, case: Case) -> float:
+        """The loss of the reply, whatever the gradients in it are."""
+        mine = case.copy()
+        return read_loss(case, self.target(case.network, dict(mine.values), mine.inputs,
+                                           mine.targets))
 
     def __call__(self, case: Case) -> Answer:
         mine = case.copy()
