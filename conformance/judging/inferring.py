@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..plug.contract import BrokenContract
 from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
 from ..properties.claims import EVERYTHING, Claims, Head, activation
@@ -134,7 +135,7 @@ class _Asking:
 
     def __init__(self, subject: Subject):
         self.engine = subject.engine
-        self.refused = 0
+        self.refused, self.broken = 0, False
 
     def loss(self, case: Case) -> float:
         """The loss of its reply, whatever the gradients in it are."""
@@ -147,7 +148,8 @@ class _Asking:
             found = tuple(question(self.loss, case) for case in cases)
         except TookTooLong:
             raise
-        except Exception:
+        except Exception as error:
+            self.broken = self.broken or isinstance(error, BrokenContract)
             return Said(None)
         if shape.targets == "index" and "index" not in LOSSES[head.loss].targets:
             return Said(found)
@@ -194,6 +196,8 @@ class _Asking:
             blind = len(shape.biases) if self.blind(shape) else 0
         if blind:
             raise NotJudged(NO_SUCH_LOSS)
+        if self.broken and not told:
+            return None
         return next(filter(self.fits, shapes()), None)
 
     def answers(self, shape: Shape) -> bool:
