@@ -167,7 +167,7 @@ def test_not_judged_passes_nothing(pytester, given):
     given["report"] = Report("backprop", "not_judged", {}, 0, reason="smoke: returned None")
     pytester.makepyfile(MINE)
     result = outcome(pytester, "-rx", failed=1, xfailed=len(NAMES) - 1)
-    result.stdout.fnmatch_lines(["not judged: see test_mine[[]verdict[]]", "not judged: smoke: returned None"])
+    result.stdout.fnmatch_lines(["not judged: smoke: returned None", "XFAIL *not judged: see test_mine[[]verdict[]]"])
 
 
 def test_a_target_that_cannot_be_is_one_line(pytester):
@@ -231,7 +231,8 @@ def test_end_to_end(pytester):
     assert not re.search(r"test_right\S+ FAILED", text), text
     assert re.search(r"test_real.py::test_right\[verdict\] PASSED", text)
     assert re.search(r"test_real.py::test_right\[jax\] SKIPPED", text)
-    assert re.search(r"test_real.py::test_wrong\[verdict\] FAILED", text)
+    assert re.search(r"test_real.py::test_wrong\[verdict\] XFAIL", text)
+    assert re.findall(r"::(test_wrong\S+) FAILED", text) == ["test_wrong[reference]"]
     assert re.search(r"test_real.py::test_wrong\[repeated_question\] PASSED", text)
     assert text.count("0.bias[") == 1
     assert "backproof: right: conforms; 60 networks, " in text

@@ -62,7 +62,7 @@ def names_of(target: Any) -> list[str]:
 
 def _is(*kinds: Callable[[Any], bool]) -> Callable[[Any], bool]:
     def found(target: Any) -> bool:
-        call = getattr(type(target), "__call__", None)
+        call = vars(type(target)).get("__call__", target)
         return any(kind(each) for kind in kinds for each in (target, call))
 
     return found

@@ -18,7 +18,7 @@ MOST = 3
 
 @dataclass(frozen=True)
 class Scored:
-    """One row: its points, how many they could be, and what is said about those that are missing."""
+    """One row: its points, how many they could be, and what is said about the missing ones."""
 
     name: str
     points: float
@@ -77,9 +77,9 @@ class Grade:
                   "status": "passed" if row.points == row.of else "failed",
                   "output": "\n".join(row.said), "output_format": "text", "visibility": "visible"}
                  for row in self.rows]
-        return {"score": self.points, "execution_time": round(self.seconds), "visibility": "visible",
+        return {"score": self.points, "execution_time": round(self.seconds),
                 "output": f"{self.points:g} of {self.of:g} points", "output_format": "text",
-                "tests": tests}
+                "visibility": "visible", "tests": tests}
 
 
 def hints(findings: Sequence[Finding], level: str) -> tuple[str, ...]:

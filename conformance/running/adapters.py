@@ -9,6 +9,7 @@ from string import Template
 from ..reference.checks import BackproofError, one_of
 from .doors import DOORS
 
+
 class NewFileError(BackproofError):
     """The file cannot be written; the message is one line."""
 

@@ -205,8 +205,9 @@ def _scored(row: Row, run: Run) -> Scored:
     if not lost:
         return Scored(row.name, points, row.points)
     findings = [f for f in run.report.findings if any(_touches(f, cover) for cover in lost)]
-    said = tuple(f"{name}: {text}" for (_, name), text in lost.items()) if row.hints != "none" else ()
-    return Scored(row.name, points, row.points, (*said, *hints(findings, row.hints)))
+    said = [f"{name}: {text}" for (_, name), text in lost.items()]
+    told = [] if row.hints == "none" else [*said, *hints(findings, row.hints)]
+    return Scored(row.name, points, row.points, tuple(told))
 
 
 def missing(cover: tuple[str, str], run: Run) -> str:

@@ -6,8 +6,9 @@
     test_mine = conformance_tests(backprop)
 
 A mistake is one failure with its explanation; what else it breaks is an expected failure (xfail)
-with a line that points there, and a failure where that test is not run. A property that was not asked is skipped with the reason: a skip is never a pass. The item
-"verdict" fails unless the verdict is "conforms".
+with a line that points there, and a failure where that test is not run. A property that was not
+asked is skipped with the reason: a skip is never a pass. The item "verdict" is not passed unless
+the verdict is "conforms".
 """
 
 from __future__ import annotations
