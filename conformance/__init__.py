@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .plug.implementing import implementation
     from .plug.layer_classes import Layer, layers
     from .plug.layouts import Layout
-    from .plug.subject import Subject
     from .plug.refused import TargetError
+    from .plug.subject import Subject
     from .properties.claims import Claims, Head
     from .properties.strategies import cases, exact_cases, networks
     from .record.cases import read_case

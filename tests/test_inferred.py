@@ -1,6 +1,7 @@
 """Undecorated functions: what they do is found, printed as the decorator to write, and held to."""
 
 import inspect
+import re
 import time
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from backproof.judging.smoke import NotJudged
 from backproof.plug.implementing import claims_of
 from backproof.plug.subject import subject_of
 from backproof.record.notes import NoteKind
+from backproof.record.reading import read
+from backproof.renderings import render
 from undecorated_programs import RIGHT, WRONG, tanh_mean_of_all
 
 NAMES = {"implementation": implementation, "Head": Head}
@@ -62,6 +65,13 @@ def test_what_is_printed_can_be_pasted():
     names = {}
     exec(f"{paste}\ndef mine(*_): ...", names)
     assert replace(claims_of(names["mine"]), explored=True) == inferred(subject_of(tanh_mean_of_all)).claims
+
+
+def test_in_markdown_it_is_code(tmp_path):
+    verify(tanh_mean_of_all, examples=2, oracles="differences", report=tmp_path)
+    text = render("markdown", read(tmp_path))
+    (code,) = re.findall(r"  ```python\n(.*?)  ```\n", text, re.S)
+    assert code.startswith(f"  {IMPORT}\n  @implementation(\n")
 
 
 def off_by_one(network, parameters, inputs, targets):

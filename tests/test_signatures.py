@@ -4,7 +4,6 @@ import sys
 import time
 from types import ModuleType
 
-import numpy as np
 import pytest
 from backproof import Head, TargetError, cli, implementation, verify
 from backproof.plug import executed
@@ -16,7 +15,6 @@ from backproof.record.notes import NoteKind
 from backproof.running.doors import DOORS
 
 TEXT = """
-import numpy as np
 
 def pair(x, y): ...
 def three(params, X, Y): ...
@@ -94,7 +92,6 @@ def test_what_can_be_called_with_four_fits(target):
 # --- one function in a file -------------------------------------------------------------------------
 
 RIGHT = """
-import numpy as np
 def {name}(network, parameters, inputs, targets):
     (W,), (b,) = network.unpack(parameters)
     e = inputs @ W + b - targets
@@ -120,7 +117,7 @@ def test_of_several_the_decorated_one_is_taken(file):
 
 def test_of_several_all_are_listed(file):
     file(RIGHT.format(name="a") + RIGHT.format(name="b") + "def helper(x): ...")
-    with pytest.raises(TargetError, match="which function\\? there is mine.py:a, mine.py:b, mine.py:helper"):
+    with pytest.raises(TargetError, match=r"which function\? there is mine.py:a, mine.py:b, mine.py:helper"):
         load("mine.py")
 
 

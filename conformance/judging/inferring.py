@@ -37,12 +37,15 @@ Sizes = tuple[tuple[int, int], ...]
 Range = tuple[int, int | None]
 # (units, batch), twice each: reductions differ between them. Several outputs, one output, and one
 # example at a time, with the outputs and the batch that are claimed where these are answered.
-SEVERAL, SINGLE, ALONE = ((3, 2), (2, 5)), ((1, 2), (1, 5)), ((3, 1), (2, 1))
+SEVERAL: Sizes = ((3, 2), (2, 5))
+SINGLE: Sizes = ((1, 2), (1, 5))
+ALONE: Sizes = ((3, 1), (2, 1))
 REACH: dict[Sizes, tuple[Range, Range]] = {
     SEVERAL: ((1, None), (1, None)), SINGLE: ((1, 1), (1, None)), ALONE: ((1, None), (1, 1))}
 # What one output is asked for is binary: of one class the one-hot target is always 1.
-ASKED_FOR = {SEVERAL: ("one_hot", "index", "sign"), SINGLE: ("binary", "sign"),
-             ALONE: ("one_hot", "index", "sign")}
+ASKED_FOR: dict[Sizes, tuple[str, ...]] = {
+    SEVERAL: ("one_hot", "index", "sign"), SINGLE: ("binary", "sign"),
+    ALONE: ("one_hot", "index", "sign")}
 DEPTHS = (1, 2, 3, 4)
 INPUTS = 3
 NEAR = {"float64": 1e-7, "float32": 3e-5}

@@ -31,7 +31,7 @@ def paired(network: Network, reply: Any) -> tuple[Any, set[str]]:
 
 def _lists(reply: Any) -> tuple[Any, Any] | None:
     """The two lists, where there are two of one length."""
-    given = reply[1:] if _is_list(reply, 3) else reply[1] if _is_list(reply, 2) else ()
+    given: Any = reply[1:] if _is_list(reply, 3) else reply[1] if _is_list(reply, 2) else ()
     if not (_is_list(given, 2) and all(isinstance(each, list | tuple) for each in given)):
         return None
     return (given[0], given[1]) if len(given[0]) == len(given[1]) else None
