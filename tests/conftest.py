@@ -32,6 +32,7 @@ _lazily("drawn_features")
 _lazily("function_examples")
 _lazily("perceptrons")
 _lazily("small_records")
+_lazily("undecorated_programs")
 _lazily("vjp_cases")
 _lazily("wrong_engines")
 

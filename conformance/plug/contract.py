@@ -190,6 +190,15 @@ def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:
     return Answer(_loss(case, loss, notes), arrays), notes
 
 
+def read_loss(case: Case, reply: Any) -> float:
+    """The loss in a reply (loss, gradients), whatever the gradients are.
+
+    Raises BrokenContract where there is none.
+    """
+    loss, _ = _pair(reply)
+    return float(_loss(case, loss, set()))
+
+
 def _pair(reply: Any) -> tuple[Any, Mapping[str, Any]]:
     if not isinstance(reply, tuple | list) or len(reply) != 2:
         why = _RETURN.get(type(reply), "")

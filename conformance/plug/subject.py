@@ -13,9 +13,11 @@ import numpy as np
 
 from ..properties.claims import Claims
 from ..reference import Answer, Case, Engine
-from .contract import check_untouched, read
+from .contract import check_untouched, read, read_loss
 from .implementing import called, claims_of
+from .replies import paired
 from .stepping import Stepped
+from .wanted import check_called
 
 Array = Any
 Backprop = Callable[..., Any]
@@ -53,11 +55,13 @@ def subject_of(
 
     stateless: a new wrapper is a fresh engine.
 
-    Raises DescriptionError where the target is not callable.
+    Raises DescriptionError where the target is not callable, TargetError where it is to be called
+    in another way.
     """
     if isinstance(target, Subject):
         return target
     name = name or getattr(called(target), "__qualname__", None) or type(target).__name__
+    check_called(target, name)
     fresh = functools.partial(Wrapped, target) if stateless else None
     door = getattr(target, "__backproof_door__", "function")
     claims = claims_of(target)
@@ -94,13 +98,20 @@ class Wrapped:
         """Another process wraps the function anew."""
         return Wrapped, (self.target,)
 
+    def loss(self, case: Case) -> float:
+        """The loss of the reply, whatever the gradients in it are."""
+        mine = case.copy()
+        reply = self.target(case.network, dict(mine.values), mine.inputs, mine.targets)
+        return read_loss(case, paired(case.network, reply)[0])
+
     def __call__(self, case: Case) -> Answer:
         mine = case.copy()
         parameters = dict(mine.values)
         reply = self.target(case.network, parameters, mine.inputs, mine.targets)
         check_untouched(case, mine, parameters)
+        reply, how = paired(case.network, reply)
         answer, notes = read(case, reply)
-        self.notes |= notes | self._buffers(reply[1])
+        self.notes |= how | notes | self._buffers(reply[1])
         return answer
 
     def _buffers(self, gradients: Mapping[str, Any]) -> set[str]:

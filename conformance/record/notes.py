@@ -16,6 +16,7 @@ class NoteKind(Enum):
     CONVENTION = "convention"
     EXACTNESS = "exactness"
     CONSTANT = "constant_loss"
+    TWICE = "activation_twice"
     ANSWERS = "answers"
     CUT_SHORT = "cut_short"
     PAST_CASES = "past_cases"

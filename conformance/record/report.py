@@ -228,4 +228,4 @@ class Report:
                              "would have seen a relative "
                              f"error of {figures['smallest_error']:.0e} (median); "
                              f"{int(figures['sharp'])} sharp comparisons")
-        return [*lines, *(f"  note: {note}" for note in self.notes)]
+        return [*lines, *(f"  note: {note}".replace("\n", "\n    ") for note in self.notes)]

@@ -98,7 +98,15 @@ def untested(run: Run) -> Iterator[str]:
     yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}"
                 for facet, names in run.unclaimed.items())
     yield from (f"- not available: {text(name)}" for name in absent)
-    yield from (f"- note: {text(note)}" for note in run.report.notes)
+    yield from (line for note in run.report.notes for line in noted(note))
+
+
+def noted(note: str) -> Iterator[str]:
+    """A note; what it has below its first line is to be pasted, and stands as code."""
+    first, *rest = note.split("\n")
+    yield f"- note: {text(first)}"
+    if rest:
+        yield from ("  ```python", *(f"  {line.replace('`', ' ')}" for line in rest), "  ```")
 
 
 # --- what comes from the subject is text, never Markdown or HTML ----------------------------------

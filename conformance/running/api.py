@@ -69,15 +69,16 @@ def verify(
     return judge(subject_for(target), plan, report, quiet, shared)
 
 
-def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
-    """The Subject of a function, a text, or a Subject.
+def subject_for(target: Callable[..., Any] | Subject | str,
+                announce: Callable[[str], None] | None = None) -> Subject:
+    """The Subject of a function, a text, or a Subject; announce hears of a file that is at work.
 
     Raises TargetError or DescriptionError where there is none.
     """
     from ..plug.subject import subject_of
     from ..plug.targets import load
 
-    return load(target) if isinstance(target, str) else subject_of(target)
+    return load(target, announce) if isinstance(target, str) else subject_of(target)
 
 
 class Sharing(NamedTuple):

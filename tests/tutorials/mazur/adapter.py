@@ -1,10 +1,9 @@
 import numpy as np
-import program
 from backproof import Head, training_step
-from program import NeuralNetwork
+from program import NeuralNetwork, math
 
 # math.exp raises beyond 710, where NumPy's gives infinity; without this line that is what is found
-program.math.exp = lambda z: float(np.exp(z))
+math.exp = lambda z: float(np.exp(z))
 
 def load(net, W, b):
     for layer, w, bias in zip((net.hidden_layer, net.output_layer), W, b):
@@ -12,9 +11,8 @@ def load(net, W, b):
         for neuron, row in zip(layer.neurons, w.T.tolist()):
             neuron.weights, neuron.bias = row, layer.bias
 
-def read(net):
-    layers = (net.hidden_layer, net.output_layer)
-    return [list(zip(*[n.weights for n in each.neurons])) for each in layers], [[each.bias] for each in layers]
+read = lambda net: zip(*[(list(zip(*[n.weights for n in layer.neurons])), [layer.bias])
+                         for layer in (net.hidden_layer, net.output_layer)])
 
 target = training_step(
     NeuralNetwork, load=load, read=read, rate="LEARNING_RATE", bias="layer", batch=1, depth=(2, 2),
