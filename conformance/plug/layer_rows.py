@@ -183,7 +183,9 @@ def put(built: Any, path: str, value: Any) -> None:
     """The inverse of `look_up`."""
     *inner, last = path.split(".")
     owner = look_up(built, ".".join(inner), "layers") if inner else built
-    if isinstance(owner, dict | list):
-        owner[int(last) if isinstance(owner, list) else last] = value
+    if isinstance(owner, list):
+        owner[int(last)] = value
+    elif isinstance(owner, dict):
+        owner[last] = value
     else:
         setattr(owner, last, value)
