@@ -183,9 +183,9 @@ def put(built: Any, path: str, value: Any) -> None:
     """The inverse of `look_up`."""
     *inner, last = path.split(".")
     owner = look_up(built, ".".join(inner), "layers") if inner else built
-    if isinstance(owner, dict):
-        owner[last] = value
-    elif isinstance(owner, list):
+    if isinstance(owner, list):
         owner[int(last)] = value
+    elif isinstance(owner, dict):
+        owner[last] = value
     else:
         setattr(owner, last, value)

@@ -6,6 +6,5 @@ target = layers(
     relu=Layer(Relu),
     sigmoid=Layer(Sigmoid),
     softmax_cross_entropy=Layer(SoftmaxWithLoss, own_loss=False),
-    heads=[Head("identity", "softmax_cross_entropy", targets="one_hot", outputs=(2, None)),
-           Head("identity", "softmax_cross_entropy", targets="index", outputs=(2, None))],
+    heads=[Head("identity", "softmax_cross_entropy", targets="one_hot", outputs=(2, None))],
 )
