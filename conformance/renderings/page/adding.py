@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .drawing import LETTER, RADIUS, _text
 from .markup import Markup, tag
 
-LEFT, MIDDLE, RIGHT, WIDE = 86, 330, 566, 680
+LEFT, MIDDLE, RIGHT, WIDE = 86, 290, 484, 572
 TOP, HIGH = 92, 84
 STYLE = """
 svg { font-family: system-ui, sans-serif; font-size: 13px;
@@ -90,7 +90,7 @@ def _example(shown: Sum, i: int, middle: float) -> Iterator[Markup]:
     yield _text(MIDDLE, y + 30, shown.given[i], "name")
     half = len(shown.back[i]) * LETTER / 2
     x, at = MIDDLE + (RIGHT - MIDDLE) / 2, (y + middle) / 2
-    away = -12 if y <= middle else 22
+    away = -15 if y <= middle else 24
     yield _text(x + half / 4, at + away, shown.back[i], "name good")
 
 
