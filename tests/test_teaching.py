@@ -93,7 +93,8 @@ def test_the_mistakes_of_an_activation_show_with_it():
     tanh, relu = (mistakes(LESSONS[name]) for name in ("tanh", "relu"))
     assert "derivative-of-sigmoid-for-tanh" in tanh
     assert "derivative-of-sigmoid-for-tanh" not in relu
-    assert "derivative-missing" in tanh and "derivative-missing" in relu
+    assert "derivative-missing" in tanh
+    assert "derivative-missing" in relu
     assert "derivative-missing" not in mistakes(LESSONS["identity"])
 
 
@@ -125,7 +126,7 @@ def test_words_need_no_quotes(capsys):
 def test_a_mistake_of_an_update_has_an_example_in_numbers(name):
     said = teach(name)
     row = WRONG_UPDATES[name]
-    assert row.symptom in said and row.wrong in said and row.right in said and row.seen in said
+    assert all(text in said for text in (row.symptom, row.wrong, row.right, row.seen))
     wrong, right = re.findall(r"(?:wrong|right): .* after each step = \[(.*)\]", said)
     assert wrong != right
 
@@ -142,7 +143,7 @@ def test_updates_are_listed_with_the_mistakes(capsys):
 def test_the_numbers_of_the_page_are_a_sum():
     found = bias.numbers()
     assert found.gradient == sum(found.deltas) == pytest.approx(found.difference, rel=1e-9)
-    assert len(found.deltas) == 2 and len(set(found.deltas)) == 2
+    assert len(set(found.deltas)) == 2
 
 
 def test_the_page_and_its_picture_are_up_to_date(tmp_path):
@@ -179,7 +180,7 @@ def test_the_picture_has_a_row_for_each_family_and_says_how_many():
     assert len(said) == 1 + len(families) * len(judges)
     count = sum(fault.family == "bias" for fault in FAULTS.values())
     assert f"bias ({count}) before {list(codes())[1]}: {count} of {count} killed" in said
-    assert not any(f"before {list(codes())[0]}:" in each for each in said)
+    assert not any(f"before {next(iter(codes()))}:" in each for each in said)
 
 
 def test_a_judge_that_kills_some_of_a_family_is_lighter():
@@ -200,7 +201,8 @@ def test_nothing_of_the_picture_is_clipped(drawn):
         before = {"end": long, "middle": long / 2, None: 0.0}[each.get("text-anchor")]
         left, right = (x, x + long / 2) if turned else (x - before, x - before + 0.85 * long)
         top = y - 0.866 * long if turned else y - 12
-        assert left >= 0 and right <= width and top >= 0 and y <= height, each.text
+        assert 0 <= left < right <= width, each.text
+        assert 0 <= top < y <= height, each.text
 
 
 def test_examples_are_asked_of_the_wrong_rule(monkeypatch):

@@ -83,7 +83,7 @@ SUBJECTS: dict[str, Lesson] = {
          "db = delta.sum(axis=0)      so its gradient is the sum over the rows",
          "b -= rate * db      and it is updated as the weights are"),
         "reference/sites.py", ("bias",),
-        see=("python -m backproof explain bias --out DIR writes this with a picture, as docs/bias.md",)),
+        see=("docs/bias.md has it with a picture: python -m backproof explain bias --out DIR",)),
     "dense": Lesson(
         ("y = x @ W + b", "dW = x.T @ dy", "db = dy.sum(axis=0)", "dx = dy @ W.T"),
         "reference/sites.py", ("bias", "propagation", "forward")),
@@ -96,7 +96,8 @@ SUBJECTS: dict[str, Lesson] = {
          "dx = the sum over j of dy[j] * dy[j]/dx      for several ways from x to the loss", *BACK),
         "reference/backprop.py", ("propagation", "activation")),
     "update": Lesson(
-        ("W -= rate * dW", "b -= rate * db", "dW and db are new for every step: nothing is added up"),
+        ("W -= rate * dW", "b -= rate * db",
+         "dW and db are new for every step: nothing is added up"),
         "reference/training.py", ("update", "state"), rows=(ANY,)),
     "learning rate": Lesson(
         ("W -= rate * dW      the gradient itself has no rate in it",), "reference/training.py",

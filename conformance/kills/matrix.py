@@ -169,6 +169,7 @@ def markdown(rows: Sequence[Row]) -> Iterator[str]:
 # The picture: a cell's width and height, and how wide a letter of 12 pixels is at most.
 WIDE, HIGH, LETTER, EDGE = 34, 22, 7.2, 14
 SLANT = 0.866, 0.5   # sine and cosine of 60 degrees
+LEGEND = "A number: mistakes that the judge kills; darker: more of the family."
 STYLE = """
 svg { font-family: system-ui, sans-serif; font-size: 12px; --ink: #1b1f24; --soft: #59636e;
   --paper: #ffffff; --line: #d5dae0; --full: #8b1a1a; --on: #ffffff; }
@@ -201,7 +202,7 @@ def svg(rows: Sequence[Row]) -> str:
     longest = max(map(len, judges), default=0) * LETTER
     left = EDGE + max(map(len, names), default=0) * LETTER
     top = EDGE + longest * SLANT[0] + 16
-    width = left + WIDE * len(judges) + longest * SLANT[1] + EDGE
+    width = EDGE + max(left + WIDE * len(judges) + longest * SLANT[1], LETTER * len(LEGEND))
     height = top + HIGH * len(by) + 34
     parts = ['<svg xmlns="http://www.w3.org/2000/svg" role="img" '
              f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
@@ -217,8 +218,7 @@ def svg(rows: Sequence[Row]) -> str:
         parts.append(f'<text x="{left - 8:.1f}" y="{y + 15:.1f}" text-anchor="end">'
                      f"{escape(name)}</text>")
         parts += [_cell(left + WIDE * j, y, name, all_, judge) for j, judge in enumerate(judges)]
-    parts.append(f'<text x="{EDGE}" y="{height - 12:.1f}" class="soft">A number: mistakes that the '
-                 "judge kills; darker: more of the family.</text>")
+    parts.append(f'<text x="{EDGE}" y="{height - 12:.1f}" class="soft">{LEGEND}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -138,7 +138,7 @@ def _networks_of(lesson: Lesson) -> list[Case]:
 
 
 def _heads(loss: str) -> tuple[Any, ...]:
-    """The heads with this loss; those without an activation of the outputs, where there are some."""
+    """The heads with this loss; only those that leave the outputs as they are, if there are any."""
     having = [head for head in claims().heads if head.loss == loss]
     return tuple([head for head in having if head.activation == "identity"] or having)
 
