@@ -169,7 +169,7 @@ def markdown(rows: Sequence[Row]) -> Iterator[str]:
 # The picture: a cell's width and height, and how wide a letter of 12 pixels is at most.
 WIDE, HIGH, LETTER, EDGE = 34, 22, 7.2, 14
 SLANT = 0.866, 0.5   # sine and cosine of 60 degrees
-LEGEND = "A number: mistakes that the judge kills; darker: more of the family."
+LEGEND = "A number: mistakes that the judge kills; stronger: more of the family."
 STYLE = """
 svg { font-family: system-ui, sans-serif; font-size: 12px; --ink: #1b1f24; --soft: #59636e;
   --paper: #ffffff; --line: #d5dae0; --full: #8b1a1a; --on: #ffffff; }
@@ -194,7 +194,7 @@ def families(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def svg(rows: Sequence[Row]) -> str:
     """The matrix as a picture: a row a family, a column a judge that kills anything.
 
-    A cell says how many of the family's mistakes the judge kills, and is darker the more of them.
+    A cell says how many of the family's mistakes the judge kills, and is stronger the more of them.
     """
     by = families(rows)
     judges = [judge for judge in codes() if any(row.kills.get(judge) for row in rows)]
