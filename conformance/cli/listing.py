@@ -98,8 +98,11 @@ def _subjects() -> Iterator[str]:
 
 def _faults() -> Iterator[str]:
     from ..faults import FAULTS
+    from ..faults.updating import WRONG_UPDATES
 
-    return _columns([(name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()])
+    return _columns([
+        *((name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()),
+        *((name, "update rules", row.symptom) for name, row in WRONG_UPDATES.items())])
 
 
 def _symptom(fault: Any) -> str:
