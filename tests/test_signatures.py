@@ -154,7 +154,7 @@ def test_a_torch_module_and_the_lines_that_verify_it(file, capsys):
 def test_a_class_says_what_to_write(file, capsys):
     file("class Net: ...")
     assert cli.main(["verify", "mine.py:Net"]) == 2
-    assert capsys.readouterr().err.startswith("backproof: mine.py:Net ")
+    assert capsys.readouterr().err.startswith("backproof: mine.py:Net: Net is a class, and which method trains it")
 
 
 # --- replies ----------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def test_training_under_main_does_not_run(file):
      "no 'bakprop' in my_backprop.py (did you mean backprop?); there is my_backprop.py:backprop"),
     ("my_backprop.py:Holder.outer", "no 'outer' in my_backprop.py"),
     ("my_backprop.py:weights", "my_backprop.py:weights is not callable, but of type list; wanted backprop(network, "),
-    ("my_backprop.py:Holder", "my_backprop.py:Holder is a class"),
+    ("my_backprop.py:Holder", "my_backprop.py:Holder: Holder is a class, and which method trains it cannot be told"),
 ])
 def test_refused_in_one_line(file, text, said):
     file()
