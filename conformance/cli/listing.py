@@ -87,8 +87,11 @@ def _subjects() -> Iterator[str]:
 
 def _faults() -> Iterator[str]:
     from ..faults import FAULTS
+    from ..faults.updating import WRONG_UPDATES
 
-    return _columns([(name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()])
+    updates = [(name, "update", wrong.symptom) for name, wrong in WRONG_UPDATES.items()]
+    return _columns([*((name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()),
+                     *updates])
 
 
 def _symptom(fault: Any) -> str:

@@ -1,4 +1,7 @@
-"""`backproof explain NAME`: what a mistake is, or what a property says, by example in numbers."""
+"""`backproof explain NAME`: what a mistake is, or what a property says, by example in numbers.
+
+A word that is neither is looked up among the lessons, and among the entries of the tables.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ..faults import FAULTS
 from ..faults.behaviour import asked, behaviour
 from ..faults.core import Fault
 from ..faults.showing import shows as fault_shows
+from ..faults.updating import WRONG_UPDATES
 from ..judging.plan import drawn
 from ..naming.reduce import reduce
 from ..naming.words import describe
@@ -20,8 +24,11 @@ from ..properties.identities import PROPERTIES
 from ..properties.strategies import cases
 from ..properties.tolerance import spread
 from ..reference import Answer, Case, evaluate
-from ..reference.checks import one_of
+from .entries import ENTRIES, of_entry, short
+from .lessons import lesson, plain, unknown
 from .matrix import claims
+from .steps import taught
+from .telling import index, told
 
 # A mistake that breaks each property that asks for no second answer.
 EXAMPLES = {"contract": "bias-keepdims", "untouched_arguments": "inputs-changed-in-place",
@@ -34,9 +41,26 @@ SECONDS = 2.0
 
 
 def teach(name: str) -> str:
-    """The text for a fault or a property; DescriptionError for a name that is neither."""
-    one_of("explain", name, {**FAULTS, **catalogue()})
-    return "\n".join(_fault(name, FAULTS[name]) if name in FAULTS else _property(name))
+    """The text for a mistake, a property or a word; DescriptionError for what is none of these.
+
+    Nothing in `name` is asking for what there is.
+    """
+    return "\n".join(_lines(name.strip()))
+
+
+def _lines(name: str) -> Iterator[str]:
+    if not name:
+        return index()
+    if name in FAULTS:
+        return _fault(name, FAULTS[name])
+    if name in WRONG_UPDATES:
+        return taught(name)
+    if name in catalogue():
+        return _property(name)
+    found = lesson(name) or of_entry(plain(name).replace(" ", "_"))
+    if found is None:
+        raise unknown(name, FAULTS, WRONG_UPDATES, catalogue(), *ENTRIES.values())
+    return told(found)
 
 
 def _property(name: str) -> Iterator[str]:
@@ -117,14 +141,9 @@ def _example(fault: Fault) -> Iterator[str]:
              **{k: (g, true.gradients[k]) for k, g in seen.gradients.items()}}
     for where, (wrong, right) in pairs.items():
         if not np.allclose(wrong, right, rtol=1e-12, atol=0.0):
-            yield f"           wrong: {where} = {_short(wrong)}"
-            yield f"           right: {where} = {_short(right)}"
+            yield f"           wrong: {where} = {short(wrong)}"
+            yield f"           right: {where} = {short(right)}"
             return
-
-
-def _short(array: object) -> str:
-    text = np.array2string(np.asarray(array), precision=6, separator=", ", threshold=6)
-    return " ".join(text.replace("\n", "").split())
 
 
 def shown(fault: Fault) -> Case | None:
