@@ -23,15 +23,19 @@ TYPED = ("bias", "dense", "sigmoid", "update", "softmax", "batch norm", "relu", 
 @pytest.mark.parametrize("word", TYPED)
 def test_a_word_people_type_has_formula_place_and_mistakes(word):
     said = teach(word)
-    assert "  formula: " in said and "backproof.reference." in said
+    assert "  formula: " in said
+    assert "backproof.reference." in said
     found = lesson(word)
     named = [name for name in {**FAULTS, **WRONG_UPDATES} if f"    {name} " in said]
-    assert named and found is not None and set(named) <= set(mistakes(found))
+    assert named
+    assert found is not None
+    assert set(named) <= set(mistakes(found))
 
 
 def test_bias_says_that_it_is_a_sum_and_lists_the_bias_family():
     said = teach("bias")
-    assert "delta.sum(axis=0)" in said and "docs/bias.md" in said
+    assert "delta.sum(axis=0)" in said
+    assert "docs/bias.md" in said
     assert set(mistakes(WORDS["bias"])) == {name for name, row in FAULTS.items() if row.family == "bias"}
 
 
@@ -78,7 +82,8 @@ def test_an_entry_has_the_mistakes_that_change_it_and_no_other():
 def test_numbers_are_those_of_the_reference():
     said = teach("sigmoid")
     y = 1 / (1 + np.exp(-0.5))
-    assert f"{y:.6g}" in said and f"{y * (1 - y):.6g}" in said
+    assert f"{y:.6g}" in said
+    assert f"{y * (1 - y):.6g}" in said
 
 
 # --- wrong updates --------------------------------------------------------------------------------------------------
@@ -87,9 +92,13 @@ def test_numbers_are_those_of_the_reference():
 @pytest.mark.parametrize("name", WRONG_UPDATES)
 def test_every_wrong_update_is_explained_in_steps_that_differ(name):
     said, row = teach(name), WRONG_UPDATES[name]
-    assert row.symptom in said and row.wrong in said and row.right in said and row.seen in said
+    assert row.symptom in said
+    assert row.wrong in said
+    assert row.right in said
+    assert row.seen in said
     seen = steps.example(row)
-    assert seen is not None and row.concerns(seen.rule)
+    assert seen is not None
+    assert row.concerns(seen.rule)
     assert any(steps.apart(a, b) for a, b in zip(seen.wrong, seen.right, strict=True))
     assert said.count("wrong: 0.") == said.count("right: 0.") == steps.STEPS
 
@@ -144,7 +153,8 @@ def test_an_unknown_word_gets_names_near_to_it(typed, meant):
 def test_what_nothing_is_like_is_refused_in_one_short_line(typed):
     with pytest.raises(DescriptionError) as refused:
         teach(typed)
-    assert str(refused.value).isprintable() and len(str(refused.value)) < 300
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
 
 
 def test_a_known_name_comes_before_a_word():

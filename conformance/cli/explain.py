@@ -9,8 +9,8 @@ from .terminal import UsageError, say
 
 DESCRIPTION = """\
 Explain a word (the formula, where it stands in the reference, the mistakes that people make with
-it), a known mistake (the wrong line and the right one, an example in numbers, where it was seen), or
-a property. Without a name it shows what there is.
+it), a known mistake (the wrong line and the right one, an example in numbers, where it was seen),
+or a property. Without a name it shows what there is.
 
   python -m backproof explain bias
   python -m backproof explain batch norm
