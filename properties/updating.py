@@ -233,11 +233,17 @@ class Trail:
 
 
 def _valid(case: Case) -> bool:
-    """Whether right programs agree on the case."""
-    if not all(np.isfinite(p).all() for p in case.parameters.values()):
+    """Whether right programs agree on the case: it is on no kink, and has not run away.
+
+    Numbers above the fourth root of the largest may overflow on the way in one program and not in
+    another, which multiplies in another order.
+    """
+    largest = float(np.finfo(case.dtype).max) ** 0.25
+    if not all((np.abs(p) < largest).all() for p in case.parameters.values()):
         return False
     s = spread(case)
-    return s.finite and not s.unclear
+    return s.finite and not s.unclear and all(
+        (np.abs(g) < largest).all() for g in s.truth.gradients.values())
 
 
 def batches(case: Case) -> list[tuple[Any, Any]]:

@@ -53,9 +53,12 @@ FILES = {block.values[0]["file"]: block.values[0]["code"] for block in blocks(CO
 
 @pytest.mark.parametrize("file", [file for file in FILES if not file.startswith("test_")])
 def test_the_code_conforms(file, tmp_path):
-    (tmp_path / file).write_text(FILES[file], encoding="utf-8")
-    command = f"python -m backproof verify {tmp_path / file}:backprop --examples 60 --oracles torch"
-    assert ": CONFORMS\n" in printed(command)
+    """The target is called backprop, or is the one class of the file as it is."""
+    for name, code in FILES.items():
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    name = "backprop" if "backprop" in FILES[file] else re.search(r"^class (\w+)", FILES[file], re.M)[1]
+    command = f"python -m backproof verify {tmp_path / file}:{name} --examples 60 --oracles torch"
+    assert re.search(r": CONFORMS( \(to claims that were inferred.*)?\n", printed(command))
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith("test_")])

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from backproof import Head, Layout, training_step, verify
 from backproof.faults.updating import WRONG_UPDATES
+from backproof.plug.contract import AdapterError
+from backproof.plug.guessing import found_class
 from backproof.plug.subject import subject_of
 from backproof.properties.updating import Change, reading
+from backproof.record.notes import NoteKind
 from backproof.reference import Case, DescriptionError, evaluate
 from backproof.reference.training import check_rule, update
 
@@ -395,3 +398,66 @@ def test_the_engine_goes_to_other_processes():
 def test_rules_are_checked():
     with pytest.raises(DescriptionError, match="rate is missing"):
         check_rule({"momentum": 0.9})
+
+
+# --- a class as it is -------------------------------------------------------------------------------------------------
+
+
+INFERRED = {Student: 'train="train",', Columns: 'layout=Layout(weight="out_in", bias="column", batch="columns")',
+            OneByOne: "scale=0.5)], batch=1)"}
+
+
+def pasted_of(report):
+    return next(str(note) for note in report.notes if note.kind is NoteKind.INFERRED)
+
+
+@pytest.mark.parametrize("cls", INFERRED)
+def test_a_class_is_asked_what_it_does(cls):
+    """The lines printed are the lines to write: the target they make is held to the same claims."""
+    report = asked(found_class(cls), 40)
+    assert report.verdict == "conforms"
+    assert INFERRED[cls] in pasted_of(report)
+    scope = {cls.__name__: cls}
+    exec(pasted_of(report).partition("\n")[2], scope)
+    again = asked(scope["student"], 40)
+    assert again.verdict == "conforms"
+    assert not again.reason
+
+
+def test_a_wrong_class_is_held_to_what_it_seems_to_do():
+    report = asked(found_class(EarlyStudent), 40)
+    assert first_name(report) == ("weights-updated-before-delta",)
+    assert 'hidden=["tanh"], heads=[Head("identity", "squared_error", reduction="mean_over_batch", scale=0.5)])' in (
+        pasted_of(report))
+
+
+class NoData(Student):
+    train = None
+
+    def train_step(self, lr):
+        """Takes no data."""
+
+
+class OwnRate(Student):
+    def train(self, X, y):
+        super().train(X, y, 0.125)
+
+
+@pytest.mark.parametrize(("cls", "message"), [
+    (Gizmo, "nothing is known to be meant by 'gizmo': Gizmo is a class; write training_step(Gizmo, weights="),
+    (NoData, "which method trains it cannot be told"),
+    (OwnRate, "trains with a rate of its own: write training_step(OwnRate, ..., rate=0.1)"),
+    (OneBias, "where it keeps its weights cannot be told: made for 5 inputs, 4 hidden units and 3 outputs, it has weigh"),
+])
+def test_what_cannot_be_told_of_a_class_is_asked_for(cls, message):
+    with pytest.raises(AdapterError) as error:
+        found_class(cls)
+    assert message in str(error.value)
+
+
+def test_steps_of_nothing_known_are_not_judged():
+    class Nothing(Student):
+        def error(self, p, y):
+            return np.sin(p - y)
+
+    assert "its steps are those of no hidden activation" in not_judged(found_class(Nothing))

@@ -89,9 +89,9 @@ def _faults() -> Iterator[str]:
     from ..faults import FAULTS
     from ..faults.updating import WRONG_UPDATES
 
-    updates = [(name, "update", wrong.symptom) for name, wrong in WRONG_UPDATES.items()]
-    return _columns([*((name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()),
-                     *updates])
+    return _columns([
+        *((name, fault.family, _symptom(fault)) for name, fault in FAULTS.items()),
+        *((name, "update rules", row.symptom) for name, row in WRONG_UPDATES.items())])
 
 
 def _symptom(fault: Any) -> str:

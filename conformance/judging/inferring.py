@@ -27,6 +27,7 @@ from ..record.notes import Note, NoteKind
 from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
 from .asking import question
+from .inferring_steps import of_steps
 from .smoke import FITS
 
 # (units, batch), twice with several outputs and twice with one: reductions differ between them
@@ -49,6 +50,8 @@ class Inferred(NamedTuple):
 
 def inferred(subject: Subject) -> Inferred:
     """What a function that claims nothing seems to do; its claims as they are where it claims."""
+    if subject.stepping is not None and subject.claims.explored:
+        return Inferred(*of_steps(subject))
     if subject.claims != EVERYTHING:
         return Inferred(subject.claims, [])
     asking = _Asking(subject)

@@ -1,281 +1,221 @@
-"""What people ask about, by the words that they type: "bias", "batch norm", "learning rate".
+"""What is taught on a word that people type: a row for each subject, and other words for it.
 
-A lesson is a row: its words, the formula, where that stands in the reference, and by which families
-and names its mistakes are found in the tables of known mistakes. Examples are rows, as everywhere:
-x is (rows, in), W is (in, units), delta = dL/dz is (rows, units).
+The formulas of activations and losses are Python, so that a test can hold them to the reference.
+x is what the activation is taken of, y its value; p and t are outputs and targets.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
-from ..reference.checks import DescriptionError, visible
-
-Entry = tuple[str, str]
+from ..reference import LAYERS
+from ..reference.layers import FAMILIES
 
 
 class Lesson(NamedTuple):
-    """One subject of the backward pass.
+    """One subject: its formulas, the file with the line that computes it, and what goes wrong.
 
-    `words`: what people type, the first its title. `formula`: lines. `where`: the names below
-    `backproof.reference` that hold the formula. `families` and `names` (shell patterns) choose the
-    known mistakes that it is about, and so does `entries`, pairs of a table and a name in it: those
-    that change that entry. `more`: pages and commands.
+    `families`: the families of mistakes that are about it; with `hidden` or `loss` only those that
+    show on networks with that activation or loss. `rows`: the rows of an update rule, where it is
+    about updates (ANY: of every rule); the mistakes are then those that need one of them.
     """
 
-    words: tuple[str, ...]
-    formula: tuple[str, ...]
-    where: tuple[str, ...]
+    formulas: tuple[str, ...]
+    stands: str
     families: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    entries: tuple[Entry, ...] = ()
-    more: tuple[str, ...] = ()
+    hidden: str = ""
+    loss: str = ""
+    rows: tuple[str, ...] = ()
+    see: tuple[str, ...] = ()
 
 
-LESSONS: tuple[Lesson, ...] = (
-    Lesson(("bias", "biases", "db", "bias gradient", "intercept", "offset"),
-           ("z = x W + b, and the same b is added to every row; so every row sends it its error:",
-            "dL/db = sum of delta over the rows: db = delta.sum(axis=0), of b's own shape",
-            "It is divided by the number of examples only where the loss itself is."),
-           ("sites.AFFINE",), families=("bias",), more=("docs/bias.md",)),
-    Lesson(("weight", "weights", "dw", "weight gradient", "kernel"),
-           ("z = x W + b, so dL/dW = xᵀ delta: dW = x.T @ delta, of W's own shape",
-            "x is the layer's own input: what the layer before it gave, activation and all."),
-           ("sites.AFFINE",), names=("weight-gradient-*", "network-input-*", "forward-input-*",
-                                     "weights-averaged-*", "first-layer-gradient-*")),
-    Lesson(("dense", "linear", "linear layer", "fully connected", "affine", "mlp", "perceptron",
-            "layer"),
-           ("forward:  z = x @ W + b",
-            "backward: dW = x.T @ delta;  db = delta.sum(axis=0);  dx = delta @ W.T",
-            "dx is the error that the layer before this one gets."),
-           ("sites.AFFINE", "layers.dense"), families=("propagation", "bias")),
-    Lesson(("backprop", "backpropagation", "chain rule", "delta", "error", "backward",
-            "hidden layer", "hidden error", "upstream gradient", "gradient"),
-           ("From the loss back, a layer at a time, each by the numbers of its own forward:",
-            "delta = dL/dz of the last layer; then delta = (delta_next @ W_next.T) * f'(z)",
-            "dW = x.T @ delta;  db = delta.sum(axis=0). All of it before any weight is updated."),
-           ("chain.backward", "sites.AFFINE"), families=("propagation",)),
-    Lesson(("transpose", "transposed", "shape", "axis"),
-           ("Shapes tell which side is transposed: a gradient has the shape of what it is of.",
-            "(in, units) = (in, rows) @ (rows, units): dW = x.T @ delta",
-            "(rows, in) = (rows, units) @ (units, in): dx = delta @ W.T",
-            "(units,) = (rows, units) summed over axis 0: db"),
-           ("sites.AFFINE",), names=("*-transposed", "bias-summed-*", "bias-keepdims",
-                                     "bias-not-summed-*")),
-    Lesson(("activation", "activation function", "derivative", "nonlinearity"),
-           ("y = f(z), an entry at a time, so dL/dz = dL/dy * f'(z)",
-            "f' is taken at z, what went into f, or written by y: sigmoid y (1 - y), tanh 1 - y²."),
-           ("activations.ACTIVATIONS", "layers.activation"), families=("activation",)),
-    Lesson(("sigmoid", "logistic"),
-           ("y = 1 / (1 + exp(-z));  f'(z) = y (1 - y), at most 1/4",
-            "y is the output: sigmoid(y) (1 - sigmoid(y)) applies f twice."),
-           ("activations.sigmoid", "activations.sigmoid_derivative"),
-           entries=(("activations", "sigmoid"),), more=("explain binary_cross_entropy",)),
-    Lesson(("tanh",), ("y = tanh(z);  f'(z) = 1 - y²",), ("activations.tanh_derivative",),
-           entries=(("activations", "tanh"),)),
-    Lesson(("relu", "rectifier", "rectified linear unit", "dead unit"),
-           ("y = max(z, 0);  f'(z) = 1 where z > 0, and 0 where z < 0",
-            "At z = 0 there is no derivative: 0 is what most programs take, and any slope between "
-            "0 and 1 is right."),
-           ("activations.ACTIVATIONS",), names=("wrong-for-dead-unit",),
-           entries=(("activations", "relu"),)),
-    Lesson(("leaky relu", "lrelu", "prelu"),
-           ("y = z where z > 0, and slope * z below;  f'(z) = 1 and slope",),
-           ("activations.leaky_relu_derivative",), entries=(("activations", "leaky_relu"),)),
-    Lesson(("softplus",), ("y = log(1 + exp(z));  f'(z) = sigmoid(z)",), ("activations.softplus",),
-           entries=(("activations", "softplus"),)),
-    Lesson(("silu", "swish"), ("y = z s, s = sigmoid(z);  f'(z) = s + z s (1 - s)",),
-           ("activations.silu_derivative",), entries=(("activations", "silu"),)),
-    Lesson(("gelu",),
-           ("y = z Φ(z), Φ the normal distribution, φ its density;  f'(z) = Φ(z) + z φ(z)",
-            "gelu_tanh is another function, with tanh in place of Φ, and has its own derivative."),
-           ("activations.gelu", "activations.gelu_tanh_derivative"),
-           entries=(("activations", "gelu"), ("activations", "gelu_tanh"))),
-    Lesson(("elu", "selu"),
-           ("y = z where z > 0, and alpha (exp(z) - 1) below;  f'(z) = 1 and alpha exp(z)",
-            "selu is elu with a fixed alpha, times a fixed scale; so is its derivative."),
-           ("activations.elu_derivative", "activations.selu_derivative"),
-           entries=(("activations", "elu"), ("activations", "selu"))),
-    Lesson(("log softmax",),
-           ("y = z - log Σ_k exp(z_k);  dz = dy - softmax(z) * dy.sum(axis=-1, keepdims=True)",),
-           ("activations.log_softmax_backward",), entries=(("activations", "log_softmax"),)),
-    Lesson(("softmax", "jacobian"),
-           ("y_i = exp(z_i) / Σ_k exp(z_k), over the units of one example",
-            "Every z moves every y: dy_i/dz_j = y_i (1 if i = j else 0) - y_i y_j, and so",
-            "dz = y * (dy - (y * dy).sum(axis=-1, keepdims=True))",
-            "With cross-entropy behind it, both together are y - t."),
-           ("activations.softmax", "activations.softmax_backward"),
-           entries=(("activations", "softmax"),), more=("explain cross_entropy",)),
-    Lesson(("squared error", "mse", "mean squared error", "l2 loss", "quadratic cost", "sse"),
-           ("L = Σ (p - t)², so dL/dp = 2 (p - t)",
-            "With 1/2 before it the 2 goes; with a mean, the gradient is divided by what the loss "
-            "is divided by: the examples, or all the entries."),
-           ("losses.LOSSES", "losses.factor"), names=("gradient-half", "gradient-doubled",
-                                                      "gradient-*-batch*", "gradient-*-outputs"),
-           entries=(("losses", "squared_error"),)),
-    Lesson(("cross entropy", "log loss", "nll", "negative log likelihood",
-            "categorical cross entropy", "crossentropy"),
-           ("L = -Σ_i t_i log p_i for each example, so dL/dp_i = -t_i / p_i",
-            "Behind a softmax both together are dL/dz = p - t (where the targets sum to 1)."),
-           ("losses.cross_entropy", "losses.softmax_cross_entropy_gradient"),
-           entries=(("losses", "cross_entropy"), ("losses", "softmax_cross_entropy"))),
-    Lesson(("absolute error", "mae", "l1 loss", "mean absolute error"),
-           ("L = Σ |p - t|, so dL/dp = sign(p - t)",), ("losses.LOSSES",),
-           entries=(("losses", "absolute_error"),)),
-    Lesson(("huber", "smooth l1", "huber loss"),
-           ("L = (p - t)² / 2 where |p - t| <= delta, and delta (|p - t| - delta / 2) beyond",
-            "dL/dp = p - t cut to [-delta, delta]"),
-           ("losses.huber", "losses.huber_gradient"), entries=(("losses", "huber"),)),
-    Lesson(("hinge", "hinge loss", "svm", "margin"),
-           ("L = max(0, 1 - t p) with t = -1 or 1, so dL/dp = -t where t p < 1, and else 0",),
-           ("losses.LOSSES",), names=("hinge-*",), entries=(("losses", "hinge"),)),
-    Lesson(("kl divergence", "kl", "relative entropy"),
-           ("L = Σ t log(t / p), so dL/dp = -t / p: that of the cross-entropy",),
-           ("losses.kl_divergence",), names=("divergence-*",),
-           entries=(("losses", "kl_divergence"),)),
-    Lesson(("binary cross entropy", "bce", "logistic loss"),
-           ("L = -t log p - (1 - t) log(1 - p), so dL/dp = (p - t) / (p (1 - p))",
-            "Behind a sigmoid both together are dL/dz = p - t: no further sigmoid derivative."),
-           ("losses.binary_cross_entropy", "losses.sigmoid_cross_entropy"),
-           names=("output-derivative-twice", "binary-*"),
-           entries=(("losses", "binary_cross_entropy"), ("losses", "sigmoid_cross_entropy"))),
-    Lesson(("loss", "cost", "objective", "criterion", "error function"),
-           ("The gradient is that of the loss which is reported: each factor 1/2, 2 or 1/N before "
-            "the loss is before the gradient too.",),
-           ("losses.LOSSES",), families=("loss",), more=("list losses",)),
-    Lesson(("reduction", "mean", "average", "batch size", "1/n", "divide by n", "batch",
-            "minibatch", "mini batch", "sum or mean"),
-           ("sum:             L = Σ over examples and outputs; the gradient is a plain sum",
-            "mean_over_batch: L / N with N examples; each gradient / N, once",
-            "mean:            L / (N outputs); each gradient / (N outputs), once",
-            "Divide delta at the loss, and nothing behind it: all gradients are sums of delta."),
-           ("losses.factor",), names=("gradient-*-batch*", "gradient-*-outputs", "bias-averaged-*",
-                                      "weights-averaged-*", "wrong-at-batch-*")),
-    Lesson(("update", "learning rate", "step", "sgd", "gradient descent", "descent", "optimizer",
-            "optimiser", "training", "train", "lr", "update rule"),
-           ("W = W - rate * dW;  b = b - rate * db",
-            "All gradients first, by the weights of the forward pass; then all updates."),
-           ("training.update", "training.UPDATES"), families=("update",),
-           names=("update-*", "biases-not-updated", "weights-updated-*", "parameters-updated-*",
-                  "gradients-accumulate")),
-    Lesson(("zero grad", "accumulate", "accumulation", "state", "cache", "stale"),
-           ("The same question has the same answer, however often it is asked: gradients start at "
-            "zero, and what the forward pass keeps is of this batch.",),
-           ("backprop.evaluate",), families=("state",), names=("update-gradients-*",)),
-    Lesson(("momentum", "velocity", "heavy ball"),
-           ("v = momentum * v - rate * dW;  W = W + v, with v = 0 at the start",),
-           ("training.heavy_ball",), names=("momentum-*", "velocity-*"),
-           entries=(("updates", "momentum"),)),
-    Lesson(("nesterov", "nesterov momentum", "nag"),
-           ("v = momentum * v - rate * dW;  W = W + momentum * v - rate * dW",),
-           ("training.nesterov",), names=("nesterov-*", "momentum-is-nesterov"),
-           entries=(("updates", "nesterov"),)),
-    Lesson(("adam", "adamw", "bias correction"),
-           ("m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²",
-            "W = W - rate * (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + epsilon), t = 1, 2, 3",
-            "AdamW takes rate * decay * W off besides, past both means."),
-           ("training.adam",), names=("adam-*",), entries=(("updates", "adam"),)),
-    Lesson(("rmsprop", "adagrad"),
-           ("s = rho s + (1 - rho) g²;  W = W - rate * g / (sqrt(s) + epsilon)",),
-           ("training.rmsprop",), names=("rmsprop-*",), entries=(("updates", "rmsprop"),)),
-    Lesson(("weight decay", "decay", "l2", "regularisation", "regularization", "penalty", "ridge"),
-           ("L + l2 / 2 ΣW², so l2 W is added to dW; biases are exempt as a rule.",
-            "It is in the loss and in the gradient, or in neither."),
-           ("regularised.penalty_gradients", "training.UPDATES"),
-           names=("decay-*", "penalty-*", "*-decay-*"), entries=(("updates", "decay"),)),
-    Lesson(("clipping", "clip", "gradient clipping", "exploding gradient", "exploding gradients"),
-           ("By norm: every gradient times limit / norm, where the norm over all of them together "
-            "exceeds the limit; the direction stays.",),
-           ("training.clip_norm",), names=("clip-*", "gradient-clipped*", "delta-clipped*"),
-           entries=(("updates", "clip_norm"),)),
-    Lesson(("vanishing gradient", "vanishing gradients", "saturation", "overflow", "underflow",
-            "nan", "inf", "numerical stability", "log sum exp"),
-           ("exp(z) overflows above 709 (float32: 88): take exp(-|z|), or z - max(z) in a softmax.",
-            "log(p) of a p that has rounded to 0 is infinite: take the loss of the logits.",
-            "A gradient that vanishes is no mistake: it is 0 in truth, and judged as such."),
-           ("activations.sigmoid", "activations.softmax", "activations.log_softmax"),
-           families=("forward", "precision"),
-           names=("softmax-without-*", "log-*", "wrong-for-saturated-*")),
-    Lesson(("gradient check", "gradient checking", "numerical gradient", "finite differences",
-            "gradcheck"),
-           ("(L(w + h) - L(w - h)) / (2 h): it is off by h² and by rounding / h, so it has half of "
-            "the digits at most.",
-            "Here differences are one witness of several, with an estimate of their own error."),
-           ("backprop.evaluate",), names=("gradient-by-differences", "one-entry-off"),
-           more=("list oracles", "explain differences")),
-    Lesson(("batch norm", "batchnorm", "batch normalisation", "batch normalization", "bn"),
-           ("y = scale * x̂ + bias, x̂ = (x - mean) / sqrt(variance + epsilon), over the batch",
-            "dscale = (dy * x̂).sum(axis=0);  dbias = dy.sum(axis=0);  g = dy * scale",
-            "dx = (g - g.mean(0) - x̂ * (g * x̂).mean(0)) / sqrt(variance + epsilon)",
-            "The mean and the variance depend on x: the two means are what comes through them."),
-           ("layers.normalisation.back",), families=("batch_norm",)),
-    Lesson(("layer norm", "layernorm", "layer normalisation", "layer normalization",
-            "normalisation", "normalization"),
-           ("y = scale * x̂ + bias, x̂ = (x - mean) / sqrt(variance + epsilon), in each example",
-            "dscale = (dy * x̂).sum(axis=0);  dbias = dy.sum(axis=0);  g = dy * scale",
-            "dx = (g - mean(g) - x̂ * mean(g * x̂)) / sqrt(variance + epsilon), over the features"),
-           ("layers.normalisation.back",), families=("layer_norm",)),
-    Lesson(("rnn", "recurrent", "bptt", "backpropagation through time", "sequence"),
-           ("h_t = f(x_t W + h_(t-1) U + b), one W, U and b for all steps",
-            "From the last step back: delta_t = (dL/dh_t + delta_(t+1) Uᵀ) * f'(z_t)",
-            "dW = Σ_t x_tᵀ delta_t;  dU = Σ_t h_(t-1)ᵀ delta_t;  db = Σ_t delta_t over rows"),
-           ("layers.recurrent.rnn_backward", "layers.recurrent.one_step_back"), families=("rnn",)),
-    Lesson(("lstm", "gate", "forget gate", "cell"),
-           ("c_t = f_t c_(t-1) + i_t g_t;  h_t = o_t tanh(c_t)",
-            "dc_t = dh_t o_t (1 - tanh²(c_t)) + dc_(t+1) f_(t+1): two paths, added"),
-           ("layers.recurrent.lstm_backward",), families=("lstm",)),
-    Lesson(("gru", "gated recurrent unit"),
-           ("h_t = (1 - z_t) n_t + z_t h_(t-1): h_(t-1) is reached by this line and by the gates",),
-           ("layers.recurrent.gru_backward",), families=("gru",)),
-    Lesson(("convolution", "conv", "cnn", "conv layer", "filter"),
-           ("y = Σ over the window of x w: one w and one b for all places",
-            "dw: at every place, the window of x times delta, all places summed",
-            "db: delta summed over examples and places;  dx: delta spread back by the same w"),
-           ("layers.convolution",), families=("convolution",)),
-    Lesson(("pooling", "max pool", "maxpool", "pool", "average pooling", "max pooling"),
-           ("max: the error goes to the entry that was largest, and to it alone",
-            "mean: the error is shared out, each entry of the window gets 1 / size of it"),
-           ("layers.pooling.backward",), families=("pooling", "global_pool")),
-    Lesson(("dropout", "mask"),
-           ("y = x * mask / (1 - rate);  dx = dy * mask / (1 - rate), with the very same mask",),
-           ("layers.dropout.backward",), families=("dropout",)),
-    Lesson(("embedding", "lookup", "one hot"),
-           ("y = W[index];  dW[index] += dy: an index that occurs twice is added twice",),
-           ("layers.embedding.backward",), families=("embedding", "tied_embedding")),
-    Lesson(("attention", "transformer", "self attention", "query", "scaled dot product"),
-           ("S = Q Kᵀ / sqrt(d);  A = softmax(S);  Y = A V",
-            "dV = Aᵀ dY;  dA = dY Vᵀ;  dS = A * (dA - rowsum(A * dA))",
-            "dQ = dS K / sqrt(d);  dK = dSᵀ Q / sqrt(d); x gets all three"),
-           ("layers.attention",), families=("attention", "transformer_block")),
-    Lesson(("residual", "skip connection", "parallel", "branch"),
-           ("y = x + g(x): the error reaches x twice, dx = dy + what comes back through g",),
-           ("layers.parallel.backward",), families=("transformer_block",)),
-)
+ANY = "any"
+
+# f and f' by x and y. Those without a derivative of their own are taken of a whole row.
+FORMULAS: dict[str, tuple[str, str]] = {
+    "identity": ("x", "1"),
+    "sigmoid": ("1 / (1 + exp(-x))", "y * (1 - y)"),
+    "tanh": ("tanh(x)", "1 - y**2"),
+    "relu": ("maximum(x, 0)", "x > 0"),
+    "leaky_relu": ("where(x > 0, x, 0.01 * x)", "where(x > 0, 1, 0.01)"),
+    "softplus": ("log(1 + exp(x))", "1 / (1 + exp(-x))"),
+    "gelu": ("x * (1 + erf(x / sqrt(2))) / 2",
+             "(1 + erf(x / sqrt(2))) / 2 + x * exp(-x**2 / 2) / sqrt(2 * pi)"),
+    "gelu_tanh": ("x * (1 + u) / 2, where u = tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))",
+                  "(1 + u) / 2 + x / 2 * (1 - u**2) * sqrt(2 / pi) * (1 + 3 * 0.044715 * x**2)"),
+    "silu": ("x / (1 + exp(-x))", "y + (1 - y) / (1 + exp(-x))"),
+    "softmax": ("exp(x) / sum(exp(x))", "dx = y * (dy - sum(dy * y))"),
+    "log_softmax": ("x - log(sum(exp(x)))", "dx = dy - exp(y) * sum(dy)"),
+    "elu": ("where(x > 0, x, exp(x) - 1)", "where(x > 0, 1, y + 1)"),
+    "selu": ("1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * (exp(x) - 1))",
+             "1.0507009873554805 * where(x > 0, 1, 1.6732632423543772 * exp(x))"),
+    "mish": ("x * u, where u = tanh(log(1 + exp(x)))",
+             "u + x * (1 - u**2) / (1 + exp(-x))"),
+    "softsign": ("x / (1 + abs(x))", "1 / (1 + abs(x))**2"),
+    "hard_tanh": ("clip(x, -1, 1)", "abs(x) < 1"),
+    "hard_sigmoid": ("clip(x / 6 + 1 / 2, 0, 1)", "(abs(x) < 3) / 6"),
+    "relu6": ("clip(x, 0, 6)", "(x > 0) & (x < 6)"),
+    "abs": ("abs(x)", "sign(x)"),
+}
+
+# L and dL/dp, before the reduction.
+LOSS_FORMULAS: dict[str, tuple[str, str]] = {
+    "squared_error": ("(p - t)**2", "2 * (p - t)"),
+    "absolute_error": ("abs(p - t)", "sign(p - t)"),
+    "cross_entropy": ("-sum(t * log(p))", "-t / p"),
+    "softmax_cross_entropy": ("-sum(t * log(softmax(p)))", "softmax(p) * sum(t) - t"),
+    "binary_cross_entropy": ("-t * log(p) - (1 - t) * log(1 - p)", "(1 - t) / (1 - p) - t / p"),
+    "sigmoid_cross_entropy": ("log(1 + exp(p)) - t * p", "1 / (1 + exp(-p)) - t"),
+    "inner_product": ("p * t", "t"),
+    "huber": ("where(abs(p - t) < 1, (p - t)**2 / 2, abs(p - t) - 1 / 2)", "clip(p - t, -1, 1)"),
+    "hinge": ("maximum(1 - t * p, 0)", "where(t * p < 1, -t, 0)"),
+    "squared_hinge": ("maximum(1 - t * p, 0)**2", "-2 * t * maximum(1 - t * p, 0)"),
+    "kl_divergence": ("sum(t * (log(t) - log(p)))", "-t / p"),
+    "kl_divergence_of_logs": ("t * (log(t) - p)", "-t"),
+}
+
+BACK = ("dz = da * f'(z)", "dW = x.T @ dz", "db = dz.sum(axis=0)", "dx = dz @ W.T")
+
+SUBJECTS: dict[str, Lesson] = {
+    "bias": Lesson(
+        ("z = x @ W + b      the bias reaches every row of the batch",
+         "db = delta.sum(axis=0)      so its gradient is the sum over the rows",
+         "b -= rate * db      and it is updated as the weights are"),
+        "reference/sites.py", ("bias",),
+        see=("docs/bias.md has it with a picture: python -m backproof explain bias --out DIR",)),
+    "dense": Lesson(
+        ("y = x @ W + b", "dW = x.T @ dy", "db = dy.sum(axis=0)", "dx = dy @ W.T"),
+        "reference/sites.py", ("bias", "propagation", "forward")),
+    "backpropagation": Lesson(
+        ("from the loss back, layer by layer, each time", *BACK,
+         "and dx is the da of the layer below"),
+        "reference/backprop.py", ("propagation",)),
+    "chain rule": Lesson(
+        ("dL/dx = dL/dy * dy/dx      for a number",
+         "dx = the sum over j of dy[j] * dy[j]/dx      for several ways from x to the loss", *BACK),
+        "reference/backprop.py", ("propagation", "activation")),
+    "update": Lesson(
+        ("W -= rate * dW", "b -= rate * db",
+         "dW and db are new for every step: nothing is added up"),
+        "reference/training.py", ("update", "state"), rows=(ANY,)),
+    "learning rate": Lesson(
+        ("W -= rate * dW      the gradient itself has no rate in it",), "reference/training.py",
+        ("update",), rows=(ANY, "rate")),
+    "momentum": Lesson(
+        ("v = momentum * v - rate * dW", "W += v",
+         "Nesterov: W += momentum * v - rate * dW, with the new v"),
+        "reference/training.py", rows=("momentum", "nesterov")),
+    "adam": Lesson(
+        ("m = beta1 * m + (1 - beta1) * dW", "s = beta2 * s + (1 - beta2) * dW**2",
+         "W -= rate * (m / (1 - beta1**t)) / (sqrt(s / (1 - beta2**t)) + epsilon)",
+         "t counts the updates, 1 for the first"), "reference/training.py", rows=("adam",)),
+    "rmsprop": Lesson(
+        ("s = rho * s + (1 - rho) * dW**2", "W -= rate * dW / (sqrt(s) + epsilon)"),
+        "reference/training.py", rows=("rmsprop",)),
+    "weight decay": Lesson(
+        ("W -= rate * (dW + decay * W)      the gradient of decay / 2 * (W**2).sum()",
+         "b -= rate * db      biases do not decay"), "reference/training.py",
+        rows=("decay", "decoupled_decay")),
+    "clipping": Lesson(
+        ("norm = sqrt(the sum of all squares, over every array)",
+         "dW *= min(1, limit / norm)      every array by the same number"),
+        "reference/training.py", rows=("clip_norm", "clip_value")),
+    "batch": Lesson(
+        ("the gradient of a sum over examples is the sum of their gradients",
+         "of a mean over N examples it is that divided by N: once, and in every array"),
+        "reference/losses.py", ("bias", "loss")),
+    "state": Lesson(
+        ("the same question, asked twice, has the same answer",
+         "self.dW = x.T @ delta      not +=, unless it was set to zero"),
+        "reference/backprop.py", ("state",)),
+    "precision": Lesson(
+        ("float64 has 16 digits, float32 has 7; what is allowed is computed for every entry",),
+        "properties/tolerance.py", ("precision",)),
+}
+
+OTHER_WORDS: dict[str, str] = {
+    "biases": "bias", "db": "bias", "intercept": "bias", "offset": "bias",
+    "linear": "dense", "fully connected": "dense", "fc": "dense", "affine": "dense",
+    "weight": "dense", "weights": "dense", "dw": "dense", "perceptron": "dense", "mlp": "dense",
+    "backprop": "backpropagation", "backward": "backpropagation", "gradient": "backpropagation",
+    "gradients": "backpropagation", "delta": "backpropagation", "backward pass": "backpropagation",
+    "derivative": "chain rule", "jacobian": "chain rule", "vjp": "chain rule",
+    "sgd": "update", "gradient descent": "update", "optimizer": "update", "optimiser": "update",
+    "training": "update", "train": "update", "step": "update", "rate": "learning rate",
+    "lr": "learning rate", "nesterov": "momentum", "velocity": "momentum", "adamw": "adam",
+    "l2": "weight decay", "regularisation": "weight decay", "regularization": "weight decay",
+    "decay": "weight decay", "gradient clipping": "clipping", "clip": "clipping",
+    "mini batch": "batch", "minibatch": "batch", "mean": "batch", "sum": "batch", "1/n": "batch",
+    "reduction": "batch", "zero grad": "state", "accumulate": "state", "rounding": "precision",
+    "float32": "precision", "tolerance": "precision",
+    "mse": "squared_error", "mean squared error": "squared_error", "l2 loss": "squared_error",
+    "mae": "absolute_error", "l1": "absolute_error", "bce": "binary_cross_entropy",
+    "log loss": "binary_cross_entropy", "nll": "cross_entropy", "kl": "kl_divergence",
+    "logits": "softmax_cross_entropy", "cce": "softmax_cross_entropy", "smooth l1": "huber",
+    "loss": "squared_error", "activation function": "sigmoid", "logistic": "sigmoid",
+    "swish": "silu", "hardtanh": "hard_tanh", "hardsigmoid": "hard_sigmoid",
+    "leaky": "leaky_relu", "lrelu": "leaky_relu", "rectifier": "relu",
+    "batchnorm": "batch_norm", "bn": "batch_norm", "batch normalization": "batch_norm",
+    "batch normalisation": "batch_norm", "normalisation": "batch_norm",
+    "normalization": "batch_norm", "layernorm": "layer_norm", "layer normalization": "layer_norm",
+    "layer normalisation": "layer_norm", "rmsnorm": "rms_norm", "groupnorm": "group_norm",
+    "conv": "conv2d", "convolution": "conv2d", "cnn": "conv2d", "filter": "conv2d",
+    "kernel": "conv2d", "pooling": "pool2d", "max pooling": "pool2d", "maxpool": "pool2d",
+    "average pooling": "pool2d", "residual": "parallel", "skip connection": "parallel",
+    "resnet": "parallel", "recurrent": "rnn", "bptt": "rnn", "elman": "rnn",
+    "self attention": "attention", "transformer": "attention", "multi head attention": "attention",
+    "word embedding": "embedding", "lookup": "embedding",
+}
 
 
-def plain(word: str) -> str:
-    """"Batch-Norm " -> "batch norm"."""
-    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+# Layers whose mistakes are listed under other families than their own name and their file's.
+ABOUT = {"parallel": ("gated", "bidirectional", "transformer_block"),
+         "embedding": ("embedding", "tied_embedding")}
 
 
-WORDS: Mapping[str, Lesson] = {plain(word): row for row in LESSONS for word in row.words}
+def _activation(name: str) -> Lesson:
+    f, df = FORMULAS[name]
+    back = df if df.startswith("dx") else f"f' = {df}"
+    return Lesson((f"y = {f}", back) + (() if back is df else ("dx = dy * f'",)),
+                  "reference/activations.py", ("activation",), hidden=name)
 
 
-def lesson(word: str) -> Lesson | None:
-    """The lesson of this word, be it written with blanks, hyphens or underscores; or None."""
-    typed = plain(word)
-    return WORDS.get(typed) or WORDS.get(typed.removesuffix("s"))
+def _loss(name: str) -> Lesson:
+    loss, gradient = LOSS_FORMULAS[name]
+    return Lesson((f"L = {loss}", f"dL/dp = {gradient}",
+                   "then the reduction: a sum, or a mean, which divides both"),
+                  "reference/losses.py", ("loss",), loss=name)
 
 
-def unknown(word: str, *tables: Mapping[str, object]) -> DescriptionError:
-    """The refusal of a word that nothing is known by: names near to it, and how to see them all."""
-    names = {plain(name): name for table in (WORDS, *tables) for name in table}
-    typed = plain(word)
-    near = difflib.get_close_matches(typed, list(names), n=3, cutoff=0.6)
-    within = [name for name in names if typed and typed in name.split()]
-    found = list(dict.fromkeys(names[each] for each in [*near, *within]))[:5]
-    meant = f"did you mean {' or '.join(found)}?" if found else "nothing is called like it."
-    return DescriptionError(f"explain: unknown {visible(word, 60)!r}; {meant} "
-                            "`python -m backproof explain` shows what there is")
+def _layer(name: str) -> Lesson:
+    """A kind of layer: its equations stand in the file of its family, in words of their own."""
+    file = next(file for file, kinds in FAMILIES.items() if name in kinds)
+    families = ABOUT.get(name, tuple(dict.fromkeys((name, file))))
+    return Lesson((), f"reference/layers/{file}.py", families,
+                  see=("docs/layers.md has its options and its shapes",))
+
+
+def _rows(table: tuple[str, ...], lesson: Callable[[str], Lesson]) -> dict[str, Lesson]:
+    return {name: lesson(name) for name in table}
+
+
+LESSONS: dict[str, Lesson] = {
+    **_rows(tuple(LAYERS), _layer), **_rows(tuple(FORMULAS), _activation),
+    **_rows(tuple(LOSS_FORMULAS), _loss), **SUBJECTS,
+}
+del LESSONS["activation"]
+WORDS: dict[str, str] = {**{name: name for name in LESSONS}, **OTHER_WORDS}
+
+
+def _plain(word: str) -> str:
+    """Capitals, hyphens and underscores make no other word."""
+    return " ".join(word.lower().replace("-", " ").replace("_", " ").split())
+
+
+BY_PLAIN: dict[str, str] = {_plain(word): name for word, name in WORDS.items()}
+
+
+def subject_of(word: str) -> str | None:
+    """The name of the lesson that a word is about; None where there is none."""
+    return BY_PLAIN.get(_plain(word))

@@ -52,7 +52,7 @@ class Row:
     """One fault: how many of its checks each judge failed, on how many networks.
 
     until: networks until the first failure, seed by seed. share: on how many of the networks that
-    are drawn the fault is visible.
+    are drawn the fault is visible. family: the headline it is listed under.
     """
 
     fault: str
@@ -60,6 +60,7 @@ class Row:
     networks: int
     until: tuple[int, ...]
     share: float
+    family: str = ""
 
     @property
     def judges(self) -> list[str]:
@@ -130,7 +131,8 @@ def _row(job: tuple[str, str, int, int]) -> Row:
     fault = _table(more)[name]
     with undisturbed():
         return Row(name, judged(name, fault, networks), networks,
-                   tuple(until_killed(name, fault, seed) for seed in range(seeds)), share(fault))
+                   tuple(until_killed(name, fault, seed) for seed in range(seeds)), share(fault),
+                   fault.family)
 
 
 def matrix(names: Sequence[str] = (), networks: int = NETWORKS, seeds: int = SEEDS,
@@ -164,34 +166,73 @@ def markdown(rows: Sequence[Row]) -> Iterator[str]:
         yield f"| {row.fault} | {cells} | {len(row.judges)} | {until} | {row.share:.1%} |"
 
 
-CELL, LEFT, TOP = 16, 290, 110
+# The picture: a cell's width and height, and how wide a letter of 12 pixels is at most.
+WIDE, HIGH, LETTER, EDGE = 34, 22, 7.2, 14
+SLANT = 0.866, 0.5   # sine and cosine of 60 degrees
+LEGEND = "A number: mistakes that the judge kills; stronger: more of the family."
+STYLE = """
+svg { font-family: system-ui, sans-serif; font-size: 12px; --ink: #1b1f24; --soft: #59636e;
+  --paper: #ffffff; --line: #d5dae0; --full: #8b1a1a; --on: #ffffff; }
+@media (prefers-color-scheme: dark) { svg { --ink: #e6e8eb; --soft: #a2abb5; --paper: #14171a;
+  --line: #39414a; --full: #b5443c; --on: #ffffff; } }
+.paper { fill: var(--paper); }
+text { fill: var(--ink); }
+.soft { fill: var(--soft); }
+.cell { fill: var(--full); stroke: var(--line); }
+.most { fill: var(--on); }
+"""
+
+
+def families(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows by family, in the order in which families come first."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.family, []).append(row)
+    return found
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """The matrix as a picture: a row a fault, a column a judge, darker the more often it killed."""
-    width, height = LEFT + CELL * len(codes()) + 10, TOP + CELL * len(rows) + 10
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" '
-             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-             'font-family="sans-serif" font-size="11"><title>Which judge kills which fault</title>',
-             f'<rect width="{width}" height="{height}" fill="#fff"/>']
-    for j, judge in enumerate(codes()):
-        x = LEFT + CELL * j + 11
-        parts.append(f'<text transform="translate({x},{TOP - 6}) rotate(-60)" fill="#222">'
-                     f'{escape(judge)}</text>')
-    for i, row in enumerate(rows):
-        y = TOP + CELL * i
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" fill="#222">'
-                     f'{escape(row.fault)}</text>')
-        parts += [_cell(LEFT + CELL * j, y, row, judge) for j, judge in enumerate(codes())]
+    """The matrix as a picture: a row a family, a column a judge that kills anything.
+
+    A cell says how many of the family's mistakes the judge kills, and is stronger the more of them.
+    """
+    by = families(rows)
+    judges = [judge for judge in codes() if any(row.kills.get(judge) for row in rows)]
+    names = [f"{family or 'others'} ({len(all_)})".replace("_", " ") for family, all_ in by.items()]
+    longest = max(map(len, judges), default=0) * LETTER
+    left = EDGE + max(map(len, names), default=0) * LETTER
+    top = EDGE + longest * SLANT[0] + 16
+    width = EDGE + max(left + WIDE * len(judges) + longest * SLANT[1], LETTER * len(LEGEND))
+    height = top + HIGH * len(by) + 34
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+             f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
+             "<title>How many of the known mistakes of each family each judge kills</title>"
+             f"<style>{STYLE}</style>",
+             f'<rect width="{width:.0f}" height="{height:.0f}" class="paper"/>']
+    for j, judge in enumerate(judges):
+        x = left + WIDE * j + WIDE / 2 + 4
+        parts.append(f'<text transform="translate({x:.1f},{top - 6:.1f}) rotate(-60)">'
+                     f"{escape(judge)}</text>")
+    for i, (name, all_) in enumerate(zip(names, by.values(), strict=True)):
+        y = top + HIGH * i
+        parts.append(f'<text x="{left - 8:.1f}" y="{y + 15:.1f}" text-anchor="end">'
+                     f"{escape(name)}</text>")
+        parts += [_cell(left + WIDE * j, y, name, all_, judge) for j, judge in enumerate(judges)]
+    parts.append(f'<text x="{EDGE}" y="{height - 12:.1f}" class="soft">{LEGEND}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _cell(x: int, y: int, row: Row, judge: str) -> str:
-    kills = row.kills.get(judge, 0)
-    shade = 0.0 if not kills else 0.25 + 0.75 * min(1.0, kills / row.networks)
-    said = f"{row.fault} before {judge}: {f'{kills} kills' if kills else 'survives'}"
-    return (f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="#8b1a1a" '
-            f'fill-opacity="{shade:.2f}" stroke="#ccc"><title>{escape(said)}</title></rect>')
+def _cell(x: float, y: float, name: str, rows: Sequence[Row], judge: str) -> str:
+    killed = sum(bool(row.kills.get(judge)) for row in rows)
+    share = killed / len(rows)
+    shade = 0.12 + 0.88 * share if killed else 0.0
+    said = f"{name} before {judge}: {killed} of {len(rows)} killed"
+    on = "most" if shade > 0.6 else "few"
+    number = (f'<text x="{x + WIDE / 2 - 1:.1f}" y="{y + 15:.1f}" text-anchor="middle" '
+              f'class="{on}">{killed}</text>')
+    return (f'<rect x="{x:.1f}" y="{y:.1f}" width="{WIDE - 2}" height="{HIGH - 2}" rx="2" '
+            f'class="cell" fill-opacity="{shade:.2f}"><title>{escape(said)}</title></rect>'
+            f"{number if killed else ''}")
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
@@ -212,6 +253,6 @@ def _head(rows: Sequence[Row]) -> Iterator[str]:
     yield ("differences and the complex step count as one. "
            "The last column is the share of the drawn networks on")
     yield f"which the fault is visible, of {SHARE}.\n"
-    yield "![kill matrix](kill-matrix.svg)\n"
+    yield "![how many mistakes of each family each judge kills](kill-matrix.svg)\n"
     yield (f"Killed by fewer than two: {', '.join(alone) if alone else 'none'}; "
            "see [limits.md](limits.md).\n")

@@ -49,11 +49,6 @@ class Holding:
                 raise DescriptionError(f"{WHERE}: biases are named, and bias_in_weight says that "
                                        "they are a row of the weights: leave out one")
 
-    @property
-    def depth(self) -> int | None:
-        """How many layers there are, where each has a name of its own."""
-        return None if isinstance(self.weights, str) else len(self.weights)
-
     def put(self, built: Any, weights: Sequence[Array], biases: Sequence[Array | None]) -> None:
         """Set the object's weights (in, units) and biases (units,), in its own layout."""
         theirs = [self._theirs(w, b) for w, b in zip(weights, biases, strict=True)]

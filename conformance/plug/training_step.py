@@ -16,11 +16,11 @@ known by the names of their parameters (`calling`), or said by functions of one 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..properties.claims import STEP
+from ..properties.claims import STEP, Claims
 from ..properties.updating import reading
 from ..reference import DescriptionError, Network
 from ..reference.checks import number
@@ -45,7 +45,7 @@ from .calling import (
 )
 from .contract import AdapterError, adapting
 from .holding import Holding, Paths
-from .implementing import implementation
+from .implementing import claims_of, implementation
 from .layer_classes import look_up, put
 from .layouts import Layout
 from .stepping import Arrays, Go, OfFunction, Program, Stepped
@@ -89,36 +89,44 @@ def training_step(
     if not callable(target):
         raise DescriptionError(f"{WHERE}: {target!r} is neither a function nor a class; "
                                f"wanted {SIGNATURE}, or a class that trains")
-    if inspect.isclass(target) or make is not None or weights is not None:
-        held = _holding(target, weights, biases, layout, bias_in_weight, load, read)
-        program: Program = OfClass(target, held, train, make, rate)
-        if held.depth is not None:
-            claims.setdefault("depth", (held.depth, held.depth))
-    else:
-        program = OfFunction(target, _takes_rate(target, rate))
-    return Step(target, program, rate, rule or {}, claims)
+    named = {"weights": weights, "biases": biases, "train": train, "make": make, "layout": layout,
+             "bias_in_weight": bias_in_weight, "load": load, "read": read, "rate": rate,
+             "rule": rule}
+    options = {name: value for name, value in named.items() if value not in (None, "")}
+    if isinstance(weights, tuple | list):
+        claims.setdefault("depth", (len(weights), len(weights)))
+    return Step(target, options, _claimed(claims))
+
+
+def _claimed(claims: dict[str, Any]) -> Claims:
+    """The claims by name, checked."""
+    def nothing() -> None:
+        """Only carries the claims."""
+
+    return claims_of(implementation(**claims)(nothing))
 
 
 class Step:
-    """What `training_step` returns: a target that knows its claims and its engine."""
+    """What `training_step` returns: a target that knows its claims and its engine.
 
-    def __init__(self, target: Any, program: Program, rate: float | str | None, rule: Rule,
-                 claims: dict[str, Any]):
-        rates = (number(f"{WHERE}: rate", rate),) if _is_number(rate) else RATES
-        whole = {**rule, "rate": rates[0]}
+    `options` are what the door was told beside the claims.
+    """
+
+    __backproof__: Claims
+    __backproof_door__ = "training step"
+
+    def __init__(self, target: Any, options: Mapping[str, Any], claims: Claims):
+        rate, rule = options.get("rate"), options.get("rule", {})
+        self.options, self.rates = dict(options), (
+            (number(f"{WHERE}: rate", rate),) if _is_number(rate) else RATES)
+        self.program = _program(target, self.options)
+        whole = {**rule, "rate": self.rates[0]}
         check_rule(whole)
-        read = reading(whole)
-        penalty: dict[str, Any] = {"l2": read.decay, "l2_on": read.of} if read.decay else {}
-        implementation(**claims, **penalty, rate=read.rate)(self)
-        made = self.__backproof__
-        self.__backproof__ = replace(made, answers=STEP, rule=whole)
-        self.__backproof_door__ = "training step"
-        self.__backproof_source__ = target
+        found = reading(whole)
+        penalty: dict[str, Any] = {"l2": found.decay, "l2_on": found.of} if found.decay else {}
+        self.__backproof__ = replace(claims, answers=STEP, rule=whole, rate=found.rate, **penalty)
+        self.__backproof_source__ = self.__wrapped_target__ = target
         self.__name__ = self.__qualname__ = getattr(target, "__name__", type(target).__name__)
-        self.__wrapped_target__ = target
-        self.program, self.rates = program, rates
-
-    __backproof__: Any
 
     def __backproof_engine__(self) -> Stepped:
         """The engine that a subject of this target has."""
@@ -127,6 +135,15 @@ class Step:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """The function or class as it is."""
         return self.__wrapped_target__(*arguments, **named)
+
+
+def _program(target: Any, options: Mapping[str, Any]) -> Program:
+    """What trains, of a class where anything is said of one."""
+    rate = options.get("rate")
+    if inspect.isclass(target) or "make" in options or "weights" in options:
+        return OfClass(target, _holding(target, options), options.get("train"),
+                       options.get("make"), rate, options)
+    return OfFunction(target, _takes_rate(target, rate))
 
 
 def _is_number(rate: Any) -> bool:
@@ -154,7 +171,6 @@ class ByHand:
 
     load: Callable[..., Any]
     read: Callable[..., Any]
-    depth: int | None = None
 
     def put(self, built: Any, weights: Sequence[Array], biases: Sequence[Any]) -> None:
         self.load(built, list(weights), list(biases))
@@ -163,27 +179,31 @@ class ByHand:
         return self.read(built)
 
 
-def _holding(target: Any, weights: Paths | None, biases: Paths | None, layout: Layout | None,
-             joined: str, load: Any, read: Any) -> Holding | ByHand:
-    if load is not None and read is not None:
-        return ByHand(load, read)
-    if weights is None:
+def _holding(target: Any, options: Mapping[str, Any]) -> Holding | ByHand:
+    if "load" in options and "read" in options:
+        return ByHand(options["load"], options["read"])
+    if "weights" not in options:
         name = getattr(target, "__name__", str(target))
         raise DescriptionError(f"{WHERE}: where does {name} keep its weights? write "
                                f"{WHERE}({name}, weights=[\"W1\", \"W2\"], biases=[\"b1\", \"b2\"],"
                                " train=\"train\", ...), or load= and read=")
-    return Holding(weights, biases, layout or Layout(), joined)
+    return Holding(options["weights"], options.get("biases"), options.get("layout", Layout()),
+                   options.get("bias_in_weight", ""))
 
 
 @dataclass(frozen=True)
 class OfClass:
-    """A program from a class: made for a network, its arrays set, trained by its own method."""
+    """A program from a class: made for a network, its arrays set, trained by its own method.
+
+    `options`: what was told of it, by the names of `training_step`.
+    """
 
     cls: Any
     holding: Holding | ByHand
     train: Train | None
     make: Callable[..., Any] | None
     rate: float | str | None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
