@@ -10,11 +10,21 @@ from backproof import cli
 from backproof.faults import FAULTS
 from backproof.faults.updating import WRONG_UPDATES
 from backproof.kills import bias, teaching
-from backproof.kills.lessons import ANY, FORMULAS, LESSONS, LOSS_FORMULAS, OTHER_WORDS, subject_of
+from backproof.kills.lessons import (
+    ANY,
+    FORMULAS,
+    LAYER_FORMULAS,
+    LESSONS,
+    LOSS_FORMULAS,
+    OTHER_WORDS,
+    Lesson,
+    U,
+    subject_of,
+)
 from backproof.kills.matrix import Row, svg
 from backproof.kills.teaching import mistakes, teach
 from backproof.properties.catalogue import codes
-from backproof.reference import ACTIVATIONS, LAYERS, LOSSES
+from backproof.reference import ACTIVATIONS, LAYERS, LOSSES, Case, evaluate, parse
 from backproof.reference.checks import DescriptionError
 from backproof.reference.numbers import erf
 from backproof.reference.training import UPDATES
@@ -85,8 +95,54 @@ def test_every_word_leads_to_a_lesson_whose_place_is_there():
     assert {*LAYERS, *ACTIVATIONS, *LOSSES} - {"activation"} <= {*LESSONS}
     assert all((ROOT / lesson.stands).is_file() for lesson in LESSONS.values())
     families = {fault.family for fault in FAULTS.values()}
-    assert all({*lesson.families} & families or lesson.rows for lesson in LESSONS.values())
+    assert all({*lesson.families} & families or lesson.rows or lesson.names for lesson in LESSONS.values())
     assert all({*lesson.rows} - {ANY} <= {*UPDATES} for lesson in LESSONS.values())
+
+
+@pytest.mark.parametrize("name", [name for name, lesson in LESSONS.items() if lesson.names])
+def test_every_pattern_of_names_finds_a_mistake(name):
+    for pattern in LESSONS[name].names:
+        assert mistakes(Lesson((), "", names=(pattern,))), pattern
+
+
+def test_what_is_shown_in_numbers_is_the_formula():
+    """By hand: sigmoid at 0.5 and -2, and the squared error of (0.2, 0.7, 0.1) and (0, 1, 0)."""
+    said = teach("sigmoid")
+    y = 1 / (1 + np.exp(2.0))
+    assert f"y = [{y:.4g}, " in said
+    assert f"dx = [{y * (1 - y):.4g}, " in said
+    assert "L = 0.14, dL/dp = [0.4, -0.6, 0.2]" in teach("mse")
+
+
+@pytest.mark.parametrize(("word", "line"), [
+    ("batch norm", "dx = (g - mean(g) - u * mean(g * u))"), ("lstm", "dc[t+1] * f[t+1]"), ("bptt", "h[t-1].T @ dz[t]"),
+    ("dropout", "with the same mask"), ("conv", "sum over examples and places of dy"), ("loss", "loss that is reported"),
+    ("transposed", "x.T @ delta"), ("nan", "inf / inf"), ("gradcheck", "(2 * h)"), ("clip norm", "limit / norm"),
+    ("vanishing gradients", "it is no mistake"), ("activation", "dx = dy * f'(x)")])
+def test_a_word_has_the_line_that_one_looks_for(word, line):
+    assert line in teach(word)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "dropout"])
+def test_the_formulas_of_a_layer_are_those_of_the_reference(name):
+    """The line for dx, computed: means over the examples, or over the features of each."""
+    axis = {"batch_norm": 0}.get(name, -1)
+    options = {"dropout": {"rate": 0.25}}.get(name, {"epsilon": 0.1})
+    network = parse.network({"format": 1, "input_shape": [3], "layers": [{"kind": name, **options}],
+                             "loss": {"kind": "inner_product", "reduction": "sum"}})
+    rng = np.random.default_rng(5)
+    x, dy = rng.normal(size=(2, 4, 3))
+    scale, bias_ = rng.normal(size=(2, 3))
+    mask = np.array([[1.0, 0.0, 1.0]] * 4)
+    case = Case(network, {"0.scale": scale, "0.bias": bias_} if name != "dropout" else {}, x, dy,
+                constants={"0.mask": mask} if name == "dropout" else {})
+    lines = [line.removeprefix("dx = ").partition("      ")[0] for line in LAYER_FORMULAS[name] if line.startswith("dx = ")]
+    given = {"x": x, "dy": dy, "scale": scale, "mask": mask, "sqrt": np.sqrt, "epsilon": 0.1, **options,
+             "mean": lambda a: a.mean(axis=axis, keepdims=True), "var": lambda a: a.var(axis=axis, keepdims=True)}
+    given["g"] = scale * dy
+    given["u"] = eval(U.partition(" = ")[2], given)
+    dx = eval(lines[0].partition(", where")[0], given)
+    np.testing.assert_allclose(dx, evaluate(case).gradients["inputs"], rtol=1e-12, atol=1e-14)
 
 
 def test_the_mistakes_of_an_activation_show_with_it():

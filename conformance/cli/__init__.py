@@ -46,7 +46,7 @@ COMMANDS = {
     "verify": ("verify one implementation", verify),
     "grade": ("points for a submission, with hints", grade),
     "list": ("list what there is", listing),
-    "explain": ("what a mistake or a property is", explain),
+    "explain": ("what a word, a mistake or a property is", explain),
     "matrix": ("which judge kills which known mistake", matrix),
     "report": ("show a record: text, markdown, html, junit, json, badge", report),
     "replay": ("ask one case again: FIXED, FAILED or ERROR; or print it as a test", replay),

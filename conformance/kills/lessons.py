@@ -18,7 +18,8 @@ class Lesson(NamedTuple):
 
     `families`: the families of mistakes that are about it; with `hidden` or `loss` only those that
     show on networks with that activation or loss. `rows`: the rows of an update rule, where it is
-    about updates (ANY: of every rule); the mistakes are then those that need one of them.
+    about updates (ANY: of every rule); the mistakes are then those that need one of them. `names`:
+    of mistakes, as patterns of a shell, where the subject is in several families.
     """
 
     formulas: tuple[str, ...]
@@ -28,6 +29,7 @@ class Lesson(NamedTuple):
     loss: str = ""
     rows: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 ANY = "any"
@@ -73,6 +75,45 @@ LOSS_FORMULAS: dict[str, tuple[str, str]] = {
     "squared_hinge": ("maximum(1 - t * p, 0)**2", "-2 * t * maximum(1 - t * p, 0)"),
     "kl_divergence": ("sum(t * (log(t) - log(p)))", "-t / p"),
     "kl_divergence_of_logs": ("t * (log(t) - p)", "-t"),
+}
+
+# Of layers, as a student meets them: the forward, and what comes back. The files have all forms.
+U = "u = (x - mean(x)) / sqrt(var(x) + epsilon)"
+NORMALISED = (
+    f"y = scale * u + bias, where {U}",
+    "dscale = sum(dy * u)      dbias = sum(dy)",
+    "dx = (g - mean(g) - u * mean(g * u)) / sqrt(var(x) + epsilon), where g = scale * dy",
+    "the two means are what comes back through mean(x) and var(x), which depend on x too")
+CONVOLVED = ("y at a place = sum(window of x * w) + b      one w and one b for all places",
+             "dw = sum over examples and places of (window of x) * dy",
+             "db = sum over examples and places of dy",
+             "dx: each dy * w is added where its window was")
+POOLED = ("max: the error goes to the entry that was the largest, and to no other",
+          "mean: each of the n entries of a window gets dy / n",
+          "where windows overlap, what they send back is added")
+LAYER_FORMULAS: dict[str, tuple[str, ...]] = {
+    "batch_norm": (*NORMALISED, "mean and var are of a feature, over the examples of the batch"),
+    "layer_norm": (*NORMALISED, "mean and var are of an example, over its features"),
+    "conv1d": CONVOLVED, "conv2d": CONVOLVED, "pool1d": POOLED, "pool2d": POOLED,
+    "dropout": ("y = x * mask / (1 - rate)",
+                "dx = dy * mask / (1 - rate)      with the same mask"),
+    "embedding": ("y = W[index]",
+                  "dW[index] += dy      an index that is there twice gets both"),
+    "parallel": ("y = x + f(x)      two ways from x to y, so their errors are added",
+                 "dx = dy + what comes back through f"),
+    "rnn": ("h[t] = f(z[t]), where z[t] = x[t] @ W + h[t-1] @ U + b",
+            "from the last step to the first: dz[t] = (dh[t] + dz[t+1] @ U.T) * f'(z[t])",
+            "dW = sum over t of x[t].T @ dz[t]      dU = sum over t of h[t-1].T @ dz[t]",
+            "db = sum over t and the rows of dz[t]"),
+    "lstm": ("c[t] = f * c[t-1] + i * g      h[t] = o * tanh(c[t])",
+             "dc[t] = dh[t] * o * (1 - tanh(c[t])**2) + dc[t+1] * f[t+1]      two ways, added",
+             "di = dc * g      df = dc * c[t-1]      dg = dc * i      do = dh * tanh(c[t])"),
+    "gru": ("h[t] = (1 - z) * n + z * h[t-1]",
+            "dz = dh * (h[t-1] - n)      dn = dh * (1 - z)",
+            "dh[t-1] = dh * z + what comes back through the three gates"),
+    "attention": ("S = Q @ K.T / sqrt(d)      A = softmax(S)      Y = A @ V",
+                  "dV = A.T @ dY      dA = dY @ V.T      dS = A * (dA - sum(dA * A))",
+                  "dQ = dS @ K / sqrt(d)      dK = dS.T @ Q / sqrt(d)"),
 }
 
 BACK = ("dz = da * f'(z)", "dW = x.T @ dz", "db = dz.sum(axis=0)", "dx = dz @ W.T")
@@ -129,6 +170,38 @@ SUBJECTS: dict[str, Lesson] = {
         ("the same question, asked twice, has the same answer",
          "self.dW = x.T @ delta      not +=, unless it was set to zero"),
         "reference/backprop.py", ("state",)),
+    "loss": Lesson(
+        ("gradients are those of the loss that is reported",
+         "a factor before the loss (1/2, 1/N) is before every gradient too"),
+        "reference/losses.py", ("loss",), see=("python -m backproof list losses",)),
+    "activation function": Lesson(
+        ("y = f(x)      for each number by itself", "dx = dy * f'(x)",
+         "f' is written by x, or by y: sigmoid y * (1 - y), tanh 1 - y**2; not one for the other"),
+        "reference/activations.py", ("activation",),
+        see=("python -m backproof list activations",)),
+    "transpose": Lesson(
+        ("a gradient has the shape of what it is the gradient of; so there is one way to write it",
+         "dW = x.T @ delta      (in, units) = (in, rows) @ (rows, units)",
+         "dx = delta @ W.T      (rows, in) = (rows, units) @ (units, in)",
+         "db = delta.sum(axis=0)      (units,) = (rows, units) summed over the rows"),
+        "reference/sites.py", names=("*transposed", "bias-summed-*", "bias-not-summed-*",
+                                     "bias-keepdims", "bias-scalar")),
+    "overflow": Lesson(
+        ("exp(x) is infinite above 709 (float32: 88), and inf / inf is nan",
+         "softmax: exp(x - max(x)) / sum(exp(x - max(x)))",
+         "log(p) of a p that was rounded to 0 is -inf: take the loss of the logits"),
+        "reference/activations.py", names=("*-overflow", "softmax-without-*", "log-*")),
+    "vanishing gradient": Lesson(
+        ("delta = (delta @ W.T) * f'(z)      in every layer one more factor f'(z)",
+         "sigmoid's f' is at most 1/4, and nearly 0 where a unit is saturated",
+         "that is the true gradient, and is judged as such: it is no mistake"),
+        "reference/backprop.py", names=("wrong-for-saturated-unit", "wrong-for-dead-unit",
+                                        "derivative-of-clipped-output")),
+    "gradient check": Lesson(
+        ("(L(w + h) - L(w - h)) / (2 * h)      is off by some h**2, and by rounding / h",
+         "so it has half of the digits; here it is one witness of several"),
+        "reference/backprop.py", names=("gradient-by-differences", "one-entry-off"),
+        see=("python -m backproof explain differences", "python -m backproof list oracles")),
     "precision": Lesson(
         ("float64 has 16 digits, float32 has 7; what is allowed is computed for every entry",),
         "properties/tolerance.py", ("precision",)),
@@ -153,7 +226,16 @@ OTHER_WORDS: dict[str, str] = {
     "mae": "absolute_error", "l1": "absolute_error", "bce": "binary_cross_entropy",
     "log loss": "binary_cross_entropy", "nll": "cross_entropy", "kl": "kl_divergence",
     "logits": "softmax_cross_entropy", "cce": "softmax_cross_entropy", "smooth l1": "huber",
-    "loss": "squared_error", "activation function": "sigmoid", "logistic": "sigmoid",
+    "cost": "loss", "objective": "loss", "criterion": "loss", "activation": "activation function",
+    "nonlinearity": "activation function", "logistic": "sigmoid",
+    "transposed": "transpose", "shape": "transpose", "axis": "transpose", "nan": "overflow",
+    "inf": "overflow", "underflow": "overflow", "numerical stability": "overflow",
+    "log sum exp": "overflow", "vanishing gradients": "vanishing gradient",
+    "saturation": "vanishing gradient", "dead unit": "vanishing gradient",
+    "exploding gradient": "clipping", "exploding gradients": "clipping", "clip norm": "clipping",
+    "clip value": "clipping", "decoupled decay": "weight decay", "bias rate": "learning rate",
+    "gradcheck": "gradient check", "numerical gradient": "gradient check",
+    "finite differences": "gradient check",
     "swish": "silu", "hardtanh": "hard_tanh", "hardsigmoid": "hard_sigmoid",
     "leaky": "leaky_relu", "lrelu": "leaky_relu", "rectifier": "relu",
     "batchnorm": "batch_norm", "bn": "batch_norm", "batch normalization": "batch_norm",
@@ -189,10 +271,10 @@ def _loss(name: str) -> Lesson:
 
 
 def _layer(name: str) -> Lesson:
-    """A kind of layer: its equations stand in the file of its family, in words of their own."""
+    """A kind of layer; what has no formulas here has them in the file of its family."""
     file = next(file for file, kinds in FAMILIES.items() if name in kinds)
     families = ABOUT.get(name, tuple(dict.fromkeys((name, file))))
-    return Lesson((), f"reference/layers/{file}.py", families,
+    return Lesson(LAYER_FORMULAS.get(name, ()), f"reference/layers/{file}.py", families,
                   see=("docs/layers.md has its options and its shapes",))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import islice, product
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..properties.catalogue import catalogue
 from ..properties.identities import PROPERTIES
 from ..properties.strategies import cases
 from ..properties.tolerance import spread
-from ..reference import Answer, Case, evaluate, parse
+from ..reference import ACTIVATIONS, LOSSES, Answer, Case, LossSpec, evaluate, parse
 from ..reference.checks import one_of
 from ..reference.training import UPDATES, train
 from .lessons import ANY, LESSONS, SUBJECTS, WORDS, Lesson, subject_of
@@ -51,6 +52,10 @@ LIMITS = (0.5, 1e6)
 SCALES = (1.0, 1e-6)
 STEPS = 4
 MOST = 10            # mistakes listed on a word
+# What activations and losses are shown on: one example.
+X, DY = np.array([[-2.0, -0.5, 0.5, 2.0]]), np.array([[1.0, 1.0, 0.0, 2.0]])
+P, T = np.array([[0.2, 0.7, 0.1]]), np.array([[0.0, 1.0, 0.0]])
+SIGNS = 2.0 * T - 1.0
 
 
 def teach(name: str) -> str:
@@ -92,6 +97,7 @@ def overview() -> str:
 def _lesson(name: str, lesson: Lesson) -> Iterator[str]:
     yield name
     yield from (f"  {line}" for line in lesson.formulas or _equations(lesson.stands))
+    yield from (f"    {line}" for line in in_numbers(lesson))
     yield f"  computed in: {lesson.stands}"
     found = mistakes(lesson)
     if found:
@@ -115,13 +121,36 @@ def _equations(stands: str) -> list[str]:
 
 def mistakes(lesson: Lesson) -> dict[str, str]:
     """The known mistakes that the lesson is about: name -> symptom."""
+    named = {name: row.symptom for pattern in lesson.names for name, row in FAULTS.items()
+             if fnmatchcase(name, pattern)}
     asked_of = _networks_of(lesson)
     faults = {name: fault.symptom for name, fault in FAULTS.items()
               if fault.family in lesson.families and (
                   not asked_of or any(fault_shows(fault, case) for case in asked_of))}
     updates = {name: row.symptom for name, row in WRONG_UPDATES.items()
                if {*(row.rows or (ANY,))} & {*lesson.rows}}
-    return faults | updates
+    return named | faults | updates
+
+
+def in_numbers(lesson: Lesson) -> Iterator[str]:
+    """What the reference makes of a few numbers: of an activation or a loss, with usual options."""
+    if lesson.hidden:
+        row = ACTIVATIONS[lesson.hidden]
+        usual = {key: option.default for key, option in row.options.items()}
+        y = row.f(X, **usual)
+        yield f"x = {_plainly(X)}, dy = {_plainly(DY)}:"
+        yield f"y = {_plainly(y)}, dx = {_plainly(row.backward(X, y, DY, **usual))}"
+    elif lesson.loss:
+        loss = LOSSES[lesson.loss]
+        given = {key: getattr(LossSpec(lesson.loss), key) for key in loss.options}
+        t = SIGNS if loss.targets == ("sign",) else T
+        yield f"p = {_plainly(P)}, t = {_plainly(t)}:"
+        yield f"L = {np.sum(loss.L(P, t, **given)):.4g}, dL/dp = {_plainly(loss.dL(P, t, **given))}"
+
+
+def _plainly(row: Any) -> str:
+    """One row of an array, with four digits."""
+    return f"[{', '.join(f'{number + 0.0:.4g}' for number in np.ravel(row))}]"
 
 
 def _networks_of(lesson: Lesson) -> list[Case]:
