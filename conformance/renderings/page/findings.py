@@ -35,7 +35,7 @@ def _finding(run: Run, place: int, finding: Finding) -> Markup:
     title = f"finding-{place}"
     failed = finding.outcome == "failed"
     kind = "" if failed else f"{finding.outcome.replace('_', ' ').capitalize()}: "
-    first, lines = _words(finding)
+    first, lines = title_of(finding)
     head = tag("h3", tag("span", f"{place}", class_="place"), " ",
                tag("span", kind, first, class_="said"), id=title)
     items = [tag("li", line) for line in lines]
@@ -45,7 +45,7 @@ def _finding(run: Run, place: int, finding: Finding) -> Markup:
     return tag("article", head, *body, class_="finding", aria_labelledby=title)
 
 
-def _words(finding: Finding) -> tuple[str, list[str]]:
+def title_of(finding: Finding) -> tuple[str, list[str]]:
     """The title, and the lines that say more."""
     lines = finding.lines[:60] if finding.explanation else []
     if finding.lesson:
