@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .reference import Answer, Case, DescriptionError, Network
     from .reference.checks import BackproofError
     from .running.api import PlanError, verify
+    from .running.cmp import cmp
     from .testing.conformance import conformance_tests
 
     __version__: str
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Head", "Layer", "Layout", "Network", "PlanError", "RecordError", "Report",
-    "Run", "Subject", "TargetError", "cases", "conformance_tests", "exact_cases", "implementation",
-    "layers", "networks", "read_case", "read_record", "training_step", "verify",
+    "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests", "exact_cases",
+    "implementation", "layers", "networks", "read_case", "read_record", "training_step", "verify",
 ]
 
 # Each name's home: the module, and its name there where that is another one.
@@ -62,7 +63,7 @@ _HOME = {
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",
-    "PlanError": "running.api", "verify": "running.api",
+    "PlanError": "running.api", "verify": "running.api", "cmp": "running.cmp",
     "conformance_tests": "testing.conformance",
 }
 

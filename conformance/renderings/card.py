@@ -33,7 +33,7 @@ def render(run: Run) -> str:
     report = run.report
     findings = list(_first(run)) or list(_checked(run))
     reason = [tag("p", report.reason)] if report.reason else []
-    return _card(tag("div", _top(run), tag("p", *_figures(run), class_="quiet"), *reason, *findings,
+    return framed(tag("div", _top(run), tag("p", *_figures(run), class_="quiet"), *reason, *findings,
                      *_more(run), class_=report.verdict))
 
 
@@ -45,7 +45,7 @@ def first_finding(finding: Finding, example: Any, seconds: float) -> Markup:
 
 def live(line: str, first: str) -> str:
     """How far a run has come, in a line, and what there is below it."""
-    return _card(join([tag("p", line, class_="quiet", role="status"), Markup(first)]))
+    return framed(join([tag("p", line, class_="quiet", role="status"), Markup(first)]))
 
 
 def finding_of(finding: Finding, example: Any) -> Iterator[Markup]:
@@ -65,7 +65,8 @@ def finding_of(finding: Finding, example: Any) -> Iterator[Markup]:
 # --- the parts ------------------------------------------------------------------------------------
 
 
-def _card(inside: Markup) -> str:
+def framed(inside: Markup) -> str:
+    """A card with its style."""
     return tag("div", tag("style", Markup(style())), inside, class_="backproof")
 
 
