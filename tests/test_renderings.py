@@ -161,8 +161,10 @@ def test_an_unfinished_run_is_an_error_in_junit(tmp_path):
 
 def test_the_badge_has_the_keys_shields_knows(tmp_path):
     badge = json.loads(render("badge", record(tmp_path)))
-    assert badge == {"schemaVersion": 1, "label": "backproof", "message": "conforms, 100% of features",
+    assert badge == {"schemaVersion": 1, "label": "backproof", "message": "conforms, 40 checks",
                      "color": "brightgreen"}
+    badge = json.loads(render("badge", record(tmp_path, **WRONG)))
+    assert badge["message"] == "does not conform, 4 of 44 checks failed"
 
 
 def test_annotations_are_at_the_file_and_line(tmp_path):

@@ -20,6 +20,7 @@ CIRCLES = 6          # units drawn in one layer
 COLUMNS = 24         # layers drawn
 RADIUS, STEP, LETTER = 11, 34, 6.9
 WORDS = 60           # letters of a line
+WIDE = 640           # above, a narrow screen scrolls the picture, which it would make too small
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -148,7 +149,7 @@ def _picture(columns: list[Column], wrong: set[str], name: str) -> Markup:
                 *inside, role="img",
                 viewBox=f"0 0 {width:.0f} {height:.0f}",
                 width=f"{width:.0f}", height=f"{height:.0f}",
-                class_="drawing")
+                class_="drawing wide" if width > WIDE else "drawing")
     return tag("div", drawn, class_="scroll", tabindex="0", role="region",
                aria_label=f"The network, {name}")
 
