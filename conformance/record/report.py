@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..oracles import ORACLES
-from ..reference.checks import BackproofError
 from .notes import Note
 from .shown import shown
 from .written import written
@@ -219,6 +218,8 @@ class Report:
 
     def _repr_html_(self) -> str | None:
         """What a notebook shows; None, for the text, where the run's record was not kept."""
+        from ..reference.checks import BackproofError
+
         try:
             return None if self._shows is None else self._shows.card()
         except BackproofError:
@@ -229,6 +230,8 @@ class Report:
 
         Raises BackproofError where the run's record was not kept, OSError for the file.
         """
+        from ..reference.checks import BackproofError
+
         if self._shows is None:
             raise BackproofError("html: this report has no record; that of verify(...) has one, "
                                  "and so has a folder: python -m backproof report DIR")
@@ -238,7 +241,7 @@ class Report:
 
     @property
     def line(self) -> str:
-        """The result in one line, to be copied: "mine: CONFORMS, 300 networks, 12,345 checks, ..."."""
+        """The result in one line: "mine: CONFORMS, 300 networks, 12,345 checks, ..."."""
         bad = self.total("failed") + self.total("errored")
         checks = self.total("passed") + bad
         failed = f" ({bad:,} failed)" if bad else ""

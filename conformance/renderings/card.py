@@ -33,8 +33,8 @@ def render(run: Run) -> str:
     report = run.report
     findings = list(_first(run)) or list(_checked(run))
     reason = [tag("p", report.reason)] if report.reason else []
-    return framed(tag("div", _top(run), tag("p", *_figures(run), class_="quiet"), *reason, *findings,
-                     *_more(run), class_=report.verdict))
+    return framed(tag("div", _top(run), tag("p", _figures(run), class_="quiet"), *reason,
+                      *findings, *_more(run), class_=report.verdict))
 
 
 def first_finding(finding: Finding, example: Any, seconds: float) -> Markup:
@@ -90,11 +90,11 @@ def _top(run: Run) -> Markup:
                code(run.report.subject), class_="top")
 
 
-def _figures(run: Run) -> Iterator[str]:
+def _figures(run: Run) -> str:
     report = run.report
     failed = report.total("failed") + report.total("errored")
-    yield (f"{report.networks:,} networks, {report.total('passed'):,} checks passed, "
-           f"{failed:,} failed; {report.seconds:.1f} s, seed {report.seed}")
+    return (f"{report.networks:,} networks, {report.total('passed'):,} checks passed, "
+            f"{failed:,} failed; {report.seconds:.1f} s, seed {report.seed}")
 
 
 def _first(run: Run) -> Iterator[Markup]:

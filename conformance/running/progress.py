@@ -19,7 +19,7 @@ LONG = 1000  # networks
 
 
 class First(NamedTuple):
-    """The first finding of a run, the seconds until it was known, and its case as far as reduced."""
+    """The first finding of a run, the seconds until it was known, its case where it has one."""
 
     seconds: float
     finding: Finding
