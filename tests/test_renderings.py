@@ -135,6 +135,13 @@ def test_a_finding_in_every_format(name, tmp_path):
     assert "the gradient of 0.bias is wrong" in shown
 
 
+def test_markdown_tells_a_finding_without_a_name_once(tmp_path):
+    unnamed = a_finding(lesson={}, faults=(), explanation="0.bias is odd\nwrong: 0.bias; right: none")
+    shown = render("markdown", record(tmp_path, **WRONG | {"findings": [unnamed]}))
+    assert shown.count("0.bias is odd") == 1
+    assert "wrong: 0.bias; right: none" in shown
+
+
 def test_junit_counts_what_it_holds(tmp_path):
     outcomes = [*WRONG["outcomes"], ("jax", "not_available", 1), ("answers", "errored", 2),
                 ("own_loss", "inconclusive", 1)]

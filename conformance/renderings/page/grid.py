@@ -66,11 +66,13 @@ def _cell(judge: str, outcomes: Counter[str]) -> Markup:
 
 
 def _count(worst: str, outcomes: Counter[str]) -> str:
-    """How often the worst outcome came, "12k" for many; "" where there is nothing to count."""
+    """How often the worst outcome came, "1.7k" for many; "" where there is nothing to count."""
     if worst in ("not_available", "not_claimed"):
         return ""
     count = outcomes[worst]
-    return f"{count:,}" if count < 10_000 else f"{count // 1000:,}k"
+    if count < 1000:
+        return str(count)
+    return f"{count // 100 / 10:.1f}k" if count < 100_000 else f"{count // 1000:,}k"
 
 
 def _shade(worst: str, outcomes: Counter[str]) -> str:
