@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .reference import Answer, Case, DescriptionError, Network
     from .reference.checks import BackproofError
     from .running.api import PlanError, verify
+    from .running.cmp import cmp
     from .running.grading import PointsError, grade
     from .testing.conformance import conformance_tests
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Grade", "Head", "Layer", "Layout", "Network", "PlanError", "PointsError",
-    "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "conformance_tests",
+    "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests",
     "exact_cases", "grade", "implementation", "layers", "networks", "pair", "read_case",
     "read_record", "training_step", "verify",
 ]
@@ -67,7 +68,7 @@ _HOME = {
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",
-    "PlanError": "running.api", "verify": "running.api",
+    "PlanError": "running.api", "verify": "running.api", "cmp": "running.cmp",
     "Grade": "record.grades", "grade": "running.grading", "PointsError": "running.grading",
     "conformance_tests": "testing.conformance",
 }

@@ -58,7 +58,9 @@ def one(number: int, finding: Finding, run: Run) -> Iterator[str]:
     if finding.lesson:
         lines = " | ".join(code(finding.lesson[side]) for side in ("wrong", "right"))
         yield f"| wrong | right |\n| --- | --- |\n| {lines} |\n"
-    yield fenced("\n".join(finding.lines))
+    told = finding.lines if finding.lesson or finding.faults[1:] else finding.lines[1:]
+    if told:  # the first line is the headline where no mistake is named
+        yield fenced("\n".join(told))
     if finding.also:
         yield f"Also broken: {text(', '.join(finding.also))}\n"
     yield fenced(replay_line(run, finding), "sh")
