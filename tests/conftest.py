@@ -39,6 +39,7 @@ _lazily("wrong_engines")
 
 # How many cases of a test that takes many seconds for each are enough for every day.
 ENOUGH = {
+    "test_a_class_is_asked_what_it_does": 1,
     "test_a_condition_on_the_dtype": 0,
     "test_a_formula_or_a_subtraction_is_no_narrower_precision": 1,
     "test_a_lie_on_one_call_alone_is_caught": 2,
@@ -91,6 +92,7 @@ ENOUGH = {
     "test_prints_on_which_shapes_it_shows": 80,
     "test_real_time_recurrent_learning_agrees": 12,
     "test_right_code_keeps_it": 16,
+    "test_right_rules_break_nothing": 8,
     "test_share_of_generated_cases_that_show_it": 120,
     "test_subjects_answer_as_the_reference": 4,
     "test_the_condition_is_told_with_its_counts": 2,
@@ -105,6 +107,7 @@ ENOUGH = {
     "test_whatever_a_subject_does_is_a_finding": 6,
     "test_where_one_hides_in_the_other_there_are_still_two": 1,
     "test_witnesses": 16,
+    "test_wrong_updates_are_named": 9,
 }
 
 
