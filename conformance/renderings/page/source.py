@@ -57,6 +57,7 @@ def own_line(run: Run, finding: Finding) -> Markup:
 def _shown(text: str, first: int, found: list[int]) -> Iterator[Markup]:
     lines = text.split("\n")
     near = [i for i in range(1, len(lines) + 1) if any(abs(i - at) <= AROUND for at in found)]
+    near = [i for i in near if lines[i - 1].strip() or near[0] < i < near[-1]]
     shown = dedent("\n".join(lines[i - 1] for i in near)).split("\n")
     before = near[0] - 1
     for i, line in zip(near, shown, strict=True):
