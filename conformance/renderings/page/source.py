@@ -48,9 +48,10 @@ def own_line(run: Run, finding: Finding) -> Markup:
     found = marked(text, finding.lesson["wrong"], finding.lesson["right"])
     if not found:
         return Markup("")
-    file = str(run.header.get("source", "")).rpartition(":")[0]
+    file = code(str(run.header.get("source", "")).rpartition(":")[0])
     numbers = " and ".join(str(first + line - 1) for line in found)
-    title = tag("figcaption", "Your code, ", code(file), f", line {numbers}")
+    where = "in its cell" if quoted.get("cell") else file
+    title = tag("figcaption", "Your code, ", where, f", line {numbers}")
     return tag("figure", title, tag("pre", *_shown(text, first, found)), class_="own")
 
 
