@@ -129,6 +129,8 @@ def test_without_a_record_there_is_the_text_and_one_line_of_error(tmp_path):
 def test_the_result_in_one_line():
     made = Report("a.py:f", "conforms", {"backproof": "0.1.0"}, 3, {"torch": {"passed": 12345}}, networks=300)
     assert made.line == "a.py:f: CONFORMS, 300 networks, 12,345 checks, backproof 0.1.0, seed 3"
+    made = Report("a.py:f", "conforms", {}, 3, {}, networks=8, planned=150, ended="time limit")
+    assert made.line == "a.py:f: CONFORMS, 8 of 150 networks (time limit), 0 checks, backproof, seed 3"
     made = Report("a.py:f", "does_not_conform", {}, 3, {"torch": {"passed": 2, "failed": 1}}, networks=300)
     assert made.line == "a.py:f: DOES NOT CONFORM, 300 networks, 3 checks (1 failed), backproof, seed 3"
 

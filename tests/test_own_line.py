@@ -75,6 +75,8 @@ def test_the_page_shows_it_with_its_number_and_lines_around_it():
     assert text.count("✗") == 1
     assert shown(CLASS.format("self.db = dz.sum(axis=0)")) == ""
     assert shown("", code=None) == ""
+    cell = {"line": 1, "text": "db = dz.mean(axis=0)", "cell": True}
+    assert "Your code, in its cell, line 1" in shown("", code=cell)
 
 
 def test_hostile_source_is_text():
@@ -89,7 +91,7 @@ def test_hostile_source_is_text():
 def test_a_block_is_quoted_to_its_end(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n\ndef f():\n    return 2\n\ny = 3\n")
-    assert quoted(f"{path}:3") == {"line": 3, "text": "def f():\n    return 2\n"}
+    assert quoted(f"{path}:3") == {"line": 3, "text": "def f():\n    return 2\n", "cell": False}
 
 
 @pytest.mark.parametrize("source", ["", "mine", "mine.py:", "absent.py:3", "a:b"])

@@ -11,10 +11,11 @@ MOST_LINES, MOST_LETTERS = 400, 20_000
 
 
 class Quoted(TypedDict):
-    """A function or a class: the number of its first line in its file, and its text."""
+    """A function or a class: its first line's number in its file, its text; cell: of a notebook."""
 
     line: int
     text: str
+    cell: bool
 
 
 def quoted(source: str) -> Quoted | None:
@@ -32,4 +33,5 @@ def quoted(source: str) -> Quoted | None:
         return None
     text = "".join(block)
     short = 0 < len(block) <= MOST_LINES and len(text) <= MOST_LETTERS
-    return Quoted(line=int(line), text=text) if short else None
+    cell = file.startswith("<") or "ipykernel_" in file
+    return Quoted(line=int(line), text=text, cell=cell) if short else None

@@ -246,7 +246,12 @@ class Report:
         checks = self.total("passed") + bad
         failed = f" ({bad:,} failed)" if bad else ""
         version = self.environment.get("backproof", "")
-        parts = [self.headline, f"{self.networks:,} networks", f"{checks:,} checks{failed}",
+        short = self.planned > self.networks
+        of = f" of {self.planned:,}" if short else ""
+        ended = f" ({self.ended})" if short and self.ended else ""
+        word = self.verdict.replace("_", " ").upper()
+        parts = [f"{self.subject}: {word}", f"{self.networks:,}{of} networks{ended}",
+                 f"{checks:,} checks{failed}",
                  f"backproof {version}".strip(), f"seed {self.seed}"]
         return ", ".join(parts)
 

@@ -17,6 +17,7 @@ from .page.document import own
 from .page.drawing import drawing
 from .page.findings import title_of
 from .page.markup import Markup, code, commas, join, tag
+from .page.source import own_line
 from .page.verdict import MARKS, word
 
 SCOPE = ".backproof"
@@ -48,8 +49,8 @@ def live(line: str, first: str) -> str:
     return framed(join([tag("p", line, class_="quiet", role="status"), Markup(first)]))
 
 
-def finding_of(finding: Finding, example: Any) -> Iterator[Markup]:
-    """One finding: what it is, its network, the wrong and the right line, the numbers."""
+def finding_of(finding: Finding, example: Any, own: Markup = Markup("")) -> Iterator[Markup]:
+    """One finding: what it is, its network, the wrong and the right line, one's own, the numbers."""
     title, _ = title_of(finding)
     yield tag("p", title, class_="said")
     if finding.faults:
@@ -58,6 +59,7 @@ def finding_of(finding: Finding, example: Any) -> Iterator[Markup]:
     if finding.lesson:
         yield tag("p", "✗ ", finding.lesson["wrong"], class_="side wrong")
         yield tag("p", "✓ ", finding.lesson["right"], class_="side right")
+    yield own
     said = [*shown(finding.networks, finding.when), at_worst(finding)]
     yield from (tag("p", line) for line in said)
 
@@ -99,7 +101,7 @@ def _figures(run: Run) -> str:
 
 def _first(run: Run) -> Iterator[Markup]:
     for finding in run.report.findings[:1]:
-        yield from finding_of(finding, run.examples.get(finding.case))
+        yield from finding_of(finding, run.examples.get(finding.case), own_line(run, finding))
 
 
 def _checked(run: Run) -> Iterator[Markup]:

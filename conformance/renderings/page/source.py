@@ -48,15 +48,17 @@ def own_line(run: Run, finding: Finding) -> Markup:
     found = marked(text, finding.lesson["wrong"], finding.lesson["right"])
     if not found:
         return Markup("")
-    file = str(run.header.get("source", "")).rpartition(":")[0]
+    file = code(str(run.header.get("source", "")).rpartition(":")[0])
     numbers = " and ".join(str(first + line - 1) for line in found)
-    title = tag("figcaption", "Your code, ", code(file), f", line {numbers}")
+    where = "in its cell" if quoted.get("cell") else file
+    title = tag("figcaption", "Your code, ", where, f", line {numbers}")
     return tag("figure", title, tag("pre", *_shown(text, first, found)), class_="own")
 
 
 def _shown(text: str, first: int, found: list[int]) -> Iterator[Markup]:
     lines = text.split("\n")
     near = [i for i in range(1, len(lines) + 1) if any(abs(i - at) <= AROUND for at in found)]
+    near = [i for i in near if lines[i - 1].strip() or near[0] < i < near[-1]]
     shown = dedent("\n".join(lines[i - 1] for i in near)).split("\n")
     before = near[0] - 1
     for i, line in zip(near, shown, strict=True):
