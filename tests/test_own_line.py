@@ -13,7 +13,7 @@ from small_records import finding
 
 HERE = Path(__file__).parent
 RIGHT = [path for folder in (HERE / "examples", HERE / "second") for path in sorted(folder.glob("*.py"))
-         if "wrong" not in path.stem]
+         if "wrong" not in path.stem] + sorted((HERE / "tutorials").glob("*/program.py"))
 MEAN, SUM = "db = delta.mean(axis=0)", "db = delta.sum(axis=0)"
 CLASS = """
 class Linear:
@@ -27,7 +27,8 @@ class Linear:
 @pytest.mark.parametrize("line", [
     "self.db = dz.mean(axis=0, keepdims=True)", "self.db = np.mean(dz, axis=0)", "self.grads['db'] = dz.mean(0)",
     "db = np.sum(dz, axis=0) / len(dz)", "grad_b = dz.sum(axis=0) / m", "dW[i], db[i] = x.T @ dz, dz.mean(axis=0)",
-    "b_grad = torch.mean(dz, axis=0)", "self.dbias += dz.mean(axis=0)"])
+    "b_grad = torch.mean(dz, axis=0)", "self.dbias += dz.mean(axis=0)", "self.b2 -= lr * dz.mean(axis=0)",
+    "self.biases[i] -= rate * np.mean(dz, axis=0)"])
 def test_the_line_of_a_mean_is_marked(line):
     assert marked(CLASS.format(line), MEAN, SUM) == [5]
 
@@ -35,7 +36,8 @@ def test_the_line_of_a_mean_is_marked(line):
 @pytest.mark.parametrize("line", [
     "self.db = dz.sum(axis=0)", "loss = dz.mean(axis=0)", "self.b = dz.mean(axis=0)", "dW = dz.mean(axis=0)",
     "db = dz / m", "db = np.where(m > 0, np.sum(dz, axis=0) / m, np.exp(dz))", "db = (", "", "# db = dz.mean(axis=0)",
-    "'db = dz.mean(axis=0)'", "db = dz.mean(axis=1)"])
+    "'db = dz.mean(axis=0)'", "db = dz.mean(axis=1)", "self.b2 += lr * dz.mean(axis=0)", "self.c -= lr * dz.mean(axis=0)",
+    "self.b2 -= dz.mean(axis=0)"])
 def test_no_other_line_is(line):
     assert marked(CLASS.format(line), MEAN, SUM) == []
 

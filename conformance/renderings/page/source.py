@@ -26,6 +26,7 @@ BEFORE, AFTER = r"(?:d|g|grad|gradient|delta|nabla)s?_?", r"_?\d*"
 NAMES = {"bias": "b|bias|biases|beta", "weight": "w|weight|weights|kernel", "scale": "scale|gamma"}
 KINDS = {kind: re.compile(rf"{BEFORE}(?:{of}){AFTER}|(?:{of}){AFTER}_grads?(?:ient)?s?")
          for kind, of in NAMES.items()}
+PLAIN = {kind: re.compile(rf"(?:{of}){AFTER}") for kind, of in NAMES.items()}
 WEAK = {"Add", "Sub", "mean"}  # not enough to tell a mistake by, nor is an axis
 ALONG = ("sum", "mean", "max", "min")
 WITHOUT = {"keepdims"}
@@ -110,16 +111,26 @@ def _statement(node: ast.AST) -> Iterator[Statement]:
                 yield Statement(_kind(to), frozenset(_does(value)), node.lineno)
     elif isinstance(node, ast.AugAssign):
         of = node.target.value if isinstance(node.target, ast.Subscript) else node.target
-        to = "attribute " if isinstance(of, ast.Attribute) else ""
-        does = {*_does(node.value), f"{to}{type(node.op).__name__}="}
+        added = "attribute " if isinstance(of, ast.Attribute) else ""
+        does = {*_does(node.value), f"{added}{type(node.op).__name__}="}
         yield Statement(_kind(node.target), frozenset(does), node.lineno)
+        yield from _updated(node)
+
+
+def _updated(node: ast.AugAssign) -> Iterator[Statement]:
+    """`b -= rate * g` says what the gradient of b is: g."""
+    by = node.value
+    if isinstance(node.op, ast.Sub) and isinstance(by, ast.BinOp) and isinstance(by.op, ast.Mult):
+        name = _name(node.target).lower()
+        kind = next((kind for kind, of in PLAIN.items() if of.fullmatch(name)), "")
+        yield Statement(kind, frozenset(_does(by.right)), node.lineno)
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """`a, b = c, d` is a = c and b = d."""
-    both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
-    if both and len(target.elts) == len(value.elts):  # type: ignore[attr-defined]
-        yield from zip(target.elts, value.elts, strict=True)  # type: ignore[attr-defined]
+    if (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            and len(target.elts) == len(value.elts)):
+        yield from zip(target.elts, value.elts, strict=True)
     else:
         yield target, value
 
@@ -157,7 +168,8 @@ def _called(node: ast.Call) -> Iterator[str]:
     name = _name(node.func)
     yield from ("mean", "sum", "Div") if name == "mean" else (name,)
     if name in ALONG:
-        axes = [each for each in node.args if isinstance(each, ast.Constant | ast.Tuple)]
+        axes: list[ast.expr] = [each for each in node.args
+                                if isinstance(each, ast.Constant | ast.Tuple)]
         axes += [word.value for word in node.keywords if word.arg == "axis"]
         yield from (f"axis {ast.unparse(each)}" for each in axes)
     yield from (str(word.arg) for word in node.keywords if word.arg not in {"axis", *WITHOUT})
