@@ -295,7 +295,7 @@ def _another_axis(two: Two) -> Told | None:
 def _adds_up(two: Two) -> bool:
     room = two.room * max(two.mine.size, two.theirs.size)
     whole = float(two.theirs.sum())
-    return abs(float(two.mine.sum()) - whole) <= room < abs(whole)
+    return bool(abs(float(two.mine.sum()) - whole) <= room < abs(whole))
 
 
 def _why(two: Two) -> str:

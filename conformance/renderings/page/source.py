@@ -110,16 +110,16 @@ def _statement(node: ast.AST) -> Iterator[Statement]:
                 yield Statement(_kind(to), frozenset(_does(value)), node.lineno)
     elif isinstance(node, ast.AugAssign):
         of = node.target.value if isinstance(node.target, ast.Subscript) else node.target
-        to = "attribute " if isinstance(of, ast.Attribute) else ""
-        does = {*_does(node.value), f"{to}{type(node.op).__name__}="}
+        where = "attribute " if isinstance(of, ast.Attribute) else ""
+        does = {*_does(node.value), f"{where}{type(node.op).__name__}="}
         yield Statement(_kind(node.target), frozenset(does), node.lineno)
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """`a, b = c, d` is a = c and b = d."""
-    both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
-    if both and len(target.elts) == len(value.elts):  # type: ignore[attr-defined]
-        yield from zip(target.elts, value.elts, strict=True)  # type: ignore[attr-defined]
+    if (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            and len(target.elts) == len(value.elts)):
+        yield from zip(target.elts, value.elts, strict=True)
     else:
         yield target, value
 
@@ -133,8 +133,9 @@ def _name(target: ast.expr) -> str:
     """Of self.grads["db"] "db", of self.db[i] "db"."""
     if isinstance(target, ast.Subscript):
         key = target.slice
-        named = isinstance(key, ast.Constant) and isinstance(key.value, str)
-        return str(key.value) if named else _name(target.value)  # type: ignore[attr-defined]
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return key.value
+        return _name(target.value)
     if isinstance(target, ast.Attribute):
         return target.attr
     return target.id if isinstance(target, ast.Name) else ""
@@ -157,7 +158,8 @@ def _called(node: ast.Call) -> Iterator[str]:
     name = _name(node.func)
     yield from ("mean", "sum", "Div") if name == "mean" else (name,)
     if name in ALONG:
-        axes = [each for each in node.args if isinstance(each, ast.Constant | ast.Tuple)]
+        axes: list[ast.expr] = [each for each in node.args
+                                if isinstance(each, ast.Constant | ast.Tuple)]
         axes += [word.value for word in node.keywords if word.arg == "axis"]
         yield from (f"axis {ast.unparse(each)}" for each in axes)
     yield from (str(word.arg) for word in node.keywords if word.arg not in {"axis", *WITHOUT})
