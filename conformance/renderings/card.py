@@ -49,8 +49,8 @@ def live(line: str, first: str) -> str:
     return framed(join([tag("p", line, class_="quiet", role="status"), Markup(first)]))
 
 
-def finding_of(finding: Finding, example: Any, own: Markup = Markup("")) -> Iterator[Markup]:
-    """One finding: what it is, its network, the wrong and the right line, one's own, the numbers."""
+def finding_of(finding: Finding, example: Any, own: str = "") -> Iterator[Markup]:
+    """One finding: what it is, its network, the wrong and right line, one's own, the numbers."""
     title, _ = title_of(finding)
     yield tag("p", title, class_="said")
     if finding.faults:
