@@ -59,7 +59,7 @@ def finding_of(finding: Finding, example: Any, own: str = "") -> Iterator[Markup
     if finding.lesson:
         yield tag("p", "✗ ", finding.lesson["wrong"], class_="side wrong")
         yield tag("p", "✓ ", finding.lesson["right"], class_="side right")
-    yield own
+    yield Markup(own)
     said = [*shown(finding.networks, finding.when), at_worst(finding)]
     yield from (tag("p", line) for line in said)
 
