@@ -233,3 +233,14 @@ def test_of_a_run(tmp_path, capsys):
     board = Page((tmp_path / "board.html").read_text("utf-8"))
     assert [text.split()[:2] for text in board.rows(1)["dense"]] == [["✓", "pass"], ["✗", "FAIL"]]
     assert [row[0] for row in list(board.rows(0).values())[1:]] == ["✓ conforms", "✗ does not conform"]
+
+
+def test_versions_that_all_have_alike_are_told_once(tmp_path):
+    made = [record(tmp_path / name, name=name) for name in ("one", "two")]
+    rows = [Row(read(each)) for each in made]
+    said = render(rows)
+    assert said.count("hypothesis ") == 1
+    assert "<p class=\"left\">All with " in said
+    rows[1].run.report.environment["numpy"] = "1.0"
+    assert "All with" not in render(rows)
+    assert "numpy 1.0" in render(rows)

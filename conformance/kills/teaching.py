@@ -56,6 +56,7 @@ MOST = 10            # mistakes listed on a word
 X, DY = np.array([[-2.0, -0.5, 0.5, 2.0]]), np.array([[1.0, 1.0, 0.0, 2.0]])
 P, T = np.array([[0.2, 0.7, 0.1]]), np.array([[0.0, 1.0, 0.0]])
 SIGNS = 2.0 * T - 1.0
+OUTPUTS = {"kl_divergence_of_logs": np.log(P)}
 
 
 def teach(name: str) -> str:
@@ -143,9 +144,9 @@ def in_numbers(lesson: Lesson) -> Iterator[str]:
     elif lesson.loss:
         loss = LOSSES[lesson.loss]
         given = {key: getattr(LossSpec(lesson.loss), key) for key in loss.options}
-        t = SIGNS if loss.targets == ("sign",) else T
-        yield f"p = {_plainly(P)}, t = {_plainly(t)}:"
-        yield f"L = {np.sum(loss.L(P, t, **given)):.4g}, dL/dp = {_plainly(loss.dL(P, t, **given))}"
+        p, t = OUTPUTS.get(lesson.loss, P), SIGNS if loss.targets == ("sign",) else T
+        yield f"p = {_plainly(p)}, t = {_plainly(t)}:"
+        yield f"L = {np.sum(loss.L(p, t, **given)):.4g}, dL/dp = {_plainly(loss.dL(p, t, **given))}"
 
 
 def _plainly(row: Any) -> str:

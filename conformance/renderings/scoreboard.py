@@ -38,6 +38,25 @@ main > h1 { font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.2; margin: 0.7
 .board td:is(.not_exercised, .not_claimed, .not_available) { background: none; }
 .board td:is(.not_exercised, .not_claimed, .not_available) b {
   color: var(--soft); font-weight: 400; }
+.scroll + .left { margin-top: 1.5rem; }
+@media (max-width: 44rem) {
+  .board :is(td, thead th) { min-width: 4.75rem; }
+  .board :is(thead th, thead code, tbody th) { overflow-wrap: anywhere; }
+  .board td b, .board .says { white-space: normal; }
+  .board tbody th { min-width: 4.5rem; }
+  .subjects thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
+    clip-path: inset(50%); }
+  .subjects :is(tbody, tr, th, td) { display: block; min-width: 0; max-width: none; }
+  .subjects tbody :is(th, td) { border: 0; padding-block: 0.15rem; white-space: normal;
+    text-align: left; }
+  .subjects tr { padding-block: 0.75rem; border-bottom: 1px solid var(--line); }
+  .subjects td:nth-of-type(2)::before { content: "features passed: "; }
+  .subjects td:nth-of-type(3)::before { content: "networks: "; }
+  .subjects td:nth-of-type(4)::before { content: "checks: "; }
+  .subjects td:nth-of-type(5)::before { content: "date: "; }
+  .subjects td:nth-of-type(6)::before { content: "versions: "; }
+  .subjects td:nth-of-type(n+2)::before { color: var(--soft); }
+}
 @media print { .board { font-size: 8pt; }
   .board td, .board thead th, .subjects td:last-child { min-width: 0; } }
 """
@@ -74,7 +93,7 @@ def _body(rows: Sequence[Row]) -> Iterator[Markup]:
     yield tag("a", "Skip to the scoreboard", href="#main", class_="skip")
     yield tag("header", tag("p", "backproof ", tag("span", "scoreboard"), class_="brand"),
               class_="top")
-    yield tag("main", tag("h1", _title(rows)), section("subjects", "Subjects", _subjects(rows)),
+    yield tag("main", tag("h1", _title(rows)), section("subjects", "Subjects", *_subjects(rows)),
               section("features", "Features", *_features(rows)), id="main", tabindex="-1")
     yield tag("footer", tag("p", "Nothing on this page is loaded from anywhere else."),
               class_="bottom")
@@ -88,9 +107,19 @@ def _title(rows: Sequence[Row]) -> str:
     return f"{conform} of {len(rows)} subject{'s' * (len(rows) != 1)} conform{'s' * (conform == 1)}"
 
 
-def _subjects(rows: Sequence[Row]) -> Markup:
-    heads = ("subject", "verdict", "features passed", "networks", "checks", "date", "versions")
-    return table("The verdicts, and what they rest on", heads, map(_subject, rows), "subjects")
+HEADS = ("subject", "verdict", "features passed", "networks", "checks", "date", "versions")
+
+
+def _subjects(rows: Sequence[Row]) -> Iterator[Markup]:
+    """The table; versions that all subjects have alike are told once, below it."""
+    versions = [", ".join(_versions(row.run)) for row in rows]
+    alike = len(rows) > 1 and len(set(versions)) == 1
+    shown = [[*_subject(row), *([] if alike else [own])]
+             for row, own in zip(rows, versions, strict=True)]
+    heads = HEADS[:-1] if alike else HEADS
+    yield table("The verdicts, and what they rest on", heads, shown, "subjects")
+    if alike and versions[0]:
+        yield tag("p", f"All with {versions[0]}.", class_="left")
 
 
 def _subject(row: Row) -> list[object]:
@@ -100,7 +129,7 @@ def _subject(row: Row) -> list[object]:
     name = join([_name(row), " ", door])
     reason = [" ", tag("span", report.reason, class_="quiet")] if report.reason else []
     return [name, join([_verdict(run), *reason]), f"{share(run)} %", f"{report.networks:,}",
-            counted(total) or "none", _date(run), ", ".join(_versions(run))]
+            counted(total) or "none", _date(run)]
 
 
 def _name(row: Row) -> Markup:

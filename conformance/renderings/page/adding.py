@@ -11,8 +11,8 @@ from typing import NamedTuple
 from .drawing import LETTER, RADIUS, _text
 from .markup import Markup, tag
 
-LEFT, MIDDLE, RIGHT, WIDE = 86, 290, 484, 572
-TOP, HIGH = 92, 84
+LEFT, MIDDLE, RIGHT, WIDE = 78, 240, 402, 484
+TOP, HIGH, BELOW = 108, 84, 64
 STYLE = """
 svg { font-family: system-ui, sans-serif; font-size: 13px;
   --ink: #1b1f24; --soft: #59636e; --paper: #ffffff; --bad: #b3261e; --good: #0b6e4f; }
@@ -49,7 +49,7 @@ class Sum(NamedTuple):
 
 def picture(shown: Sum) -> Markup:
     """The whole SVG file."""
-    high = TOP + HIGH * len(shown.names) + 24
+    high = TOP + HIGH * (len(shown.names) - 1) + BELOW
     middle = TOP + HIGH * (len(shown.names) - 1) / 2
     inside = [*_heads(), *_parameter(shown, middle), *_total(shown, middle)]
     for i in range(len(shown.names)):
@@ -62,7 +62,7 @@ def picture(shown: Sum) -> Markup:
 
 def _heads() -> Iterator[Markup]:
     for x, words, below in ((LEFT, "one bias", "reaches every example"),
-                            (MIDDLE, "the examples of the batch", "each has a delta"),
+                            (MIDDLE, "the examples", "each has a delta"),
                             (RIGHT, "its gradient", "what comes back, added")):
         yield _text(x, 22, words, "title")
         yield _text(x, 42, below, "soft")
@@ -86,11 +86,12 @@ def _example(shown: Sum, i: int, middle: float) -> Iterator[Markup]:
     yield _line((LEFT + RADIUS, middle), (MIDDLE - RADIUS, y), "edge")
     yield _line((MIDDLE + RADIUS, y), (RIGHT - RADIUS, middle), "edge back")
     yield _circle(MIDDLE, y)
-    yield _text(MIDDLE, y - 18, shown.names[i], "word")
-    yield _text(MIDDLE, y + 30, shown.given[i], "name")
+    above = y <= middle
+    yield _text(MIDDLE, y - 40 if above else y + 30, shown.names[i], "word")
+    yield _text(MIDDLE, y - 20 if above else y + 50, shown.given[i], "name")
     half = len(shown.back[i]) * LETTER / 2
     x, at = MIDDLE + (RIGHT - MIDDLE) / 2, (y + middle) / 2
-    away = -15 if y <= middle else 24
+    away = -15 if above else 24
     yield _text(x + half / 4, at + away, shown.back[i], "name good")
 
 
