@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from .plug.implementing import implementation
     from .plug.layer_classes import Layer, layers
     from .plug.layouts import Layout
+    from .plug.pairs import pair
+    from .plug.refused import TargetError
     from .plug.subject import Subject
-    from .plug.targets import TargetError
     from .plug.training_step import training_step
     from .properties.claims import Claims, Head
     from .properties.strategies import cases, exact_cases, networks
     from .record.cases import read_case
+    from .record.grades import Grade
     from .record.reading import Run
     from .record.reading import read as read_record
     from .record.report import Finding, Report
@@ -37,15 +39,18 @@ if TYPE_CHECKING:
     from .reference import Answer, Case, DescriptionError, Network
     from .reference.checks import BackproofError
     from .running.api import PlanError, verify
+    from .running.cmp import cmp
+    from .running.grading import PointsError, grade
     from .testing.conformance import conformance_tests
 
     __version__: str
 
 __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
-    "Fault", "Finding", "Head", "Layer", "Layout", "Network", "PlanError", "RecordError", "Report",
-    "Run", "Subject", "TargetError", "cases", "conformance_tests", "exact_cases", "implementation",
-    "layers", "networks", "read_case", "read_record", "training_step", "verify",
+    "Fault", "Finding", "Grade", "Head", "Layer", "Layout", "Network", "PlanError", "PointsError",
+    "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests",
+    "exact_cases", "grade", "implementation", "layers", "networks", "pair", "read_case",
+    "read_record", "training_step", "verify",
 ]
 
 # Each name's home: the module, and its name there where that is another one.
@@ -56,13 +61,15 @@ _HOME = {
     "cases": "properties.strategies", "exact_cases": "properties.strategies",
     "networks": "properties.strategies",
     "BrokenContract": "plug.contract", "Declined": "plug.contract",
-    "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.targets",
+    "implementation": "plug.implementing", "Subject": "plug.subject", "TargetError": "plug.refused",
     "Layer": "plug.layer_classes", "Layout": "plug.layouts", "layers": "plug.layer_classes",
+    "pair": "plug.pairs",
     "training_step": "plug.training_step",
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",
-    "PlanError": "running.api", "verify": "running.api",
+    "PlanError": "running.api", "verify": "running.api", "cmp": "running.cmp",
+    "Grade": "record.grades", "grade": "running.grading", "PointsError": "running.grading",
     "conformance_tests": "testing.conformance",
 }
 

@@ -146,13 +146,23 @@ ALIASES = {
     "bce_with_logits": "sigmoid_cross_entropy", "nll": "cross_entropy", "ce": "cross_entropy",
     "categorical_crossentropy": "cross_entropy", "categorical_cross_entropy": "cross_entropy",
     "sparse_categorical_crossentropy": "cross_entropy",
-    "binary_crossentropy": "binary_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy", "crossentropy": "cross_entropy",
+    "negative_log_likelihood": "cross_entropy", "logloss": "binary_cross_entropy",
+    "crossentropyloss": "softmax_cross_entropy", "cross_entropy_loss": "cross_entropy",
+    "softmax_crossentropy": "softmax_cross_entropy", "logits": "softmax_cross_entropy",
+    "cross_entropy_with_logits": "softmax_cross_entropy",
+    "bcewithlogits": "sigmoid_cross_entropy", "bcewithlogitsloss": "sigmoid_cross_entropy",
+    "mseloss": "squared_error", "l2_loss": "squared_error", "sum_of_squares": "squared_error",
+    "rmse": "squared_error", "squared": "squared_error", "l1_loss": "absolute_error",
+    "smoothl1": "huber", "sigmoidal": "sigmoid", "rectifier": "relu", "relu_6": "relu6",
+    "leakyrelu": "leaky_relu", "lrelu": "leaky_relu", "htanh": "hard_tanh", "soft_plus": "softplus",
 }
 
 
 def named(what: str, value: Any, table: Mapping[str, Any]) -> str:
     """The name of a row of the table; DescriptionError with the name to write for another's."""
-    meant = ALIASES.get(str(value).lower().replace("-", "_").replace(" ", "_"))
+    plain = str(value).lower().replace("-", "_").replace(" ", "_")
+    meant = plain if plain in table else ALIASES.get(plain)
     if value not in table and meant in table:
         raise DescriptionError(f"{what}: {value!r} is called {meant!r} here; write {meant!r}")
     found: str = one_of(f"head: {what}", value, table)
@@ -162,7 +172,7 @@ def named(what: str, value: Any, table: Mapping[str, Any]) -> str:
 def activation(value: str | Mapping[str, Any]) -> LayerSpec:
     """"tanh", or {"function": "leaky_relu", "slope": 0.1}, as the layer it describes."""
     data = {"function": value} if isinstance(value, str) else dict(mapping("hidden", value))
-    if isinstance(data.get("function"), str) and data["function"] in ALIASES:
+    if isinstance(data.get("function"), str) and data["function"] not in ACTIVATIONS:
         named("hidden activation", data["function"], ACTIVATIONS)
     return parse.layer(TABLES, "hidden", {"kind": "activation", **data})
 

@@ -32,12 +32,14 @@ _lazily("drawn_features")
 _lazily("function_examples")
 _lazily("perceptrons")
 _lazily("small_records")
+_lazily("undecorated_programs")
 _lazily("vjp_cases")
 _lazily("wrong_engines")
 
 
 # How many cases of a test that takes many seconds for each are enough for every day.
 ENOUGH = {
+    "test_a_class_is_asked_what_it_does": 1,
     "test_a_condition_on_the_dtype": 0,
     "test_a_formula_or_a_subtraction_is_no_narrower_precision": 1,
     "test_a_lie_on_one_call_alone_is_caught": 2,
@@ -56,7 +58,9 @@ ENOUGH = {
     "test_a_planted_recurrent_mistake_is_named": 2,
     "test_a_program_conforms_with_the_claim_it_needs_and_not_without": 4,
     "test_a_program_without_it_does_not_conform_to_the_claim": 1,
+    "test_a_right_tutorial_conforms": 4,
     "test_a_second_implementation_conforms": 2,
+    "test_a_wrong_line_of_a_tutorial_is_named": 1,
     "test_a_wrong_loss_beside_a_wrong_gradient_is_its_own_finding": 1,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 6,
     "test_an_answer_that_is_kept_is_state": 1,
@@ -88,6 +92,7 @@ ENOUGH = {
     "test_prints_on_which_shapes_it_shows": 80,
     "test_real_time_recurrent_learning_agrees": 12,
     "test_right_code_keeps_it": 16,
+    "test_right_rules_break_nothing": 8,
     "test_share_of_generated_cases_that_show_it": 120,
     "test_subjects_answer_as_the_reference": 4,
     "test_the_condition_is_told_with_its_counts": 2,
@@ -102,6 +107,7 @@ ENOUGH = {
     "test_whatever_a_subject_does_is_a_finding": 6,
     "test_where_one_hides_in_the_other_there_are_still_two": 1,
     "test_witnesses": 16,
+    "test_wrong_updates_are_named": 9,
 }
 
 

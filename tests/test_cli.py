@@ -1,5 +1,6 @@
 """The command line: what it teaches, what it refuses in one line, its exits, and `verify` in Python."""
 
+import importlib
 import json
 import os
 import signal
@@ -105,7 +106,8 @@ def program(*arguments, **more):
 # --- help --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["list", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"], ["list", "--help"], ["new", "--help"],
+                                       ["grade", "--help"]])
 def test_help_teaches_with_an_example(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
@@ -114,6 +116,13 @@ def test_help_teaches_with_an_example(arguments, capsys):
     assert "  python -m backproof " in text
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_nothing_at_all_is_the_help_and_exit_2(capsys):
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    assert "  python -m backproof verify my_file.py:backprop " in out
+    assert err == ""
 
 
 def test_help_explains_the_exits(capsys):
@@ -160,11 +169,24 @@ def test_list_says_what_is_missing(monkeypatch, capsys):
     assert 'not available: needs no_such_package: pip install "backproof[subjects]"' in text
 
 
+def test_list_tries_what_is_there(monkeypatch, capsys):
+    monkeypatch.setitem(ORACLES, "torch", ORACLES["torch"]._replace(package="broken_package"))
+    monkeypatch.setattr("backproof.oracles.available", lambda: tuple(ORACLES))
+    monkeypatch.setattr("backproof.oracles.importlib.import_module", broken)
+    cli.main(["list", "oracles"])
+    assert "cannot be imported: OSError: libgomp.so.1: cannot open; pip install" in capsys.readouterr().out
+
+
+def broken(name, package=None):
+    if name == "broken_package":
+        raise OSError("libgomp.so.1: cannot open")
+    return importlib.__import__("sys")
+
+
 # --- bad input: one clear line, exit 2 ---------------------------------------------------------------------------
 
 
 BAD = [
-    ([], "the following arguments are required"),
     (["verfy"], "invalid choice: 'verfy'"),
     (["list"], "required: KIND"),
     (["list", "colours"], "invalid choice: 'colours'"),
@@ -189,6 +211,17 @@ BAD = [
     (["verify", r"C:\dir\mine.py"], r"no file C:\dir\mine.py"),
     (["verify", "no.such.module:f"], "no module 'no.such.module'"),
     (["verify", "mine.py"], "which function? there is mine.py:right"),
+    (["new", "mine.py"], "mine.py is there already, and is left as it is"),
+    (["new", "mine.txt"], "mine.txt is no Python file; wanted a name such as mine.txt.py"),
+    (["new", "no/such/folder/mine.py"], "no/such/folder/mine.py cannot be written: No such file"),
+    (["new", "other.py", "--door", "window"], "invalid choice: 'window'"),
+    (["grade", "mine.py:right"], "required: --points"),
+    (["grade", "mine.py:right", "--points", "no.toml"], "no.toml: cannot be read: No such file"),
+    (["grade", "mine.py:right", "--points", "mine.py"], "mine.py: is not TOML: "),
+    (["grade", "mine.py:right", "--points", "no.toml", "--hints", "all"],
+     "hints: unknown 'all'; there is none, symptom, layer, mistake, line"),
+    (["grade", "mine.py:right", "--points", "no.toml", "--secret", "NO_SUCH"],
+     "secret: the environment variable NO_SUCH is not set"),
     (["verify", "mine.py:nothing"], "no 'nothing' in mine.py"),
     (["verify", "mine.py:weights"], "mine.py:weights is not callable"),
     (["verify", "bad.py:f"], "bad.py:1: "),

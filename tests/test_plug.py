@@ -480,8 +480,8 @@ def none(self, dx):
     (no_gradient, "none", "", "layer 2: Changed.backward's dx is None"),
     (lambda self, dx: dx.T, "shape", "",
      "layer 2: Changed.backward's dx of shape (2, 4) where (4, 2) is wanted: transposed?"),
-    (keep, "shape", "2.bias", "layer 2: Changed.db of shape (1, 3) where (3,) is wanted: keepdims left in?"),
-    (none, "none", "2.bias", "layer 2: Changed.db is None"),
+    (keep, "shape", "0.bias", "layer 0: Changed.db of shape (1, 2) where (2,) is wanted: keepdims left in?"),
+    (none, "none", "0.bias", "layer 0: Changed.db is None"),
     (update, "mutated", "0.bias", "parameters['0.bias'] was changed in place"),
 ])
 def test_breaches_of_layer_classes(change, kind, where, message):
@@ -491,7 +491,7 @@ def test_breaches_of_layer_classes(change, kind, where, message):
 
 def test_a_gradient_that_is_not_there():
     error = breach(plain(backward=lambda self, dy: dy @ self.W.T), a_case(IDENTITY))
-    assert (error.kind, error.where) == ("missing", "2.weight")
+    assert (error.kind, error.where) == ("missing", "0.weight")
     assert "no attribute 'dW'" in error.message
 
 

@@ -135,6 +135,13 @@ def test_a_finding_in_every_format(name, tmp_path):
     assert "the gradient of 0.bias is wrong" in shown
 
 
+def test_markdown_tells_a_finding_without_a_name_once(tmp_path):
+    unnamed = a_finding(lesson={}, faults=(), explanation="0.bias is odd\nwrong: 0.bias; right: none")
+    shown = render("markdown", record(tmp_path, **WRONG | {"findings": [unnamed]}))
+    assert shown.count("0.bias is odd") == 1
+    assert "wrong: 0.bias; right: none" in shown
+
+
 def test_junit_counts_what_it_holds(tmp_path):
     outcomes = [*WRONG["outcomes"], ("jax", "not_available", 1), ("answers", "errored", 2),
                 ("own_loss", "inconclusive", 1)]
@@ -161,8 +168,10 @@ def test_an_unfinished_run_is_an_error_in_junit(tmp_path):
 
 def test_the_badge_has_the_keys_shields_knows(tmp_path):
     badge = json.loads(render("badge", record(tmp_path)))
-    assert badge == {"schemaVersion": 1, "label": "backproof", "message": "conforms, 100% of features",
+    assert badge == {"schemaVersion": 1, "label": "backproof", "message": "conforms, 40 checks",
                      "color": "brightgreen"}
+    badge = json.loads(render("badge", record(tmp_path, **WRONG)))
+    assert badge["message"] == "does not conform, 4 of 44 checks failed"
 
 
 def test_annotations_are_at_the_file_and_line(tmp_path):

@@ -113,7 +113,7 @@ def test_a_mistake_is_one_headline_and_lines_that_point_to_it(pytester, given):
     failed = {"reference": {"failed": 2, "passed": 1}, "torch": {"failed": 3}, "jax": {"errored": 1}}
     given["report"] = a_report("does_not_conform", findings=[a_finding()], counts=a_report().counts | failed)
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=4, passed=len(NAMES) - 4)
+    result = outcome(pytester, "-rx", failed=1, xfailed=3, passed=len(NAMES) - 4)
     text = result.stdout.str()
     assert text.count("the bias gradient\nis halved\ncase abc") == 1
     assert "3 of 3 checks failed: see test_mine[reference]" in text
@@ -121,6 +121,22 @@ def test_a_mistake_is_one_headline_and_lines_that_point_to_it(pytester, given):
     assert "does not conform: see test_mine[reference]" in text
     assert "testing.py" not in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("only", ["torch", "verdict", "jax or verdict"])
+def test_where_the_test_that_tells_is_not_run_what_points_to_it_fails(only, pytester, given):
+    failed = {"reference": {"failed": 2, "passed": 1}, "torch": {"failed": 3}, "jax": {"errored": 1}}
+    given["report"] = a_report("does_not_conform", findings=[a_finding()], counts=a_report().counts | failed)
+    pytester.makepyfile(MINE)
+    outcome(pytester, "-k", only, failed=1 + only.count("or "), deselected=len(NAMES) - 1 - only.count("or "))
+
+
+def test_two_mistakes_are_two_failures(pytester, given):
+    findings = [a_finding(also=()), a_finding(property="jax", also=("torch",))]
+    failed = {name: {"failed": 2} for name in ("reference", "torch", "jax")}
+    given["report"] = a_report("does_not_conform", findings=findings, counts=a_report().counts | failed)
+    pytester.makepyfile(MINE)
+    outcome(pytester, failed=2, xfailed=2, passed=len(NAMES) - 4)
 
 
 def test_a_finding_without_a_test_of_its_own_is_told_by_the_verdict(pytester, given):
@@ -150,13 +166,13 @@ def test_incomplete_fails_the_verdict(pytester, given):
 def test_not_judged_passes_nothing(pytester, given):
     given["report"] = Report("backprop", "not_judged", {}, 0, reason="smoke: returned None")
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=len(NAMES))
-    result.stdout.fnmatch_lines(["not judged: see test_mine[[]verdict[]]", "not judged: smoke: returned None"])
+    result = outcome(pytester, "-rx", failed=1, xfailed=len(NAMES) - 1)
+    result.stdout.fnmatch_lines(["not judged: smoke: returned None", "XFAIL *not judged: see test_mine[[]verdict[]]"])
 
 
 def test_a_target_that_cannot_be_is_one_line(pytester):
     pytester.makepyfile("from backproof import conformance_tests\ntest_mine = conformance_tests('nothing.py:f')")
-    result = outcome(pytester, failed=len(NAMES))
+    result = outcome(pytester, "-rx", failed=1, xfailed=len(NAMES) - 1)
     result.stdout.fnmatch_lines(["not judged: no file nothing.py", "backproof: nothing.py:f: not judged"])
     assert "Traceback" not in result.stdout.str()
 
@@ -164,7 +180,7 @@ def test_a_target_that_cannot_be_is_one_line(pytester):
 def test_an_error_of_ours_keeps_its_traceback(pytester, given):
     given["report"] = ZeroDivisionError("ours")
     pytester.makepyfile(MINE)
-    result = outcome(pytester, failed=len(NAMES))
+    result = outcome(pytester, "-rx", failed=1, xfailed=len(NAMES) - 1)
     assert given["runs"] == 1
     result.stdout.fnmatch_lines(["E *ZeroDivisionError: ours"])
 
@@ -215,7 +231,8 @@ def test_end_to_end(pytester):
     assert not re.search(r"test_right\S+ FAILED", text), text
     assert re.search(r"test_real.py::test_right\[verdict\] PASSED", text)
     assert re.search(r"test_real.py::test_right\[jax\] SKIPPED", text)
-    assert re.search(r"test_real.py::test_wrong\[verdict\] FAILED", text)
+    assert re.search(r"test_real.py::test_wrong\[verdict\] XFAIL", text)
+    assert re.findall(r"::(test_wrong\S+) FAILED", text) == ["test_wrong[reference]"]
     assert re.search(r"test_real.py::test_wrong\[repeated_question\] PASSED", text)
     assert text.count("0.bias[") == 1
     assert "backproof: right: conforms; 60 networks, " in text

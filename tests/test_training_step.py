@@ -8,7 +8,7 @@ import pytest
 from backproof import Head, Layout, training_step, verify
 from backproof.faults.updating import WRONG_UPDATES
 from backproof.plug.contract import AdapterError
-from backproof.plug.guessing import found_class
+from backproof.plug.guessing import target_of
 from backproof.plug.subject import subject_of
 from backproof.properties.updating import Change, reading
 from backproof.record.notes import NoteKind
@@ -414,7 +414,7 @@ def pasted_of(report):
 @pytest.mark.parametrize("cls", INFERRED)
 def test_a_class_is_asked_what_it_does(cls):
     """The lines printed are the lines to write: the target they make is held to the same claims."""
-    report = asked(found_class(cls), 40)
+    report = asked(target_of(cls), 40)
     assert report.verdict == "conforms"
     assert INFERRED[cls] in pasted_of(report)
     scope = {cls.__name__: cls}
@@ -425,7 +425,7 @@ def test_a_class_is_asked_what_it_does(cls):
 
 
 def test_a_wrong_class_is_held_to_what_it_seems_to_do():
-    report = asked(found_class(EarlyStudent), 40)
+    report = asked(target_of(EarlyStudent), 40)
     assert first_name(report) == ("weights-updated-before-delta",)
     assert 'hidden=["tanh"], heads=[Head("identity", "squared_error", reduction="mean_over_batch", scale=0.5)])' in (
         pasted_of(report))
@@ -451,7 +451,7 @@ class OwnRate(Student):
 ])
 def test_what_cannot_be_told_of_a_class_is_asked_for(cls, message):
     with pytest.raises(AdapterError) as error:
-        found_class(cls)
+        target_of(cls)
     assert message in str(error.value)
 
 
@@ -460,4 +460,4 @@ def test_steps_of_nothing_known_are_not_judged():
         def error(self, p, y):
             return np.sin(p - y)
 
-    assert "its steps are those of no hidden activation" in not_judged(found_class(Nothing))
+    assert "its steps are those of no hidden activation" in not_judged(target_of(Nothing))

@@ -7,13 +7,26 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import compare, expect, explain, listing, matrix, replay, report, scoreboard, verify
-from .terminal import UsageError, say, survive
+from . import (
+    compare,
+    expect,
+    explain,
+    grade,
+    listing,
+    matrix,
+    new,
+    replay,
+    report,
+    scoreboard,
+    verify,
+)
+from .terminal import UsageError, complain, say, survive
 
 HELP = """\
 backproof tells you whether your backpropagation is right and, where it is not, which mistake you
 made.
 
+  python -m backproof new my_file.py                   a file to start from, which runs at once
   python -m backproof verify my_file.py:backprop       your function, on random networks
   python -m backproof verify scikit-learn-classifier   a ready-made subject
   python -m backproof list subjects                    what there is
@@ -29,7 +42,9 @@ A function to verify, in my_file.py:
       return loss, network.pack(dW, db)
 """
 COMMANDS = {
+    "new": ("write an adapter to start from", new),
     "verify": ("verify one implementation", verify),
+    "grade": ("points for a submission, with hints", grade),
     "list": ("list what there is", listing),
     "explain": ("what a word, a mistake or a property is", explain),
     "matrix": ("which judge kills which known mistake", matrix),
@@ -53,13 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         survive(stream)
     try:
+        if not (sys.argv[1:] if argv is None else argv):
+            say(parser().format_help())
+            return 2
         options = parser().parse_args(argv)
         return int(options.command(options))
     except UsageError as error:
-        print(f"backproof: {error}", file=sys.stderr)
+        complain(str(error), error.more)
         return 2
     except KeyboardInterrupt:
-        print("backproof: interrupted", file=sys.stderr)
+        complain("interrupted")
         return 3
     finally:
         say()

@@ -66,11 +66,22 @@ def _losses() -> Iterator[str]:
 
 
 def _oracles() -> Iterator[str]:
-    from ..oracles import ORACLES, available
+    from ..oracles import ORACLES
 
-    there = available()
-    return _columns([(name, "available" if name in there else f"not available: {row.install}",
-                      row.says) for name, row in ORACLES.items()])
+    return _columns([(name, _loads(name), row.says) for name, row in ORACLES.items()])
+
+
+def _loads(name: str) -> str:
+    """Whether the oracle can be imported, which is tried: a package that is there may be broken."""
+    from ..oracles import ORACLES, NotAvailable, available, load
+
+    if name not in available():
+        return f"not available: {ORACLES[name].install}"
+    try:
+        load(name)
+    except NotAvailable as error:
+        return f"cannot be imported: {error.reason}"
+    return "available"
 
 
 def _properties() -> Iterator[str]:

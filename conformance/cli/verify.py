@@ -10,7 +10,7 @@ from typing import Any
 
 from ..running.profiles import listed
 from . import report
-from .terminal import UsageError, say
+from .terminal import UsageError, complain, say
 
 DESCRIPTION = """\
 Verify one implementation: ask it for the gradients of random networks and judge the answers.
@@ -20,8 +20,9 @@ Verify one implementation: ask it for the gradients of random networks and judge
   python -m backproof verify scikit-learn-regressor --require torch,jax --report out
   python -m backproof verify my_file.py:backprop --examples 100000 --jobs 4 --report out
 
-TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`. A file
-is imported as `python file.py` would import it: put training under `if __name__ == '__main__'`.
+TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`; file.py
+alone where it has one function that may be meant. A file is imported as `python file.py` would
+import it: put training under `if __name__ == '__main__'`.
 """
 EPILOG = """\
 exit status:
@@ -92,9 +93,13 @@ def run(options: argparse.Namespace) -> int:
                        options.require, profile=options.profile, shared=shared.wanted)
         check_shared(shared, plan, options.report)
         with rare_collections():
-            found = judge(subject_for(options.target), plan, options.report, quiet=False,
-                          shared=shared)
-    except (ExpectationError, PlanError, RecordError, TargetError, WorkersError) as error:
+            subject = subject_for(options.target, complain)
+            if subject.target != options.target:
+                complain(f"{options.target}: verifies {subject.target}, the one that may be meant")
+            found = judge(subject, plan, options.report, quiet=False, shared=shared)
+    except TargetError as error:
+        raise UsageError(str(error), error.more) from error
+    except (ExpectationError, PlanError, RecordError, WorkersError) as error:
         raise UsageError(str(error)) from error
     said, status = (([], found.exit) if known is None
                     else as_expected(known, found, options.expected))

@@ -26,7 +26,7 @@ def behaviour(ask: Ask, case: Case) -> Behaviour:
     try:
         return ask(case)
     except BrokenContract as error:
-        return error.kind, error.message
+        return error.broken
     except Exception as error:
         return "raised", type(error).__name__
 

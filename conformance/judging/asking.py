@@ -35,6 +35,11 @@ class Numbered:
             self.early.append((number, case, answer))
         return answer
 
+    def loss(self, case: Case) -> float:
+        """The loss of its reply alone; the question counts."""
+        self.count += 1
+        return loss_of(self.engine, case)
+
     @property
     def notes(self) -> set[str]:
         """What the engine noted about its answers."""
@@ -43,6 +48,12 @@ class Numbered:
 
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The subject called sys.exit, or raised what is no Exception."""
+
+
+def loss_of(engine: Engine, case: Case) -> float:
+    """The loss that an engine reports, whatever its gradients are, where it can tell it apart."""
+    alone: Callable[[Case], float] | None = getattr(engine, "loss", None)
+    return float(engine(case).loss) if alone is None else alone(case)
 
 
 def question(engine: Callable[[Case], T], case: Case) -> T:

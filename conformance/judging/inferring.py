@@ -7,18 +7,23 @@ for, it does; what it raises on, or answers with the very number that it gave fo
 it does not do, and it is left out. What it answers in some third way it tries to do, and it is
 asked about it as before: that is how a wrong forward pass is found.
 
-Nothing is inferred where no declared loss agrees. What is inferred is said, as the decorator to
-write, and the run holds the function to it.
+Nothing is inferred where no declared loss agrees: what reads the description is then asked
+everything, and what does not is not judged. What is inferred is said, as the decorator to write,
+and the run holds the function to it. The loss alone is looked at: a gradient may be wrong in any
+way, also in its shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..plug.contract import BrokenContract
+from ..plug.implementing import OF_DOORS
 from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
 from ..properties.claims import EVERYTHING, Claims, Head, activation
@@ -26,14 +31,34 @@ from ..properties.strategies import TARGETS, chain, in_dtype
 from ..record.notes import Note, NoteKind
 from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
-from .asking import question
+from .asking import loss_of, question
 from .inferring_steps import of_steps
-from .smoke import FITS
+from .smoke import FITS, NotJudged
 
-# (units, batch), twice with several outputs and twice with one: reductions differ between them
-SEVERAL, SINGLE = ((3, 2), (2, 5)), ((1, 2), (1, 5))
+Sizes = tuple[tuple[int, int], ...]
+Range = tuple[int, int | None]
+# (units, batch), twice each: reductions differ between them. Several outputs, one output, and one
+# example at a time, with the outputs and the batch that are claimed where these are answered.
+SEVERAL: Sizes = ((3, 2), (2, 5))
+SINGLE: Sizes = ((1, 2), (1, 5))
+ALONE: Sizes = ((3, 1), (2, 1))
+REACH: dict[Sizes, tuple[Range, Range]] = {
+    SEVERAL: ((1, None), (1, None)), SINGLE: ((1, 1), (1, None)), ALONE: ((1, None), (1, 1))}
+# What one output is asked for is binary: of one class the one-hot target is always 1.
+ASKED_FOR: dict[Sizes, tuple[str, ...]] = {
+    SEVERAL: ("one_hot", "index", "sign"), SINGLE: ("binary", "sign"),
+    ALONE: ("one_hot", "index", "sign")}
+DEPTHS = (1, 2, 3, 4)
 INPUTS = 3
+NEAR = {"float64": 1e-7, "float32": 3e-5}
 Fit = tuple[str, float]
+NO_SUCH_LOSS = ("it claims nothing, and the loss that it reports is none that backproof knows, "
+                "whatever the activations: write what it does above it, such as "
+                '@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]), '
+                "from `backproof list losses` and `backproof list activations`")
+LOOKS = "nothing is claimed; it looks like this, and was held to it; to paste above it:"
+IMPORT = "from backproof import Head, implementation"
+WIDTH = 100
 
 
 class Inferred(NamedTuple):
@@ -49,7 +74,10 @@ class Inferred(NamedTuple):
 
 
 def inferred(subject: Subject) -> Inferred:
-    """What a function that claims nothing seems to do; its claims as they are where it claims."""
+    """What a function that claims nothing seems to do; its claims as they are where it claims.
+
+    Raises NotJudged where it reads no description and reports a loss that is not known.
+    """
     if subject.stepping is not None and subject.claims.explored:
         return Inferred(*of_steps(subject))
     if subject.claims != EVERYTHING:
@@ -61,7 +89,7 @@ def inferred(subject: Subject) -> Inferred:
         found = None
     if found is None or unfitted(found) == EVERYTHING:
         return Inferred(EVERYTHING, [])
-    text = f"nothing is claimed; it looks like this, and was held to it: {decorator(found)}"
+    text = "\n".join([LOOKS, IMPORT, *decorator(found)])
     return Inferred(found, [Note(text, NoteKind.INFERRED)], asking.refused)
 
 
@@ -73,7 +101,7 @@ class Shape(NamedTuple):
 
     hidden: tuple[Any, ...] = ()
     biases: tuple[bool, ...] = (True,)
-    sizes: tuple[tuple[int, int], ...] = SEVERAL
+    sizes: Sizes = SEVERAL
     targets: str = "one_hot"
     dtype: str = "float64"
 
@@ -114,17 +142,24 @@ class _Asking:
 
     def __init__(self, subject: Subject):
         self.engine = subject.engine
-        self.refused = 0
+        self.refused, self.broken = 0, False
+
+    def loss(self, case: Case) -> float:
+        """The loss of its reply, whatever the gradients in it are."""
+        return loss_of(self.engine, case)
 
     def losses(self, head: Head, shape: Shape) -> Said:
         """What is reported for the sizes of the shape, and which reductions it fits."""
         cases = [question_of(head, shape, *size) for size in shape.sizes]
         try:
-            found = tuple(float(question(self.engine, case).loss) for case in cases)
+            found = tuple(question(self.loss, case) for case in cases)
         except TookTooLong:
             raise
-        except Exception:
+        except Exception as error:
+            self.broken = self.broken or isinstance(error, BrokenContract)
             return Said(None)
+        if shape.targets == "index" and "index" not in LOSSES[head.loss].targets:
+            return Said(found)
         wanted = list(map(declared, cases))
         fits = tuple(fit for fit in FITS if all(
             near(loss, each[fit], shape.dtype) for each, loss in zip(wanted, found, strict=True)))
@@ -142,15 +177,48 @@ class _Asking:
         alike = depth[1] is None and len(hidden) > 1 and not self.losses(
             first, deeper(start, (hidden[0], hidden[1]))).fits
         return Claims(hidden=hidden, heads=heads, depth=depth, same_hidden=alike,
-                      bias=self.bias(first, start, hidden), dtypes=self.dtypes(first, start),
-                      explored=True)
+                      batch=REACH[start.sizes][1], bias=self.bias(first, start, hidden),
+                      dtypes=self.dtypes(first, start), explored=True)
 
     def start(self) -> Shape | None:
-        """The first shape for which some head fits: one layer, or two where it has always two."""
-        for shape in shapes():
-            if any(self.losses(head, shape).fits for head in EVERYTHING.heads):
-                return shape
-        return None
+        """The first shape for which some head fits.
+
+        A function that does not read the description answers any head and any activation, if only
+        the arrays are those it wants: these are looked for first. Where it answers and nothing
+        fits, it is not looked for among fewer outputs and fewer examples: there a mistake would
+        hide. Raises NotJudged where nothing fits what it says without a look at the description.
+        """
+        told, blind = set[tuple[Any, ...]](), 0
+        for shape in plain():
+            key = (shape.dtype, shape.biases, shape.targets)
+            if blind and len(shape.biases) > blind:
+                break
+            if key in told or not self.answers(shape):
+                continue
+            told.add(key)
+            found = next(filter(self.fits, as_hidden(shape)), None)
+            if found is not None:
+                biased = found._replace(biases=(True,) * len(found.biases))
+                return biased if self.fits(biased) else found
+            blind = len(shape.biases) if self.blind(shape) else 0
+        if blind:
+            raise NotJudged(NO_SUCH_LOSS)
+        if self.broken and not told:
+            return None
+        return next(filter(self.fits, shapes()), None)
+
+    def answers(self, shape: Shape) -> bool:
+        """Whether these arrays are answered, under the first of all heads."""
+        return self.losses(EVERYTHING.heads[0], shape).losses is not None
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether some head fits what is reported for the shape."""
+        return any(self.losses(head, shape).fits for head in EVERYTHING.heads)
+
+    def blind(self, shape: Shape) -> bool:
+        """Whether every head has the same answer."""
+        first, *others = (self.losses(head, shape) for head in EVERYTHING.heads)
+        return all(first.same(other) for other in others)
 
     def heads(self, shape: Shape) -> tuple[Head, ...]:
         """The heads that fit, and those that it tries."""
@@ -160,7 +228,7 @@ class _Asking:
 
     def fitted(self, head: Head, said: Said, shape: Shape) -> Head:
         """The head with the reduction that it reports, and the targets that it takes."""
-        outputs = (1, None) if shape.sizes == SEVERAL else (1, 1)
+        outputs, _ = REACH[shape.sizes]
         if not said.fits:
             return replace(head, outputs=outputs)
         reduction, scale = said.fits[0]
@@ -172,18 +240,22 @@ class _Asking:
 
     def hidden(self, head: Head, shape: Shape) -> tuple[Any, ...]:
         """The hidden activations that fit, and those that it tries."""
-        said = {name: self.losses(head, deeper(shape, (name,))) for name in EVERYTHING.hidden}
+        layers = max(1, len(shape.hidden))
+        said = {name: self.losses(head, deeper(shape, (name,) * layers))
+                for name in EVERYTHING.hidden}
         if not any(each.fits for each in said.values()):
             return ()
         self.refused += sum(each.losses is None for each in said.values())
         return tuple(chosen(said))
 
-    def depth(self, head: Head, shape: Shape, hidden: Sequence[Any]) -> tuple[int, int | None]:
-        """From the least depth that it answers on; to no end where it answers three layers."""
-        if not hidden:
-            return 1, 1
-        three = any(self.losses(head, deeper(shape, (name, name))).fits for name in hidden)
-        return len(shape.biases), None if three else 2
+    def depth(self, head: Head, shape: Shape, hidden: Sequence[Any]) -> Range:
+        """From the least depth that it answers on; to no end where it answers two more."""
+        first = last = len(shape.biases)
+        more = [any(self.losses(head, deeper(shape, (name,) * (depth - 1))).fits for name in hidden)
+                for depth in (first + 1, max(first + 1, 3))]
+        if all(more) and hidden:
+            return first, None
+        return first, last + any(more)
 
     def bias(self, head: Head, shape: Shape, hidden: Sequence[Any]) -> str:
         """Whether layers may have no bias: all of them, or one as it comes."""
@@ -194,12 +266,29 @@ class _Asking:
             return "always"
         if not hidden:
             return "any"
-        mixed = deeper(shape, tuple(hidden[:1]))._replace(biases=(True, False))
+        layers = max(1, len(shape.hidden))
+        mixed = deeper(shape, tuple(hidden[:1]) * layers)._replace(biases=(True, False) * layers)
         return "any" if self.losses(head, mixed).fits else "all_or_none"
 
     def dtypes(self, head: Head, shape: Shape) -> tuple[str, ...]:
         return tuple(dtype for dtype in EVERYTHING.dtypes
                      if self.losses(head, shape._replace(dtype=dtype)).fits)
+
+
+def plain() -> Iterator[Shape]:
+    """The arrays that a function may want: dtype, depth, biases, sizes, targets."""
+    for dtype, depth, biased, sizes in product(EVERYTHING.dtypes, DEPTHS, (False, True), REACH):
+        hidden = EVERYTHING.hidden[:1] * (depth - 1)
+        for targets in ASKED_FOR[sizes]:
+            yield Shape(hidden, (biased,) * depth, sizes, targets, dtype)
+
+
+def as_hidden(shape: Shape) -> Iterator[Shape]:
+    """The shape with each hidden activation, where it has hidden layers."""
+    if not shape.hidden:
+        yield shape
+        return
+    yield from (shape._replace(hidden=(name,) * len(shape.hidden)) for name in EVERYTHING.hidden)
 
 
 def shapes() -> Iterator[Shape]:
@@ -251,20 +340,23 @@ def declared(case: Case) -> dict[Fit, float]:
 
 
 def near(got: float, wanted: float, dtype: str) -> bool:
-    return bool(abs(got - wanted) <= {"float64": 1e-7, "float32": 1e-3}[dtype] * abs(wanted))
+    return bool(abs(got - wanted) <= NEAR[dtype] * abs(wanted))
 
 
 # --- in words -------------------------------------------------------------------------------------
 
 
-def decorator(claims: Claims) -> str:
-    """The decorator that claims this, less what is so by default."""
+def decorator(claims: Claims) -> list[str]:
+    """The decorator that claims this, less what is so by default, on as few lines as it takes."""
     plain = Claims()
-    given = {f.name: getattr(claims, f.name) for f in fields(Claims) if f.name != "explored"
+    given = {f.name: getattr(claims, f.name) for f in fields(Claims) if f.name not in OF_DOORS
              and getattr(claims, f.name) != getattr(plain, f.name)}
-    said = {name: listed(map(written, value)) if name in ("heads", "hidden", "dtypes")
-            else quoted(value) for name, value in given.items()}
-    return f"@implementation({', '.join(f'{name}={value}' for name, value in said.items())})"
+    said = [f"{name}={listed(map(written, value))}" if name in ("heads", "hidden", "dtypes")
+            else f"{name}={quoted(value)}" for name, value in given.items()]
+    whole = f"@implementation({', '.join(said)})"
+    if len(whole) <= WIDTH:
+        return [whole]
+    return ["@implementation(", *(f"    {each}," for each in said), ")"]
 
 
 def listed(each: Iterable[str]) -> str:

@@ -67,7 +67,8 @@ def smoke(subject: Subject) -> Smoke:
 
     Raises NotJudged where the adapter answers none.
     """
-    heads, notes, attempts = [], constant(subject.claims), list[Attempt]()
+    heads, attempts = [], list[Attempt]()
+    notes = [*constant(subject.claims), *hints.twice(subject.claims)]
     for head in subject.claims.heads:
         asked = [] if _hung(attempts) else _asked(subject, head)
         _check_adapter(asked)
@@ -77,7 +78,8 @@ def smoke(subject: Subject) -> Smoke:
         unfitted = note is not None and note.kind is NoteKind.UNFITTED
         notes += [note] if note and not (subject.claims.explored and unfitted) else []
     if not any(attempt.replied for attempt in attempts):
-        raise NotJudged(f"{_why(attempts)}{hints.of_depth(subject, smallest)}")
+        raise NotJudged(f"{_why(attempts)}{hints.of_depth(subject, smallest)}"
+                        f"{hints.of_names(subject)}")
     claims = replace(subject.claims, heads=tuple(dict.fromkeys(heads)))
     return Smoke(claims, notes, attempts)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ..properties.agreement import Disagreement
 from ..properties.structures import PLAIN, structures_of
+from ..record.shown import at_worst
 from ..record.written import written
 from ..reference import Case, LayerSpec
 from .ratios import RATIOS, Symbol
@@ -20,9 +21,7 @@ def names(parameters: Iterable[str]) -> str:
 
 def numbers(d: Disagreement) -> str:
     """Where, got, wanted, error and tolerance."""
-    at = "[" + ", ".join(map(str, d.where)) + "]" if d.where else ""
-    return (f"{d.parameter}{at}: got {d.got:.9g}, wanted {d.wanted:.9g} "
-            f"(error {d.error:.2g}, tolerance {d.tolerance:.2g})")
+    return at_worst(d)
 
 
 def sides(wrong: Iterable[str], right: Iterable[str], zero: Iterable[str] = ()) -> str:

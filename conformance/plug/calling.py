@@ -32,7 +32,8 @@ CONSTRUCTOR = SAID_BY_BOTH | {
     IN: "nin inputsize ninputs numinputs inputdim indim din inputnodes ninput infeatures nx "
         "inputlayersize numinput inputs input inodes indims inputunits nfeatures d",
     HIDDEN: "nhidden hiddensize hidden hiddendim nh hiddennodes numhidden hiddensizes hiddenunits "
-            "hiddenlayersize hiddenlayersizes hiddenlayers hnodes nhid dhidden h hiddenneurons",
+            "hiddenfeatures hiddenlayersize hiddenlayersizes hiddenlayers hnodes nhid dhidden h "
+            "hiddenneurons",
     OUT: "nout outputsize noutputs numoutputs outputdim outdim dout outputnodes noutput "
          "outfeatures ny outputlayersize numoutput outputs output onodes nclasses numclasses "
          "outputunits k classes labels numlabels",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import Answer, Case, DescriptionError
+from .arriving import arrived, narrow, without_x64
 
 Array = Any
 Shape = tuple[int, ...]
@@ -29,12 +30,18 @@ class Declined(Exception):  # noqa: N818 - an answer, not an error
 class BrokenContract(Exception):  # noqa: N818 - a finding about the subject, not an error of ours
     """A reply that is no answer, or a changed argument.
 
-    `kind` is one of KINDS, `where` the parameter it is about.
+    `kind` is one of KINDS, `where` the parameter it is about, `shape` the wrong shape that it has.
     """
 
-    def __init__(self, kind: str, message: str, where: str = ""):
+    def __init__(self, kind: str, message: str, where: str = "", shape: Shape | None = None):
         super().__init__(message)
-        self.kind, self.message, self.where = kind, message, where
+        self.kind, self.message, self.where, self.shape = kind, message, where, shape
+
+    @property
+    def broken(self) -> tuple[str, str]:
+        """The same of all programs that break it in the same way, whatever they are called."""
+        what = self.message if self.shape is None else f"{self.where}: {self.shape}"
+        return self.kind, what
 
 
 class AdapterError(DescriptionError):
@@ -108,20 +115,29 @@ class Read:
         if value is None:
             message = f"{self.where} is None; an array of numbers is wanted"
             raise BrokenContract("none", message, self.where)
+        if name := narrow(value):
+            raise self._narrower(name)
         array = self._as_numbers(self._as_array(value))
         if self._size(array) < self.dtype.itemsize:
-            message = f"{self.where} is {array.dtype} in a {self.dtype} case: digits are lost"
-            raise BrokenContract("narrower_dtype", message, self.where)
+            if without_x64(value, array):
+                raise AdapterError(
+                    f"{self.where} is float32 in a float64 case, since JAX has x64 off: write "
+                    "jax.config.update(\"jax_enable_x64\", True), or claim dtypes=[\"float32\"]")
+            raise self._narrower(str(array.dtype))
         self._note(value, array)
         kept = array.dtype in (np.float32, np.float64)
         return np.array(array, dtype=array.dtype if kept else np.float64)
+
+    def _narrower(self, name: str) -> BrokenContract:
+        message = f"{self.where} is {name} in a {self.dtype} case: digits are lost"
+        return BrokenContract("narrower_dtype", message, self.where)
 
     def _size(self, array: Array) -> int:
         return int(array.dtype.itemsize if array.dtype.kind == "f" else self.dtype.itemsize)
 
     def _as_array(self, value: Any) -> Array:
         try:
-            return np.asarray(value)
+            return np.asarray(arrived(value))
         except ValueError as error:
             message = f"{self.where} is ragged, no array: {error}"
             raise BrokenContract("shape", message, self.where) from error
@@ -172,6 +188,15 @@ def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:
     arrays = {name: _gradient(case, name, gradients[name], shape, notes)
               for name, shape in wanted.items()}
     return Answer(_loss(case, loss, notes), arrays), notes
+
+
+def read_loss(case: Case, reply: Any) -> float:
+    """The loss in a reply (loss, gradients), whatever the gradients are.
+
+    Raises BrokenContract where there is none.
+    """
+    loss, _ = _pair(reply)
+    return float(_loss(case, loss, set()))
 
 
 def _pair(reply: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -255,17 +280,20 @@ def _loss(case: Case, value: Any, notes: set[str]) -> Array:
 # --- shapes ---------------------------------------------------------------------------------------
 
 
-def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | None = None) -> None:
+def check_shape(where: str, got: Shape, wanted: Shape, batch: int, name: str | None = None,
+                ours: Shape | None = None) -> None:
     """Raise BrokenContract("shape"), with the likely reason, where `got` is not `wanted`.
 
-    name: the parameter's, where `where` is not it.
+    name: the parameter's, where `where` is not it. ours: the shape that a function would have given
+    in the place of this one, where the subject holds its arrays in another layout.
     """
     if tuple(got) != tuple(wanted):
         seen = (text for is_so, text in SHAPES if is_so(tuple(got), tuple(wanted), batch))
         reasons = " or ".join(seen)
         message = f"{where} of shape {tuple(got)} where {tuple(wanted)} is wanted"
         message += reasons and f": {reasons}?"
-        raise BrokenContract("shape", message, where if name is None else name)
+        raise BrokenContract("shape", message, where if name is None else name,
+                             tuple(got if ours is None else ours))
 
 
 def _unsummed(got: Shape, wanted: Shape, n: int) -> bool:

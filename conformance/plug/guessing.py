@@ -56,7 +56,7 @@ class Guess(NamedTuple):
     fixed: bool
 
 
-def found_class(cls: Any) -> Step:
+def target_of(cls: Any) -> Step:
     """The target that a class which trains makes: what it does is asked of it.
 
     Raises AdapterError, with the line to write, where it cannot be told how it is plugged in.

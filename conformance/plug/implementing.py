@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from ..properties.claims import EVERYTHING, Claims, Head
 from ..reference import DescriptionError, Network
 from ..reference.checks import refuse_unknown
+from .wanted import WANTED
 
 Target = TypeVar("Target", bound=Callable[..., Any])
-SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
 BRACKETS = ('@implementation(hidden=["tanh"], '
             'heads=[Head("identity", "squared_error")])')
 OF_DOORS = ("explored", "answers", "rule")  # what follows from how a subject is plugged in
@@ -110,5 +110,5 @@ def _register(target: Any, claimed: Claims) -> None:
 
 def called(target: Any) -> Any:
     if not callable(target):
-        raise DescriptionError(f"subject: {target!r} is not callable; wanted {SIGNATURE}")
+        raise DescriptionError(f"subject: {target!r} is not callable; wanted {WANTED}")
     return target

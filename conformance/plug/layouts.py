@@ -14,6 +14,7 @@ import numpy as np
 
 from ..reference import DescriptionError
 from ..reference.checks import one_of
+from .arriving import arrived
 from .contract import BrokenContract, check_shape
 
 Array = Any
@@ -131,7 +132,9 @@ class Layout:
         Raises BrokenContract("shape") unless it has the layout's shape: nothing is reshaped.
         """
         array, form = say.array(array), self.form(local, len(wanted))
-        check_shape(say.what, array.shape, form.shape(wanted), say.batch, say.name)
+        theirs = form.shape(wanted)
+        turned = form.ours(array) if array.ndim == len(theirs) else array
+        check_shape(say.what, array.shape, theirs, say.batch, say.name, turned.shape)
         array = form.ours(array)
         mine = self.gates_of(kind, local)
         array = reordered(array, self.gates if mine else "", mine)
@@ -151,7 +154,7 @@ class Say:
         if value is None:
             raise BrokenContract("none", f"{self.what} is None; an array is wanted", self.name)
         try:
-            return np.asarray(value)
+            return np.asarray(arrived(value))
         except ValueError as error:
             message = f"{self.what} is ragged, no array: {error}"
             raise BrokenContract("shape", message, self.name) from error

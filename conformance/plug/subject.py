@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ import numpy as np
 
 from ..properties.claims import Claims
 from ..reference import Answer, Case, Engine
-from .contract import check_untouched, read
+from .contract import check_untouched, read, read_loss
 from .implementing import called, claims_of
+from .replies import paired
 from .stepping import Stepped
+from .wanted import check_called
 
 Array = Any
 Backprop = Callable[..., Any]
@@ -29,7 +31,8 @@ class Subject:
     gives a new engine with fresh state, where that can be had. source: file:line, where known.
     door: how it was plugged in. target: the text it was loaded from, where it was. needs: the
     packages that a ready-made one is made of. stepping: of a training step, the same engine, which
-    can also make several steps and be asked with another rate.
+    can also make several steps and be asked with another rate. alone: where it is made of layers,
+    the cases that ask each of a case's layers by itself, by name.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Subject:
     target: str = ""
     needs: tuple[str, ...] = ()
     stepping: Stepped | None = None
+    alone: Callable[[Case], Iterable[tuple[str, Case]]] | None = None
 
 
 def subject_of(
@@ -51,18 +55,20 @@ def subject_of(
 
     stateless: a new wrapper is a fresh engine.
 
-    Raises DescriptionError where the target is not callable.
+    Raises DescriptionError where the target is not callable, TargetError where it is to be called
+    in another way.
     """
     if isinstance(target, Subject):
         return target
     name = name or getattr(called(target), "__qualname__", None) or type(target).__name__
+    check_called(target, name)
     fresh = functools.partial(Wrapped, target) if stateless else None
     door = getattr(target, "__backproof_door__", "function")
     claims = claims_of(target)
     stepping = target.__backproof_engine__() if hasattr(target, "__backproof_engine__") else None
     return Subject(name, claims, stepping or Wrapped(target),
                    frozenset((*made_of, *claims.made_of)), fresh, source_of(target), door,
-                   stepping=stepping)
+                   stepping=stepping, alone=getattr(target, "__backproof_alone__", None))
 
 
 def source_of(target: Any) -> str:
@@ -92,13 +98,20 @@ class Wrapped:
         """Another process wraps the function anew."""
         return Wrapped, (self.target,)
 
+    def loss(self, case: Case) -> float:
+        """The loss of the reply, whatever the gradients in it are."""
+        mine = case.copy()
+        reply = self.target(case.network, dict(mine.values), mine.inputs, mine.targets)
+        return read_loss(case, paired(case.network, reply)[0])
+
     def __call__(self, case: Case) -> Answer:
         mine = case.copy()
         parameters = dict(mine.values)
         reply = self.target(case.network, parameters, mine.inputs, mine.targets)
         check_untouched(case, mine, parameters)
+        reply, how = paired(case.network, reply)
         answer, notes = read(case, reply)
-        self.notes |= notes | self._buffers(reply[1])
+        self.notes |= how | notes | self._buffers(reply[1])
         return answer
 
     def _buffers(self, gradients: Mapping[str, Any]) -> set[str]:

@@ -17,41 +17,55 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..reference.checks import BackproofError
+from .executed import Announce, executed
+from .found_classes import found_class
 from .limits import TookTooLong, limit
+from .refused import TargetError as TargetError
 from .subjects import SUBJECTS
+from .wanted import WANTED, candidates, check_framework
 
 if TYPE_CHECKING:
     from .subject import Subject
 
 SECONDS = 10.0
-SIGNATURE = "backprop(network, parameters, inputs, targets) -> (loss, gradients)"
 GUARD = "put training under `if __name__ == '__main__'`"
 FORMS = "a subject of `backproof list subjects`, file.py:name or package.module:name"
 
 
-class TargetError(BackproofError):
-    """What was asked for cannot be had; the message is one line."""
+def load(text: str, announce: Announce | None = None) -> Subject:
+    """The Subject of a target, which knows its text; TargetError where there is none.
 
-    def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))
-
-
-def load(text: str) -> Subject:
-    """The Subject of a target, which knows its text; TargetError where there is none."""
-    return replace(_loaded(text), target=text)
+    A file without a name is its one function that can be meant. announce hears, while it is
+    imported, that a file is executed which takes long or prints much.
+    """
+    subject, target = _loaded(text, announce)
+    return replace(subject, target=target)
 
 
-def _loaded(text: str) -> Subject:
+def _loaded(text: str, announce: Announce | None) -> tuple[Subject, str]:
     if text in SUBJECTS:
-        return _ready_made(text)
+        return _ready_made(text), text
     where, name = split(text)
     if not is_file(where):
-        return _subject(_module(where, text, name), where, name)
-    module = _file(Path(where))
-    if not name:
-        raise TargetError(f"{where}: which function? {_choices(where, module)}")
-    return _subject(module, Path(where).name, name)
+        return _subject(_module(where, text, name), where, name), text
+    with executed(Path(where).name, announce):
+        module = _file(Path(where))
+    name = name or _only(module, where)
+    return _subject(module, Path(where).name, name), f"{where}:{name}"
+
+
+def _only(module: ModuleType, where: str) -> str:
+    """The name of the one function that can be meant; TargetError, with all of them, where not."""
+    values = vars(module)
+    claimed = [name for name, value in values.items() if _is_claimed(value)]
+    own = {name: value for name, value in values.items() if _is_own(name, value, module)}
+    classes = [name for name, value in values.items() if _is_own(name, value, module, classes=True)]
+    for names in (claimed, list(candidates(own)), [*own], [] if own else classes):
+        if len(names) == 1:
+            return names[0]
+        if names:
+            break
+    raise TargetError(f"{where}: which function? {_choices(where, module)}")
 
 
 def split(text: str) -> tuple[str, str]:
@@ -225,11 +239,14 @@ def _subject(module: ModuleType, where: str, name: str) -> Subject:
     target = _look_up(module, where, name)
     if isinstance(target, SubjectType):
         return target
-    if inspect.isclass(target) or not callable(target):
-        what = ("a class" if inspect.isclass(target)
-                else f"not callable, but of type {type(target).__name__}")
-        raise TargetError(f"{where}:{name} is {what}; "
-                          f"wanted {SIGNATURE}, or layers(...) over classes")
+    if inspect.isclass(target):
+        check_framework(target, f"{where}:{name}")
+        target = found_class(target, f"{where}:{name}")
+    elif not callable(target):
+        raise TargetError(f"{where}:{name} is not callable, but of type {type(target).__name__}; "
+                          f"wanted {WANTED}, or layers(...) over classes")
+    else:
+        check_framework(type(target), f"{where}:{name}")
     try:
         return subject_of(target, f"{where}:{name}")
     except DescriptionError as error:
@@ -264,9 +281,10 @@ def _is_claimed(value: Any) -> bool:
     return callable(value) and not claims_of(value).explored
 
 
-def _is_own(name: str, value: Any, module: ModuleType) -> bool:
+def _is_own(name: str, value: Any, module: ModuleType, classes: bool = False) -> bool:
     own = getattr(value, "__module__", None) == module.__name__
-    return own and not name.startswith("_") and callable(value) and not inspect.isclass(value)
+    return (own and not name.startswith("_") and callable(value)
+            and inspect.isclass(value) == classes)
 
 
 def _close(word: str, names: Any) -> str:

@@ -16,12 +16,14 @@ class NoteKind(Enum):
     CONVENTION = "convention"
     EXACTNESS = "exactness"
     CONSTANT = "constant_loss"
+    TWICE = "activation_twice"
     ANSWERS = "answers"
     CUT_SHORT = "cut_short"
     PAST_CASES = "past_cases"
     INVALID = "invalid"
     DIVERGENCE = "oracle_divergence"
     SHARD = "shard"
+    ALONE = "layers_alone"
     OTHER = "other"
 
 

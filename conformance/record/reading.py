@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..reference.checks import DEEP, LARGEST, deeper, visible
+from .keeping import Kept
 from .notes import Note, note_of, of_schema_1
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
 from .writing import RecordError
@@ -41,7 +42,7 @@ class Run:
     what the results say, and "incomplete". cells: (facet, name) -> property -> outcome -> how many.
     points: of the first answer on each network, (parameter, dtype, error, tolerance, largest
     entry). examples: case id -> the case as JSON. folder: where the record is, from the current
-    folder; "" where it is elsewhere.
+    folder; "" where it is elsewhere. cases: whether the record has files of its cases.
     """
 
     header: Mapping[str, Json]
@@ -52,6 +53,7 @@ class Run:
     examples: dict[str, Json] = field(default_factory=dict)
     results: int = 0
     folder: str = ""
+    cases: bool = True
 
     @property
     def unclaimed(self) -> dict[str, list[str]]:
@@ -74,7 +76,27 @@ def read(where: str | os.PathLike[str]) -> Run:
         raise RecordError(f"{path}: cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: is not UTF-8 text") from error
-    folder = path.resolve().parent
+    return _placed(run, path.resolve().parent)
+
+
+def kept(record: Kept, folder: str | os.PathLike[str] | None = None) -> Run:
+    """The record that a run kept in memory; folder: where it left another one, with its cases.
+
+    Raises RecordError where it was too large to be kept.
+    """
+    if not record.whole:
+        raise RecordError("the run's record was too large to be kept in memory: "
+                          "verify(..., report=\"out\") writes it to a folder")
+    with record.lines() as lines:
+        run = _Reader("the run", "").run(lines)
+    if folder is None:
+        run.cases = False
+        return run
+    return _placed(run, Path(folder).resolve())
+
+
+def _placed(run: Run, folder: Path) -> Run:
+    """The run, told where its record is."""
     here = Path.cwd()
     run.folder = folder.relative_to(here).as_posix() if folder.is_relative_to(here) else ""
     return run
@@ -173,6 +195,9 @@ class _Reader:
             self._names(facet, names)
         for key in ("door", "source", "started"):
             self._get(data, key, str, "")
+        if (code := self._get(data, "code", (dict, type(None)))) is not None:
+            self._get(code, "line", int)
+            self._get(code, "text", str)
         self.header = data
 
     def _names(self, what: str, value: Json) -> list[str]:

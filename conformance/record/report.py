@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ..oracles import ORACLES
 from .notes import Note
@@ -138,6 +140,19 @@ def _finite(value: float) -> float | str:
     return float(value) if abs(value) < float("inf") else str(float(value))
 
 
+class Shows(Protocol):
+    """What can show a report in more than text: it knows the record that the run kept.
+
+    Both raise BackproofError, in one line, where there is none.
+    """
+
+    def card(self) -> str:
+        """The first screen as HTML, for the output of a cell."""
+
+    def page(self) -> str:
+        """The whole page, for a file."""
+
+
 @dataclass(repr=False)
 class Report:
     """The whole of a run: `report.json` is this, and `text()` what a terminal shows.
@@ -162,6 +177,9 @@ class Report:
     reason: str = ""
     planned: int = 0
     ended: str = ""
+
+    def __post_init__(self) -> None:
+        self._shows: Shows | None = None
 
     @property
     def says(self) -> str:
@@ -193,6 +211,49 @@ class Report:
 
     def __repr__(self) -> str:
         return self.text()
+
+    def shown_by(self, shows: Shows) -> None:
+        """From now on the report has a card in notebooks, and a page."""
+        self._shows = shows
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows; None, for the text, where the run's record was not kept."""
+        from ..reference.checks import BackproofError
+
+        try:
+            return None if self._shows is None else self._shows.card()
+        except BackproofError:
+            return None
+
+    def html(self, where: str | os.PathLike[str]) -> Path:
+        """Write the whole page, which needs nothing else, to a file; its path is returned.
+
+        Raises BackproofError where the run's record was not kept, OSError for the file.
+        """
+        from ..reference.checks import BackproofError
+
+        if self._shows is None:
+            raise BackproofError("html: this report has no record; that of verify(...) has one, "
+                                 "and so has a folder: python -m backproof report DIR")
+        path = Path(where)
+        path.write_text(self._shows.page(), encoding="utf-8")
+        return path
+
+    @property
+    def line(self) -> str:
+        """The result in one line: "mine: CONFORMS, 300 networks, 12,345 checks, ..."."""
+        bad = self.total("failed") + self.total("errored")
+        checks = self.total("passed") + bad
+        failed = f" ({bad:,} failed)" if bad else ""
+        version = self.environment.get("backproof", "")
+        short = self.planned > self.networks
+        of = f" of {self.planned:,}" if short else ""
+        ended = f" ({self.ended})" if short and self.ended else ""
+        word = self.verdict.replace("_", " ").upper()
+        parts = [f"{self.subject}: {word}", f"{self.networks:,}{of} networks{ended}",
+                 f"{checks:,} checks{failed}",
+                 f"backproof {version}".strip(), f"seed {self.seed}"]
+        return ", ".join(parts)
 
     @property
     def missing(self) -> list[str]:
@@ -228,4 +289,4 @@ class Report:
                              "would have seen a relative "
                              f"error of {figures['smallest_error']:.0e} (median); "
                              f"{int(figures['sharp'])} sharp comparisons")
-        return [*lines, *(f"  note: {note}" for note in self.notes)]
+        return [*lines, *(f"  note: {note}".replace("\n", "\n    ") for note in self.notes)]

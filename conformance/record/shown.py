@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 QUESTION = "question"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
@@ -32,6 +32,30 @@ NAMED: dict[str, str] = {
     "zero input": "a zero in the inputs", "zero column": "an input that is 0 in every example",
     "zero row": "an example that is 0 all over", "zero weight": "a zero in a weight",
 }
+
+
+class Entry(Protocol):
+    """The worst entry of a gradient: where, got and wanted, how far off, how far it may be."""
+
+    @property
+    def parameter(self) -> str: ...
+    @property
+    def where(self) -> tuple[int, ...]: ...
+    @property
+    def got(self) -> float: ...
+    @property
+    def wanted(self) -> float: ...
+    @property
+    def error(self) -> float: ...
+    @property
+    def tolerance(self) -> float: ...
+
+
+def at_worst(d: Entry) -> str:
+    """"0.bias[0]: got 0.5, wanted 1 (error 0.5, tolerance 7.8e-15)"."""
+    at = "[" + ", ".join(map(str, d.where)) + "]" if d.where else ""
+    return (f"{d.parameter}{at}: got {d.got:.9g}, wanted {d.wanted:.9g} "
+            f"(error {d.error:.2g}, tolerance {d.tolerance:.2g})")
 
 
 def shown(networks: Sequence[int], when: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..reference.checks import BackproofError
+from .keeping import Kept
+from .quoting import quoted
 from .report import SCHEMA, Report
 
 if TYPE_CHECKING:
@@ -114,15 +116,16 @@ def write_whole(path: Path, text: str) -> None:
 
 
 class Recorder:
-    """Writes a record under a directory, which is made; without one it writes nothing.
+    """Writes a record under a directory, which is made, and into memory, where it is `kept`.
 
-    Close it, or use `with`.
+    Without either it writes nothing. Close it, or use `with`.
 
     Every method raises RecordError where the disk does not let it.
     """
 
-    def __init__(self, directory: str | os.PathLike[str] | None = None):
+    def __init__(self, directory: str | os.PathLike[str] | None = None, kept: Kept | None = None):
         self.directory = None if directory is None else Path(directory)
+        self.kept = kept
         self.lines: TextIO | None = None
         self.known: set[str] = set()
         self.cases: dict[str, Case] = {}
@@ -151,20 +154,27 @@ class Recorder:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def writes(self) -> bool:
+        """Whether a line goes anywhere."""
+        return self.lines is not None or self.kept is not None
+
     def close(self) -> None:
         """End the writing; a record without a footer stays incomplete."""
+        if self.kept is not None:
+            self.kept.close()
         if self.lines is not None:
             self._try(self.lines.close)
 
     def header(self, subject: Subject, plan: Any) -> None:
         """The first line: who is asked what, with which versions."""
-        if self.lines is not None:
+        if self.writes:
             from .features import unclaimed
 
             started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
                        target=here(subject.target), needs=list(subject.needs),
-                       source=here(subject.source),
+                       source=here(subject.source), code=quoted(subject.source),
                        claims=subject.claims,
                        unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed,
                        environment=environment(),
@@ -172,7 +182,7 @@ class Recorder:
 
     def result(self, case: Case | None = None, **fields: Any) -> None:
         """One line, on the disk when this returns; of a case, its batch and what it exercises."""
-        if self.lines is not None:
+        if self.writes:
             from .features import features
 
             about = {} if case is None else {"batch": case.batch, "features": features(case)}
@@ -180,7 +190,7 @@ class Recorder:
 
     def line_of(self, **fields: Any) -> None:
         """The same, of a result whose features were found elsewhere."""
-        if self.lines is not None:
+        if self.writes:
             if "features" in fields:
                 fields["features"] = self._features(fields["features"])
             self._line(type="result", **fields)
@@ -195,28 +205,31 @@ class Recorder:
 
     def case(self, case: Case) -> str:
         """The case's id; its file is written the first time, if it is not too large to be read."""
-        small = case.size <= MOST_NUMBERS
-        if self.directory is not None and small and case.id not in self.known:
+        if self.writes and case.size <= MOST_NUMBERS and case.id not in self.known:
             self.known.add(case.id)
             self.cases[case.id] = case
-            self._try(write_whole, self.directory / "cases" / f"{case.id}.json", to_text(case))
+            if self.directory is not None:
+                self._try(write_whole, self.directory / "cases" / f"{case.id}.json", to_text(case))
         return case.id
 
     def footer(self, report: Report) -> None:
         """A line for each finding, the last line, and the summary `report.json`."""
-        if self.directory is not None:
+        if self.writes:
             for finding in report.findings:
                 case = self.cases.get(finding.case)
                 example = None if case is None or case.large else case
                 self._line(type="finding", **finding.to_json(), example=example)
             rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
             self._line(type="footer", **rest | {"findings": len(report.findings)})
+        if self.directory is not None:
             self._try(write_whole, self.directory / "report.json", to_text(report, indent=1))
 
     def _line(self, **fields: Any) -> None:
         self._try(self._write, to_text(fields) + "\n")
 
     def _write(self, text: str) -> None:
+        if self.kept is not None:
+            self.kept.write(text)
         if self.lines is not None:
             self.lines.write(text)
             self.lines.flush()

@@ -34,7 +34,7 @@ RENDERINGS: dict[str, Rendering] = {
     "json": Rendering("report.json", "summary", "the summary, as `verify --report` writes it"),
     "badge": Rendering(
         "badge.json", "badge",
-        "a shields.io endpoint: the verdict and the share of green features"),
+        "a shields.io endpoint: the verdict and how many checks there were"),
     "annotations": Rendering(
         "annotations.txt", "annotations", "GitHub annotations at the subject's file and line"),
 }

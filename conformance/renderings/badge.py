@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from ..record.coverage import share
 from ..record.reading import Run
 
 COLORS = {"conforms": "brightgreen", "does_not_conform": "red", "not_judged": "lightgrey",
@@ -12,12 +11,11 @@ COLORS = {"conforms": "brightgreen", "does_not_conform": "red", "not_judged": "l
 
 
 def render(run: Run) -> str:
-    """The verdict, and, where networks were judged, the share of claimed features that are green.
-
-    The share is in per cent, rounded down.
-    """
+    """The verdict, and, where networks were judged, how many checks there were or failed."""
     verdict = run.report.verdict
-    judged = verdict in ("conforms", "does_not_conform")
-    message = run.report.says + (f", {share(run)}% of features" if judged else "")
+    bad = run.report.total("failed") + run.report.total("errored")
+    every = f"{run.report.total('passed') + bad:,} checks"
+    about = {"conforms": f", {every}", "does_not_conform": f", {bad:,} of {every} failed"}
+    message = run.report.says + about.get(verdict, "")
     badge = {"schemaVersion": 1, "label": "backproof", "message": message, "color": COLORS[verdict]}
     return json.dumps(badge) + "\n"

@@ -58,7 +58,9 @@ def one(number: int, finding: Finding, run: Run) -> Iterator[str]:
     if finding.lesson:
         lines = " | ".join(code(finding.lesson[side]) for side in ("wrong", "right"))
         yield f"| wrong | right |\n| --- | --- |\n| {lines} |\n"
-    yield fenced("\n".join(finding.lines))
+    told = finding.lines if finding.lesson or finding.faults[1:] else finding.lines[1:]
+    if told:  # the first line is the headline where no mistake is named
+        yield fenced("\n".join(told))
     if finding.also:
         yield f"Also broken: {text(', '.join(finding.also))}\n"
     yield fenced(replay_line(run, finding), "sh")
@@ -98,7 +100,15 @@ def untested(run: Run) -> Iterator[str]:
     yield from (f"- not claimed, {text(facet)}: {text(', '.join(names))}"
                 for facet, names in run.unclaimed.items())
     yield from (f"- not available: {text(name)}" for name in absent)
-    yield from (f"- note: {text(note)}" for note in run.report.notes)
+    yield from (line for note in run.report.notes for line in noted(note))
+
+
+def noted(note: str) -> Iterator[str]:
+    """A note; what it has below its first line is to be pasted, and stands as code."""
+    first, *rest = note.split("\n")
+    yield f"- note: {text(first)}"
+    if rest:
+        yield from ("  ```python", *(f"  {line.replace('`', ' ')}" for line in rest), "  ```")
 
 
 # --- what comes from the subject is text, never Markdown or HTML ----------------------------------

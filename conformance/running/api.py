@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..oracles import ORACLES, NotAvailable
 from ..oracles import load as load_oracle
+from ..record.keeping import Kept
 from ..record.report import Report
 from ..record.writing import Recorder
 from ..reference.checks import BackproofError
+from .notebook import listener
 from .profiles import PROFILES
-from .progress import Progress
+from .showing import Shown
 
 if TYPE_CHECKING:
     from ..judging.plan import Plan
@@ -43,7 +45,7 @@ def verify(
     stop_after: int | None = None,
     profile: str = "default",
     report: str | os.PathLike[str] | None = None,
-    quiet: bool = True,
+    quiet: bool | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
     resume: bool = False,
@@ -54,6 +56,8 @@ def verify(
     profile, "quick", "default" or "thorough"). oracles: which witnesses (default: all that are
     there). require: those whose absence is an error. stop_after: end once so many networks have
     failed. report: a directory for the record; the cases of the last run in it are asked first.
+    quiet: left out, a notebook shows how far the run has come and the first finding, and all else
+    nothing; False tells standard error, True nobody.
 
     From 10,000 examples on all but the first 300 are asked in bulk: many draws of one structure
     together, judged by their values. jobs: so many processes share them; scheduler: the address of
@@ -66,18 +70,19 @@ def verify(
     shared = Sharing(jobs, scheduler, resume)
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
     check_shared(shared, plan, report)
-    return judge(subject_for(target), plan, report, quiet, shared)
+    return judge(subject_for(target), plan, report, quiet, shared, Kept())
 
 
-def subject_for(target: Callable[..., Any] | Subject | str) -> Subject:
-    """The Subject of a function, a text, or a Subject.
+def subject_for(target: Callable[..., Any] | Subject | str,
+                announce: Callable[[str], None] | None = None) -> Subject:
+    """The Subject of a function, a text, or a Subject; announce hears of a file that is at work.
 
     Raises TargetError or DescriptionError where there is none.
     """
     from ..plug.subject import subject_of
     from ..plug.targets import load
 
-    return load(target) if isinstance(target, str) else subject_of(target)
+    return load(target, announce) if isinstance(target, str) else subject_of(target)
 
 
 class Sharing(NamedTuple):
@@ -119,8 +124,8 @@ def check_shared(shared: Sharing, plan: Plan, directory: str | os.PathLike[str] 
 
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None,
-          quiet: bool, shared: Sharing = ALONE) -> Report:
-    """The report of a run, which leaves its record in the directory.
+          quiet: bool | None, shared: Sharing = ALONE, kept: Kept | None = None) -> Report:
+    """The report of a run, which leaves its record in the directory, and where it is kept.
 
     Raises PlanError for a required oracle that is not there, RecordError for the record,
     WorkersError for workers.
@@ -133,14 +138,17 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     workers = shared.workers
     first, left_out = remembered(directory)
     plan = replace(plan.wide_enough(subject.claims), first=(*plan.first, *first))
-    progress = Progress(subject.name, quiet=quiet)
-    with Recorder(directory) as recorder, progress as listen, undisturbed():
+    progress = listener(subject.name, quiet)
+    with Recorder(directory, kept) as recorder, progress as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples + plan.bulk, 0, 0.0)
-        report = run(subject, plan, recorder, listen, None if quiet else listen.announce, workers,
-                     shared.resume)
+        announce = listen.announce if listen.listening else None
+        report = run(subject, plan, recorder, listen, announce, workers, shared.resume)
         report.notes += left_out
         recorder.footer(report)
+        listen.ended(report)
+    if kept is not None:
+        report.shown_by(Shown(kept, directory))
     return report
 
 

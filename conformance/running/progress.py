@@ -8,10 +8,27 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from ..record.report import Finding, Report
+    from ..reference import Case
 
 REDRAW, REPEAT = 0.1, 10.0
 LONG = 1000  # networks
+
+
+class First(NamedTuple):
+    """The first finding of a run, the seconds until it was known, its case where it has one."""
+
+    seconds: float
+    finding: Finding
+    case: Case | None
+
+    @property
+    def line(self) -> str:
+        """It in one line."""
+        return f"{self.seconds:.1f} s: {self.finding.headline}"
 
 
 class Progress:
@@ -37,8 +54,13 @@ class Progress:
         if self.width:
             self._write("\r" + " " * self.width + "\r")
 
+    @property
+    def listening(self) -> bool:
+        """Whether anything is said at all."""
+        return self.stream is not None
+
     def __call__(self, done: int, planned: int, findings: int, seconds: float) -> None:
-        if self.stream is not None and seconds >= self.next:
+        if self.listening and seconds >= self.next:
             self.next = seconds + self.every
             self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, "
                        f"{seconds:.0f} s{self._pace(done, planned, seconds)}")
@@ -52,11 +74,14 @@ class Progress:
         rate = more / passed
         return f"; {rate:.0f} a second, {_time((planned - done) / rate)} left"
 
-    def announce(self, text: str) -> None:
+    def ended(self, report: Report) -> None:
+        """The run is over; a terminal shows its report, and nothing is said here."""
+
+    def announce(self, first: First) -> None:
         """A line that stays: the first finding, long before the report."""
         if self.stream is not None:
             self._write("\r" + " " * self.width + "\r" if self.width else "")
-            self._write(f"{self.name}: {text}".encode("ascii", "replace").decode() + "\n")
+            self._write(f"{self.name}: {first.line}".encode("ascii", "replace").decode() + "\n")
 
     def _show(self, line: str) -> None:
         line = line.encode("ascii", "replace").decode()

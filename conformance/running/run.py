@@ -10,6 +10,7 @@ from itertools import chain as chained
 from itertools import islice
 
 from .. import oracles
+from ..judging import alone
 from ..judging.asking import Numbered
 from ..judging.inferring import inferred
 from ..judging.judge import Judge
@@ -29,15 +30,17 @@ from ..record.writing import Recorder, environment
 from ..reference import Case
 from ..reference.checks import DescriptionError
 from . import bulk, past
+from .progress import First
 from .workers import Workers, here
 
 STRUCTURES = 20  # for the oracles that compile a program for each
 DRAWS = 4
 Listen = Callable[[int, int, int, float], None]
+Announce = Callable[[First], None]
 
 
 def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambda *_: None,
-        announce: Callable[[str], None] | None = None, workers: Workers | None = None,
+        announce: Announce | None = None, workers: Workers | None = None,
         resume: bool = False) -> Report:
     """Verify a subject; the report is complete whatever it does, and after Ctrl-C up to there.
 
@@ -91,6 +94,7 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
             _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         try:
             report.findings = findings(judge, recorder.case)
+            report.notes += alone.notes(judge)
         except KeyboardInterrupt:
             interrupts.seen = True
     _summarise(report, judge)
@@ -99,18 +103,24 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
 
 
 class Announced:
-    """Called now and then; the first time that there is a finding, its headline is announced."""
+    """Called now and then; the first time that there is a finding, it is announced."""
 
-    def __init__(self, judge: Judge, announce: Callable[[str], None] | None, started: float):
+    def __init__(self, judge: Judge, announce: Announce | None, started: float):
         self.judge, self.announce, self.started = judge, announce, started
 
     def __call__(self) -> None:
         if self.announce is None or not self.judge.tally.failures:
             return
         announce, self.announce = self.announce, None
-        hasty = partial(Finder, hasty=True)
-        for finding in findings(self.judge, lambda case: case.id, hasty)[:1]:
-            announce(f"{time.monotonic() - self.started:.1f} s: {finding.headline}")
+        hasty, cases = partial(Finder, hasty=True), dict[str, Case]()
+
+        def kept(case: Case) -> str:
+            cases[case.id] = case
+            return case.id
+
+        for finding in findings(self.judge, kept, hasty)[:1]:
+            seconds = time.monotonic() - self.started
+            announce(First(seconds, finding, cases.get(finding.case)))
 
 
 def _families(judge: Judge) -> int:

@@ -71,7 +71,7 @@ class Conformance(pytest.Item):
     def runtest(self) -> None:
         target, above = self._target(), f"{_parent(self).nodeid}::"
         asked = Asked(target, _parent(self).name, {}, lambda name: above + name, _parent(self).name)
-        show(self.name, asked, judged(asked, self))
+        show(self.name, asked, judged(asked, self), self)
 
     def _target(self) -> str:
         return resolved(_parent(self).name, self.config)

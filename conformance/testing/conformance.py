@@ -5,9 +5,10 @@
 
     test_mine = conformance_tests(backprop)
 
-A mistake is one failure with its explanation; what else it breaks fails with a line that points
-there. A property that was not asked is skipped with the reason: a skip is never a pass. The item
-"verdict" fails unless the verdict is "conforms".
+A mistake is one failure with its explanation; what else it breaks is an expected failure (xfail)
+with a line that points there, and a failure where that test is not run. A property that was not
+asked is skipped with the reason: a skip is never a pass. The item "verdict" is not passed unless
+the verdict is "conforms".
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def conformance_tests(
         item = request.node
         asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]",
                       _typed(target, item.config))
-        show(name, asked, judged(asked, item))
+        show(name, asked, judged(asked, item), item)
 
     test.__doc__ = f"backproof: {name}"
     setattr(test, SUBJECT, name)  # read by the plug-in when the tests are collected

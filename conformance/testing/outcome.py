@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,39 +62,57 @@ def summary(asked: Asked, outcome: Outcome) -> str:
             f"{report.seconds:.1f} s{where}")
 
 
-def show(name: str, asked: Asked, outcome: Outcome) -> None:
-    """Pass, skip or fail the item of one property."""
-    report = outcome.report
+def show(name: str, asked: Asked, outcome: Outcome, item: Any) -> None:
+    """Pass, skip or fail the item of one property.
+
+    What is told by another test of this session fails there, and is an expected failure here.
+    """
+    report, others = outcome.report, Others(name, item)
     if isinstance(report, Exception):
-        _not_judged(name, asked, report)
+        _not_judged(name, asked, report, others)
     elif name == VERDICT:
-        _verdict(asked, report, outcome.record)
+        _verdict(asked, report, outcome.record, others)
     elif report.verdict == "not_judged":
-        _fail(f"not judged: see {asked.test(VERDICT)}")
+        others.point(f"not judged: see {asked.test(VERDICT)}", [VERDICT])
     else:
-        _property(name, asked, report, outcome.record)
+        _property(name, asked, report, outcome.record, others)
 
 
-def _not_judged(name: str, asked: Asked, error: Exception) -> None:
+class Others:
+    """The other tests of this subject that the session runs."""
+
+    def __init__(self, name: str, item: Any):
+        self.start, self.end = item.name.rsplit(name, 1)
+        self.run = {each.name for each in item.session.items if each.parent is item.parent}
+
+    def point(self, message: str, properties: Iterable[str]) -> NoReturn:
+        """Fail with the message; as expected where the test of one of these properties is run."""
+        if any(f"{self.start}{name}{self.end}" in self.run for name in properties):
+            pytest.xfail(message)
+        _fail(message)
+
+
+def _not_judged(name: str, asked: Asked, error: Exception, others: Others) -> None:
     """A target or an option that cannot be is one line; an error of ours keeps its traceback."""
     if name != VERDICT:
-        _fail(f"not judged: see {asked.test(VERDICT)}")
+        others.point(f"not judged: see {asked.test(VERDICT)}", [VERDICT])
     if not isinstance(error, ValueError):
         raise error
     _fail(f"not judged: {error}")
 
 
-def _verdict(asked: Asked, report: Report, record: str) -> None:
+def _verdict(asked: Asked, report: Report, record: str, others: Others) -> None:
     if report.verdict in ("incomplete", "not_judged"):
         _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
     homeless = [f for f in report.findings if f.property not in property_names()]
     if homeless:
         _fail(_told(homeless, asked, record))
     if report.exit:
-        _fail(f"{report.verdict.replace('_', ' ')}: see {_pointers(asked, report.findings)}")
+        others.point(f"{report.verdict.replace('_', ' ')}: see {_pointers(asked, report.findings)}",
+                     [f.property for f in report.findings])
 
 
-def _property(name: str, asked: Asked, report: Report, record: str) -> None:
+def _property(name: str, asked: Asked, report: Report, record: str, others: Others) -> None:
     mine = [f for f in report.findings if f.property == name]
     if mine:
         _fail(_told(mine, asked, record))
@@ -102,8 +120,10 @@ def _property(name: str, asked: Asked, report: Report, record: str) -> None:
     failed = counts.get("failed", 0) + counts.get("errored", 0)
     causes = [f for f in report.findings if name in f.also]
     if failed or causes:
-        where = _pointers(asked, causes or report.findings)
-        _fail(f"{failed} of {sum(counts.values())} checks failed: see {where}")
+        told = causes or report.findings
+        where = _pointers(asked, told)
+        others.point(f"{failed} of {sum(counts.values())} checks failed: see {where}",
+                     [f.property for f in told])
     if not counts.get("passed") or counts.get("inconclusive"):
         seen = ", ".join(outcome.replace("_", " ") for outcome, n in counts.items() if n)
         _skip(seen or "not exercised")

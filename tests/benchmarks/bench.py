@@ -348,7 +348,7 @@ FIGURES: dict[str, tuple[Callable[[int], Iterator[Row]], int]] = {
     "structures": (structures, 1000), "speed": (table("speed"), 5),
     "workers": (table("speed", "side_by_side"), 1), "profile": (table("speed", "profile"), 1), "first_finding": (first_finding, 1000),
     "large": (table("large", "figures"), 1), "report": (report, 200_000),
-    "false_alarms": (false_alarms, 20_000),
+    "false_alarms": (false_alarms, 20_000), "steps": (table("steps", "figures"), 2000),
 }
 
 

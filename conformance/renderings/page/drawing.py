@@ -14,12 +14,13 @@ from ...record.report import Finding
 from ...reference import infer, parse
 from ...reference.checks import DescriptionError, visible
 from ...reference.network import LayerSpec, LossSpec, Network
-from .markup import Markup, code, commas, tag
+from .markup import Markup, tag
 
 CIRCLES = 6          # units drawn in one layer
 COLUMNS = 24         # layers drawn
 RADIUS, STEP, LETTER = 11, 34, 6.9
 WORDS = 60           # letters of a line
+WIDE = 640           # above, a narrow screen scrolls the picture, which it would make too small
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -52,19 +53,12 @@ def drawing(finding: Finding, example: Any) -> Markup:
     wrong = wrong_in(finding, {name for column in columns for name in column.arrays} | {"inputs"})
     says = f"The smallest network that shows it; batch {case.batch}, {case.dtype}"
     picture = _picture(_few(columns), wrong, f"drawn-{finding.case}")
-    return tag("figure", tag("figcaption", says), picture,
-               tag("p", *_marked(wrong), class_="quiet"), class_="network")
+    return tag("figure", tag("figcaption", says), picture, class_="network")
 
 
 def wrong_in(finding: Finding, known: set[str]) -> set[str]:
     """The arrays whose gradient the finding calls wrong."""
     return {finding.parameter, *finding.wrong} & known
-
-
-def _marked(wrong: set[str]) -> Iterator[Markup]:
-    if wrong:
-        yield tag("span", "✗ wrong gradient: ", class_="bad")
-        yield commas(map(code, sorted(wrong)))
 
 
 # --- what there is to draw ------------------------------------------------------------------------
@@ -155,7 +149,7 @@ def _picture(columns: list[Column], wrong: set[str], name: str) -> Markup:
                 *inside, role="img",
                 viewBox=f"0 0 {width:.0f} {height:.0f}",
                 width=f"{width:.0f}", height=f"{height:.0f}",
-                class_="drawing")
+                class_="drawing wide" if width > WIDE else "drawing")
     return tag("div", drawn, class_="scroll", tabindex="0", role="region",
                aria_label=f"The network, {name}")
 

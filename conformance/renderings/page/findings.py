@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from ...record.reading import Run
 from ...record.report import Finding
+from ...record.shown import at_worst
 from .. import replay_line
 from .drawing import drawing
 from .markup import Markup, code, commas, join, number, table, tag
+from .source import own_line
+from .sources import sources
 
 IN_FULL = 40
 NONE = {"conforms": "No mistake was found.", "does_not_conform": "The record has none.",
@@ -35,19 +38,20 @@ def _finding(run: Run, place: int, finding: Finding) -> Markup:
     title = f"finding-{place}"
     failed = finding.outcome == "failed"
     kind = "" if failed else f"{finding.outcome.replace('_', ' ').capitalize()}: "
-    first, lines = _words(finding)
+    first, lines = title_of(finding)
     head = tag("h3", tag("span", f"{place}", class_="place"), " ",
                tag("span", kind, first, class_="said"), id=title)
     items = [tag("li", line) for line in lines]
-    body = [*_likeliest(finding), *_lines(finding),
+    body = [*_likeliest(finding), *_lines(finding), own_line(run, finding),
             drawing(finding, run.examples.get(finding.case)), _numbers(finding),
             tag("ul", *items, class_="explained") if lines else "", _more(run, finding)]
     return tag("article", head, *body, class_="finding", aria_labelledby=title)
 
 
-def _words(finding: Finding) -> tuple[str, list[str]]:
+def title_of(finding: Finding) -> tuple[str, list[str]]:
     """The title, and the lines that say more."""
     lines = finding.lines[:60] if finding.explanation else []
+    lines = [line for line in lines if line != at_worst(finding)]  # they have a table
     if finding.lesson:
         symptom = finding.lesson["symptom"]
         return symptom[:1].upper() + symptom[1:], lines
@@ -67,7 +71,7 @@ def _lines(finding: Finding) -> Iterator[Markup]:
         figures = (tag("figure", tag("figcaption", name), tag("pre", code(finding.lesson[side])),
                        class_=side) for side, name in sides.items())
         yield tag("div", *figures, class_="lines")
-        yield tag("p", "Seen in ", finding.lesson["seen"], class_="quiet")
+        yield tag("p", "Seen in ", sources(finding.lesson["seen"]), class_="quiet")
 
 
 def _numbers(finding: Finding) -> Markup:
@@ -83,13 +87,15 @@ def _more(run: Run, finding: Finding) -> Markup:
     rows = [("Broken property", code(finding.property))]
     if finding.also:
         rows.append(("Also broken", commas(map(code, finding.also))))
-    rows += [("Case", code(finding.case)), ("Ask it again", _replay(run, finding))]
+    rows.append(("Ask it again", _replay(run, finding)))
     pairs = (tag("div", tag("dt", name), tag("dd", value)) for name, value in rows)
     return tag("dl", *pairs, class_="more")
 
 
 def _replay(run: Run, finding: Finding) -> Markup:
     """The command; none for an id that is none, which nobody should paste into a shell."""
+    if not run.cases:
+        return join([code('verify(..., report="out")'), " keeps the case in a file"])
     if not IDS.fullmatch(finding.case):
         return tag("span", "this finding has no case file")
     return tag("pre", code(replay_line(run, finding)))

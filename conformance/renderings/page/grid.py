@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ...record.coverage import FLOOR, MARKS, Feature, counted, judges, matrix, share, status
+from ...record.coverage import FLOOR, MARKS, Feature, counted, judges, matrix, status
 from ...record.reading import Run
 from .markup import Markup, hidden, join, tag
 
@@ -16,13 +16,14 @@ SHADES = {"failed": (0.0, 0.05, 0.25, 0.6), "passed": (0, 30, 300)}
 
 
 def grid(run: Run) -> Markup:
-    """Every feature before every judge."""
-    rows, columns = list(matrix(run)), judges(run)
+    """Every claimed feature before every judge."""
+    rows = [row for row in matrix(run) if row.status != "not_claimed"]
+    columns = judges(run)
     facets = list(dict.fromkeys(row.facet for row in rows))
     groups = [_group(facet, list(each), columns)
               for facet, each in groupby(rows, lambda row: row.facet)]
     heads = [tag("th", "feature", scope="col"), tag("th", "all", scope="col"),
-             *(tag("th", judge, scope="col") for judge in columns)]
+             *(tag("th", tag("span", judge), scope="col") for judge in columns)]
     caption = tag("caption",
                   "Features by row, judges by column: the worst outcome of each, and how often")
     whole = tag("table", caption, tag("thead", tag("tr", *heads)), *groups,
@@ -33,12 +34,11 @@ def grid(run: Run) -> Markup:
 
 
 def _says(run: Run, rows: Sequence[Feature]) -> Markup:
-    claimed = [row for row in rows if row.status != "not_claimed"]
-    green = sum(row.status == "passed" for row in claimed)
+    green = sum(row.status == "passed" for row in rows)
     no_verdict = run.report.verdict in ("incomplete", "not_judged")
     kept = " The run gives no verdict, so none counts." if no_verdict else ""
-    return tag("p", f"{green} of {len(claimed)} claimed features passed everything, with at least "
-               f"{FLOOR} comparisons: {share(run)} %.{kept} One mistake reddens every feature of "
+    return tag("p", f"{green} of {len(rows)} claimed features passed everything, with at least "
+               f"{FLOOR} comparisons.{kept} One mistake reddens every feature of "
                "the networks that show it.")
 
 
@@ -50,25 +50,29 @@ def _group(facet: str, rows: Sequence[Feature], columns: Sequence[str]) -> Marku
 def _row(row: Feature, columns: Sequence[str]) -> Markup:
     every = tag("td", SIGNS[row.status], " ", MARKS[row.status],
                 class_=f"all {_shade(row.status, row.total)}")
-    cells = (_cell(row.cells.get(judge, Counter())) for judge in columns)
+    cells = (_cell(judge, row.cells.get(judge, Counter())) for judge in columns)
     return tag("tr", tag("th", row.name, scope="row"), every, *cells, data_facet=row.facet,
                data_status=row.status, data_name=row.name.lower())
 
 
-def _cell(outcomes: Counter[str]) -> Markup:
+def _cell(judge: str, outcomes: Counter[str]) -> Markup:
     if not outcomes.total():
         return tag("td", hidden("nothing asked"), class_="none")
     worst = status(outcomes)
     said = counted(outcomes)
     shown = tag("span", tag("b", SIGNS[worst]), " ", _count(worst, outcomes), aria_hidden="true")
-    return tag("td", shown, hidden(said), class_=_shade(worst, outcomes), title=said)
+    return tag("td", shown, hidden(said), class_=_shade(worst, outcomes), title=said,
+               data_head=judge)
 
 
 def _count(worst: str, outcomes: Counter[str]) -> str:
-    """"650/825" where some failed, "825" where all passed, "" where there is nothing to count."""
+    """How often the worst outcome came, "1.7k" for many; "" where there is nothing to count."""
     if worst in ("not_available", "not_claimed"):
         return ""
-    return f"{outcomes[worst]:,}" + (f"/{outcomes.total():,}" if worst != "passed" else "")
+    count = outcomes[worst]
+    if count < 1000:
+        return str(count)
+    return f"{count // 100 / 10:.1f}k" if count < 100_000 else f"{count // 1000:,}k"
 
 
 def _shade(worst: str, outcomes: Counter[str]) -> str:
@@ -101,5 +105,5 @@ def _buttons(facets: Iterable[str]) -> Iterator[Markup]:
     for facet, name in {"": "All", **{each: each for each in facets}}.items():
         yield tag("button", name, type="button", aria_pressed="false" if facet else "true",
                   data_facet=facet)
-    for what, name in {"failing": "Failing only", "unclaimed": "Hide not claimed"}.items():
-        yield tag("button", name, type="button", aria_pressed="false", data_toggle=what)
+    yield tag("button", "Failing only", type="button", aria_pressed="false",
+              data_toggle="failing")

@@ -60,7 +60,9 @@ def table(caption: object, heads: Sequence[object], rows: Iterable[Sequence[obje
           class_: str = "") -> Markup:
     """A table with a caption; the first cell of a row is its head."""
     head = tag("thead", tag("tr", *(tag("th", each, scope="col") for each in heads)))
-    lines = (tag("tr", tag("th", row[0], scope="row"), *(tag("td", each) for each in row[1:]))
+    lines = (tag("tr", tag("th", row[0], scope="row"),
+                 *(tag("td", each, data_head=named)
+                   for named, each in zip(heads[1:], row[1:], strict=False)))
              for row in rows)
     whole = tag("table", tag("caption", caption), head, tag("tbody", *lines),
                 class_=class_ or None)

@@ -37,14 +37,18 @@ def _untested(run: Run) -> Iterator[tuple[str, Markup]]:
     few = [code(row.name) for row in matrix(run) if row.status == "too_few"]
     if few:
         yield f"Features with fewer than {FLOOR} comparisons", commas(few)
-    yield from _unclaimed(run)
+    if run.unclaimed:
+        yield _claims_not(run)
     if run.report.notes:
         yield "Notes", tag("ul", *(tag("li", note) for note in run.report.notes))
 
 
-def _unclaimed(run: Run) -> Iterator[tuple[str, Markup]]:
-    for facet, names in run.unclaimed.items():
-        yield f"Not claimed: {facet}", commas([code(name) for name in names])
+def _claims_not(run: Run) -> tuple[str, Markup]:
+    """How many features are not claimed, and, unfolded, which."""
+    count = sum(map(len, run.unclaimed.values()))
+    each = (tag("p", f"{facet}: ", commas(map(code, names)))
+            for facet, names in run.unclaimed.items())
+    return "Not claimed", tag("details", tag("summary", f"{count} features"), *each)
 
 
 # --- the run --------------------------------------------------------------------------------------

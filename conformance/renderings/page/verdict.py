@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...record.reading import Run
 from ...record.report import OUTCOMES
-from .markup import Markup, tag
+from .markup import Markup, code, tag
 
 MARKS = {"conforms": "✓", "does_not_conform": "✗", "not_judged": "?", "incomplete": "!"}
 SAYS = {
@@ -32,7 +32,8 @@ def verdict(run: Run) -> Markup:
                 tag("span", report.subject, class_="subject"), id="verdict-title")
     reason = tag("p", report.reason, class_="reason") if report.reason and run.complete else ""
     says = tag("p", SAYS[report.verdict], class_="lead") if run.complete else ""
-    return tag("section", *_banner(run), title, says, reason, _figures(run), id="verdict",
+    return tag("section", *_banner(run), title, says, reason, _figures(run), _copied(run),
+               id="verdict",
                class_=f"verdict {report.verdict}", aria_labelledby="verdict-title")
 
 
@@ -49,6 +50,21 @@ def _banner(run: Run) -> Iterator[Markup]:
               role="note", aria_label="Incomplete")
 
 
+def _copied(run: Run) -> Markup:
+    """The result in one line; the script shows the button, which copies it."""
+    if not run.complete:
+        return Markup("")
+    button = tag("button", "Copy", type="button", id="copy", hidden=True)
+    return tag("p", code(run.report.line), " ", button, class_="result", id="result")
+
+
+def _of(run: Run) -> str:
+    """" of 150", where fewer networks were asked than planned."""
+    plan = run.header.get("plan", {}).get("examples")
+    planned = run.report.planned or (plan if type(plan) is int else 0)
+    return f" of {planned:,}" if planned > run.report.networks else ""
+
+
 def _figures(run: Run) -> Markup:
     figures = _counts(run)
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value), class_=class_ or None)
@@ -56,9 +72,8 @@ def _figures(run: Run) -> Markup:
 
 
 def _counts(run: Run) -> Iterator[tuple[str, str, str]]:
-    report, planned = run.report, run.header.get("plan", {}).get("examples")
-    of = f" of {planned}" if type(planned) is int and planned != report.networks else ""
-    yield "networks", f"{report.networks:,}{of}", ""
+    report = run.report
+    yield "networks", f"{report.networks:,}{_of(run)}", ""
     yield "checks passed", f"{report.total('passed'):,}", ""
     yield "checks failed", f"{report.total('failed'):,}", "bad" if report.total("failed") else ""
     for outcome in OUTCOMES[2:]:
