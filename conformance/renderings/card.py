@@ -49,8 +49,8 @@ def live(line: str, first: str) -> str:
     return framed(join([tag("p", line, class_="quiet", role="status"), Markup(first)]))
 
 
-def finding_of(finding: Finding, example: Any, own: Markup = Markup("")) -> Iterator[Markup]:
-    """One finding: what it is, its network, the wrong and the right line, one's own, the numbers."""
+def finding_of(finding: Finding, example: Any, own: str = "") -> Iterator[Markup]:
+    """One finding: what it is, its network, the wrong and right line, one's own, the numbers."""
     title, _ = title_of(finding)
     yield tag("p", title, class_="said")
     if finding.faults:
@@ -59,7 +59,7 @@ def finding_of(finding: Finding, example: Any, own: Markup = Markup("")) -> Iter
     if finding.lesson:
         yield tag("p", "✗ ", finding.lesson["wrong"], class_="side wrong")
         yield tag("p", "✓ ", finding.lesson["right"], class_="side right")
-    yield own
+    yield Markup(own)
     said = [*shown(finding.networks, finding.when), at_worst(finding)]
     yield from (tag("p", line) for line in said)
 

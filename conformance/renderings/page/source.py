@@ -144,8 +144,9 @@ def _name(target: ast.expr) -> str:
     """Of self.grads["db"] "db", of self.db[i] "db"."""
     if isinstance(target, ast.Subscript):
         key = target.slice
-        named = isinstance(key, ast.Constant) and isinstance(key.value, str)
-        return str(key.value) if named else _name(target.value)  # type: ignore[attr-defined]
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return key.value
+        return _name(target.value)
     if isinstance(target, ast.Attribute):
         return target.attr
     return target.id if isinstance(target, ast.Name) else ""
