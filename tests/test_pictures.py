@@ -72,17 +72,15 @@ def test_nothing_of_a_scoreboard_is_cut(browser, scoreboard, width, scheme):
     assert asked(browser, scoreboard, CUT, width, scheme) == []
 
 
-def test_a_cut_is_seen(browser, scoreboard, tmp_path):
-    """The same page without what is said of phones."""
-    bare = tmp_path / "bare.html"
-    bare.write_text(scoreboard.read_text(encoding="utf-8").replace("max-width: 44rem", "max-width: 4rem")
-                    .replace('http-equiv="Content-Security-Policy"', ""), encoding="utf-8")
-    assert asked(browser, bare, CUT, 390)
+def test_a_cut_is_seen(browser, scoreboard):
+    """The same page with cells that are too wide."""
+    wide = "document.querySelectorAll('.board td').forEach(each => { each.style.minWidth = '40rem'; });"
+    assert asked(browser, scoreboard, f"() => {{ {wide} return ({CUT})(); }}", 390) == ["scroll"]
 
 
 def test_on_a_phone_a_number_says_what_it_is_of(browser, scoreboard):
     heads = "() => getComputedStyle(document.querySelector('.subjects td:nth-of-type(3)'), '::before').content"
-    assert asked(browser, scoreboard, heads, 390) == '"networks: "'
+    assert "networks" in asked(browser, scoreboard, heads, 390)
     assert asked(browser, scoreboard, heads, 1280) == "none"
 
 

@@ -39,23 +39,20 @@ main > h1 { font-size: clamp(1.7rem, 4vw, 2.4rem); line-height: 1.2; margin: 0.7
 .board td:is(.not_exercised, .not_claimed, .not_available) b {
   color: var(--soft); font-weight: 400; }
 .scroll + .left { margin-top: 1.5rem; }
+.board thead th span { writing-mode: horizontal-tb; transform: none; white-space: normal; }
+.board thead th span span { display: inline; }
 @media (max-width: 44rem) {
+  .board { display: table; }
+  .board caption { display: table-caption; }
+  .board thead { display: table-header-group; }
+  .board tbody { display: table-row-group; }
+  .board tr { display: table-row; }
+  .board :is(td, th) { display: table-cell; }
   .board :is(td, thead th) { min-width: 4.75rem; }
   .board :is(thead th, thead code, tbody th) { overflow-wrap: anywhere; }
   .board td b, .board .says { white-space: normal; }
   .board tbody th { min-width: 4.5rem; }
-  .subjects thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
-    clip-path: inset(50%); }
-  .subjects :is(tbody, tr, th, td) { display: block; min-width: 0; max-width: none; }
-  .subjects tbody :is(th, td) { border: 0; padding-block: 0.15rem; white-space: normal;
-    text-align: left; }
-  .subjects tr { padding-block: 0.75rem; border-bottom: 1px solid var(--line); }
-  .subjects td:nth-of-type(2)::before { content: "features passed: "; }
-  .subjects td:nth-of-type(3)::before { content: "networks: "; }
-  .subjects td:nth-of-type(4)::before { content: "checks: "; }
-  .subjects td:nth-of-type(5)::before { content: "date: "; }
-  .subjects td:nth-of-type(6)::before { content: "versions: "; }
-  .subjects td:nth-of-type(n+2)::before { color: var(--soft); }
+  .subjects :is(th, td):is(th, td) { min-width: 0; }
 }
 @media print { .board { font-size: 8pt; }
   .board td, .board thead th, .subjects td:last-child { min-width: 0; } }
