@@ -459,3 +459,16 @@ def test_a_layout_is_kept_with_the_habits():
     row = Layer(cls, **HELD, layout=Layout("out_in", "column", "columns"), forward="forward(x) -> self.output",
                 backward="backward(dy, rate) -> self.dinputs")
     agrees(layers(dense=row, hidden=["identity"]), bound=1e-10)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("mse", "layers: 'mse' is called 'squared_error' here; write squared_error=Layer(Anything, ...)"),
+    ("linear", "layers: 'linear' is called 'dense' here; write dense=Layer(Anything, ...)"),
+    ("swish", "layers: 'swish' is called 'silu' here; write silu=Layer(Anything, ...)")])
+def test_a_class_under_another_name_is_told_the_name(name, message):
+    class Anything:
+        """Nothing is asked of it."""
+
+    with pytest.raises(DescriptionError) as error:
+        layers(**{name: Layer(Anything)})
+    assert str(error.value) == message

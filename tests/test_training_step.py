@@ -254,6 +254,24 @@ def test_updated_between_examples():
     assert first_name(report) == ("weights-updated-between-examples",)
 
 
+def test_what_has_no_name_is_told_to_depend_on_the_rate():
+    class Half(Student):
+        """The last layer is updated halfway before its weights are used."""
+
+        def train(self, X, y, lr):
+            h = np.tanh(X @ self.W1 + self.b1)
+            d2 = self.error(h @ self.W2 + self.b2, y)
+            d1 = d2 @ (self.W2 - 0.3 * lr * h.T @ d2 * self.W2).T * (1 - h**2)
+            self.W2 -= lr * h.T @ d2
+            self.b2 -= lr * d2.sum(0)
+            self.W1 -= lr * X.T @ d1
+            self.b1 -= lr * d1.sum(0)
+
+    report = asked(training_step(Half, **PLACES, **CLAIMS), 40)
+    assert first_name(report) == ()
+    assert "with another rate it is another gradient: something is updated before" in report.findings[0].explanation
+
+
 def test_a_wrong_gradient_is_no_wrong_update():
     class Wrong(Student):
         def error(self, p, y):

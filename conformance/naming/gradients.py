@@ -26,6 +26,7 @@ from .looking import Losses, Size
 from .matching import contradicts, explained
 from .symptoms import Kind, Symptom
 from .traits import Traits
+from .updating import depends_on_rate
 from .words import here, names, numbers, sentence, sides
 
 MOST = 4
@@ -244,6 +245,7 @@ def built(finder: Finder, draft: Draft) -> Finding:
     lines = [another, headline(wrong, size, lost), sides(wrong, right, zero), numbers(worst),
              *([] if another else about_loss(losses, finder.wrong_loss)),
              draft.first.message if draft.first.loses_digits else "", *only_in(finder, failures),
+             *([] if draft.named else depends_on_rate(finder)),
              *([] if draft.named else map(sentence, besides(looking.symptoms(case), size)))]
     direct = draft.first.property in ("reference", "exact_integers")
     return finder.build(draft.first.property if direct else "reference", case, lines, worst,

@@ -71,6 +71,13 @@ def of_rates(finder: Finder, groups: Groups) -> list[Finding]:
     return [finder.build(RATE, first.case, lines, d, kinds=first.kind, wrong=[d.parameter])]
 
 
+def depends_on_rate(finder: Finder) -> list[str]:
+    """Said of a wrong gradient that is another one with another rate."""
+    if not any(family == "rate" for family, _ in finder.judge.tally.failures):
+        return []
+    return ["with another rate it is another gradient: something is updated before it is used"]
+
+
 def trail_of(stepping: Stepped, case: Case) -> Trail | None:
     """The steps of the subject from a case; None where it does not make them."""
     try:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..properties.claims import Head
+from ..properties.claims import ALIASES, Head
 from ..properties.structures import PLAIN, STRUCTURES
 from ..reference import ACTIVATIONS, LOSSES, TABLES, DescriptionError
 from ..reference.kinds import REQUIRED
@@ -31,6 +31,8 @@ from .stacked import MODEL, Stack
 
 __all__ = ["Layer", "Stack", "layers", "look_up", "put"]
 RATE = 0.5  # a power of two, so that dividing by it costs nothing
+# What libraries call a dense layer; the other names are those of activations and losses.
+CALLED = dict.fromkeys(("linear", "affine", "fc", "fully_connected", "inner"), "dense")
 
 
 def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, Any]] | None = None,
@@ -55,6 +57,7 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     for name, row in rows.items():
         if not isinstance(row, Layer):
             raise DescriptionError(f"layers: {name} is {row!r}; wanted Layer(class, ...)")
+    _check_names(given)
     if "dense" not in rows or "weight" not in rows["dense"].known:
         raise DescriptionError("layers: wanted dense=Layer(Linear, parameters={\"weight\": \"W\"}, "
                                "gradients={...})")
@@ -72,6 +75,15 @@ def layers(*, dense: Layer | None = None, hidden: Sequence[str | Mapping[str, An
     stack = implementation(**claims)(Stack(rows))
     _check_claims(rows, stack)
     return stack
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    """Raise DescriptionError, with the name to write, for a class under another library's name."""
+    for name, row in given.items():
+        meant = CALLED.get(name) or ALIASES.get(name)
+        if isinstance(row, Layer) and meant is not None:
+            raise DescriptionError(f"layers: {name!r} is called {meant!r} here; write {meant}="
+                                   f"Layer({row.name}, ...)")
 
 
 def _layers(kinds: Sequence[str], claimed: Sequence[Any]) -> list[Any]:
