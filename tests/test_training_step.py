@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backproof import Head, Layout, training_step, verify
+from backproof import Head, Layout, read_case, training_step, verify
 from backproof.faults.updating import WRONG_UPDATES
 from backproof.plug.contract import AdapterError
 from backproof.plug.guessing import target_of
@@ -14,6 +14,7 @@ from backproof.properties.updating import Change, reading
 from backproof.record.notes import NoteKind
 from backproof.reference import Case, DescriptionError, evaluate
 from backproof.reference.training import check_rule, update
+from backproof.running.replay import replay
 
 CLAIMS = {"hidden": ["tanh"], "heads": [Head("identity", "squared_error")]}
 
@@ -479,3 +480,36 @@ def test_steps_of_nothing_known_are_not_judged():
             return np.sin(p - y)
 
     assert "its steps are those of no hidden activation" in not_judged(target_of(Nothing))
+
+
+# --- from a record ----------------------------------------------------------------------------------------------------
+
+
+def replayed(target, case):
+    return replay(case, subject_of(target))
+
+
+def test_a_wrong_update_is_replayed(tmp_path):
+    """FAILED with its name for the program that has it, FIXED for one that has not."""
+    wrong = by_rule({"momentum": 0.75}, Change({"rate": 0.0}), heads=[Head("identity", "squared_error", "sum")])
+    report = asked(wrong, 12, report=tmp_path)
+    case = read_case(tmp_path / "cases" / f"{report.findings[0].case}.json")
+    again = replayed(wrong, case)
+    assert again.status == "FAILED"
+    assert "consistent with momentum-forgotten" in again.text
+    fixed = replayed(by_rule({"momentum": 0.75}, heads=[Head("identity", "squared_error", "sum")]), case)
+    assert fixed.status == "FIXED"
+    assert "several steps keep the update rule" in fixed.text
+
+
+def test_what_does_not_fit_is_no_fix(tmp_path):
+    report = asked(training_step(EarlyStudent, **PLACES, **CLAIMS), 12, report=tmp_path)
+    case = read_case(tmp_path / "cases" / f"{report.findings[0].case}.json")
+    broken = training_step(EarlyStudent, **{**PLACES, "train": "fit"}, **CLAIMS)
+    assert replayed(broken, case).status == "ERROR"
+
+
+def test_a_step_is_asked_in_bulk():
+    report = asked(training_step(Student, **PLACES, **CLAIMS), 10_000, seconds=12)
+    assert not report.findings
+    assert report.networks > 300

@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from ..judging import stepping
 from ..judging.judge import Judge
+from ..judging.smoke import NotJudged
 from ..naming.finder import Finder
 from ..naming.findings import findings
 from ..naming.reduce import holds
 from ..naming.words import describe, numbers
 from ..oracles import ORACLES
 from ..plug.limits import TookTooLong, limit
+from ..plug.stepping import Stepped
 from ..plug.subject import Subject
 from ..plug.subjects import SUBJECTS
 from ..plug.targets import TargetError, is_file, load, split
@@ -148,7 +151,7 @@ def replay(case: Case, subject: Subject) -> Replay:
         with undisturbed(), limit(SECONDS, f"not done within {SECONDS:g} s"):
             judge = Judge(subject, _claims(subject, case), witnesses(), lambda **_: None, 0)
             status, text = _judged(judge, case)
-    except (DescriptionError, TookTooLong) as error:
+    except (DescriptionError, TookTooLong, NotJudged) as error:
         status, text = "ERROR", str(error)
     return Replay(status, f"{status}: {head}{text if text.startswith(chr(10)) else f': {text}'}")
 
@@ -209,9 +212,18 @@ def _ask(judge: Judge, case: Case) -> Reply | None:
             asked = PROPERTIES[name].question(case, judge.claims, judge.rng)
             if reply and asked is not None:
                 judge.identity(name, reply, asked)
+    if reply and judge.subject.stepping is not None:
+        _by_steps(judge, judge.subject.stepping, reply)
     if reply and case.dtype == "float64" and not judge.clipped(case):
         _along_lines(judge, reply)
     return reply
+
+
+def _by_steps(judge: Judge, stepped: Stepped, reply: Reply) -> None:
+    """Several steps against the update rule, and the gradient with another rate."""
+    stepping.several(judge, stepped, reply)
+    if reply.gradients and len(stepped.rates) > 1:
+        stepping.another_rate(judge, stepped, reply)
 
 
 def _exact(case: Case) -> bool:
@@ -247,7 +259,8 @@ def _undecided(judge: Judge, reply: Reply | None) -> tuple[str, str] | None:
     """ERROR and why, where nothing is wrong and nothing was found right either."""
     notes = [note for note in judge.tally.notes if note.kind in UNDECIDED]
     counts = judge.tally.counts
-    if notes or not (counts["reference"]["passed"] or counts["exact_integers"]["passed"]):
+    decided = ("reference", "exact_integers", stepping.RULE)
+    if notes or not any(counts[name]["passed"] for name in decided):
         return "ERROR", notes[0] if notes else _unclear(judge, reply)
     return None
 
@@ -265,9 +278,11 @@ def _fixed(judge: Judge, case: Case, reply: Reply | None) -> str:
     """What was found right."""
     gradients = (f"{len(reply.gradients)} gradients are right" if reply
                  else "an integer network comes out exact")
-    clipped = judge.clipped(case)
-    loss = ("the loss is clipped here and was not checked" if clipped
-            else "the loss is the declared one")
+    loss = "the loss is the declared one"
+    if not judge.claims.reports_loss:
+        loss = "several steps keep the update rule"
+    elif judge.clipped(case):
+        loss = "the loss is clipped here and was not checked"
     asked = judge.tally.counts["answers"]["passed"]
     times = f"\n  asked {asked} times, with other questions between" if asked > 1 else ""
     return f"\n  the contract is kept, {gradients}, {loss}{times}\n  {describe(case)}"

@@ -87,11 +87,11 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
             interrupts.seen = True
         try:
             _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
+            if shelf is not None and not judge.ended and not interrupts.seen:
+                _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         except NotJudged as error:
             report.reason = str(error)
             return _closed(report, started)
-        if shelf is not None and not judge.ended and not interrupts.seen:
-            _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
         try:
             report.findings = findings(judge, recorder.case)
             report.notes += alone.notes(judge)
