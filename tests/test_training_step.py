@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from backproof import Head, Layout, read_case, training_step, verify
 from backproof.faults.updating import WRONG_UPDATES
+from backproof.judging.abreast import judge_draws
+from backproof.judging.judge import Judge
 from backproof.plug.contract import AdapterError
 from backproof.plug.guessing import target_of
 from backproof.plug.subject import subject_of
+from backproof.properties.strategies.counted import draft_at
 from backproof.properties.updating import Change, reading
 from backproof.record.notes import NoteKind
 from backproof.reference import Case, DescriptionError, evaluate
@@ -509,7 +512,12 @@ def test_what_does_not_fit_is_no_fix(tmp_path):
     assert replayed(broken, case).status == "ERROR"
 
 
-def test_a_step_is_asked_in_bulk():
-    report = asked(training_step(Student, **PLACES, **CLAIMS), 10_000, seconds=12)
-    assert not report.findings
-    assert report.networks > 300
+def test_draws_of_one_structure_are_judged_together():
+    subject = subject_of(training_step(Student, **PLACES, hidden=["tanh"], heads=[
+        Head("identity", "squared_error", "mean_over_batch", 0.5)]))
+    judge = Judge(subject, subject.claims, ("torch",), lambda **_: None, 0)
+    draft = draft_at(subject.claims, 7, 0)
+    judge_draws(judge, [replace(draft, seed=(i, 1, 2, 3, 4)).case for i in range(24)])
+    assert not judge.tally.failures
+    assert judge.tally.networks == 24
+    assert "loss_value" not in judge.tally.counts
