@@ -227,7 +227,7 @@ class Claims:
     rate: float | None = None
     networks: tuple[Network, ...] = ()
     answers: str = GRADIENTS
-    rule: Mapping[str, Any] = field(default_factory=dict)
+    rule: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.networks:

@@ -1203,3 +1203,16 @@ def wrong_for_saturated_unit(net, right, layer, z, y):
 def wrong_for_repeated_rows(net, right):
     rows = net.bottom.y.T.tolist()
     return [n for n in right() if rows[n] not in rows[:n]]
+
+
+# --- faults of the update ----------------------------------------------------------------------------------------
+
+@wrong("backprop")
+def weights_updated_between_examples(net, right, network, parameters, inputs, targets):
+    loss, whole = right(network, parameters, inputs, targets)
+    found, now = {"inputs": np.array(whole["inputs"])}, {name: np.array(p) for name, p in parameters.items()}
+    for k in range(len(inputs)):
+        _, gradients = right(network, now, inputs[k:k + 1], targets[k:k + 1])
+        for name, p in now.items():
+            p -= gradients[name] / 2
+    return loss, {name: 2 * (parameters[name] - p) for name, p in now.items()} | found

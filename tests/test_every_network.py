@@ -104,7 +104,7 @@ def check_page(folder, finding):
     page = render("html", read(folder))
     assert "cannot be drawn" not in page
     assert f'aria-label="The network, drawn-{finding.case}"' in page
-    picture = page[page.index('class="drawing"'):].partition("</svg>")[0]
+    picture = page[page.index('class="drawing'):].partition("</svg>")[0]
     for name in finding.wrong:
         assert name == "inputs" or f"✗ {name}" in picture
 

@@ -165,9 +165,13 @@ def test_memory_is_bounded():
         reading.kept(kept)
 
 
+def quoted_one(network, parameters, inputs, targets):
+    """Its text is in the record."""
+
+
 def test_a_record_quotes_the_subject(tmp_path):
     with Recorder(tmp_path) as recorder:
-        recorder.header(subject_of(both, "mine"), Plan())
+        recorder.header(subject_of(quoted_one, "mine"), Plan())
     header = json.loads((tmp_path / "report.jsonl").read_text("utf-8"))
-    assert header["code"]["text"].startswith("def both(folder, kept):\n")
-    assert header["code"]["line"] == both.__code__.co_firstlineno
+    assert header["code"]["text"].startswith("def quoted_one(network, parameters, inputs, targets):\n")
+    assert header["code"]["line"] == quoted_one.__code__.co_firstlineno

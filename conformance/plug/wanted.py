@@ -49,7 +49,7 @@ def fits(target: Any) -> bool:
 def signature_of(target: Any) -> inspect.Signature | None:
     """The signature, None where Python has none of it."""
     try:
-        return inspect.signature(target)
+        return inspect.signature(target, follow_wrapped=False)  # the wrapper is called
     except (TypeError, ValueError):
         return None
 
