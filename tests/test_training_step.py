@@ -381,6 +381,8 @@ def test_what_does_not_fit_is_told(cls, change, message):
     (lambda: training_step(Student, weights=7, train="train"), "weights is 7; wanted the name of a list of arrays"),
     (lambda: training_step(Student, weights="W", biases="b", bias_in_weight="last_row"), "leave out one"),
     (lambda: training_step(Student, weights="W", bias_in_weight="last"), "bias_in_weight: unknown 'last'"),
+    (lambda: training_step(lambda n, p, x, t: 0, rate=0), "rate is 0, wanted a number above 0"),
+    (lambda: training_step(lambda n, p, x, t: 0, rate=[1]), "rate: received [1], wanted a finite number"),
     (lambda: training_step(3), "3 is neither a function nor a class; wanted step(network,"),
     (lambda: training_step(lambda X, y: 0), "(X, y); wanted step(network, parameters, inputs, targets, rate)"),
     (lambda: training_step(lambda n, p, x, t: 0), "takes no rate; write training_step(rate=0.1, ...)"),

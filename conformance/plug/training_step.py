@@ -117,8 +117,7 @@ class Step:
 
     def __init__(self, target: Any, options: Mapping[str, Any], claims: Claims):
         rate, rule = options.get("rate"), options.get("rule", {})
-        self.options, self.rates = dict(options), (
-            (number(f"{WHERE}: rate", rate),) if _is_number(rate) else RATES)
+        self.options, self.rates = dict(options), (_rate(rate),) if _is_number(rate) else RATES
         self.program = _program(target, self.options)
         whole = {**rule, "rate": self.rates[0]}
         check_rule(whole)
@@ -144,6 +143,13 @@ def _program(target: Any, options: Mapping[str, Any]) -> Program:
         return OfClass(target, _holding(target, options), options.get("train"),
                        options.get("make"), rate, options)
     return OfFunction(target, _takes_rate(target, rate))
+
+
+def _rate(given: Any) -> float:
+    rate = number(f"{WHERE}: rate", given)
+    if rate <= 0:
+        raise DescriptionError(f"{WHERE}: rate is {given!r}, wanted a number above 0")
+    return rate
 
 
 def _is_number(rate: Any) -> bool:
