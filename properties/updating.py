@@ -140,11 +140,8 @@ class Trail:
 
     def under(self, reduction: str, scale: float) -> Trail:
         """The same steps, were they made for the loss with another reduction and scale."""
-        def other(case: Case) -> Case:
-            loss = replace(case.network.loss, reduction=reduction, scale=scale)
-            return replace(case, network=replace(case.network, loss=loss))
-
-        return Trail([other(case) for case in self.cases], self.after[-1] if self.after else {})
+        cases = [under(case, reduction, scale) for case in self.cases]
+        return Trail(cases, self.after[-1] if self.after else {})
 
     def made_with(self, engine: Engine) -> Trail:
         """The same steps, with this engine's gradients in place of the true ones."""
@@ -230,6 +227,12 @@ class Trail:
                 if size > 0:
                     error = float(np.abs(_wide(self.after[i][name]) - new[name]).max())
                     yield name, float(allowed[name].max()) / size, error / size
+
+
+def under(case: Case, reduction: str, scale: float) -> Case:
+    """The case with another reduction and scale of its loss."""
+    loss = replace(case.network.loss, reduction=reduction, scale=scale)
+    return replace(case, network=replace(case.network, loss=loss))
 
 
 def _valid(case: Case) -> bool:

@@ -6,14 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..faults import FAULTS
+from ..faults.showing import concerns
 from ..faults.updating import WRONG_UPDATES
 from ..plug.stepping import Stepped
 from ..properties.agreement import differing, kind_of, measured
 from ..properties.identities import Reply
 from ..properties.subtraction import carried
 from ..properties.tolerance import spread
-from ..properties.updating import Change, Trail
-from ..reference import Case
+from ..properties.updating import Change, Trail, under
+from ..reference import TABLES, Answer, Case, Engine
 from .asking import question
 from .confirming import kinds_of
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from .judge import Judge
 
 RATE, RULE = "another_rate", "update_rule"
+TWO = 2     # cases, of several units and examples
+NEAR = 1e-6
 EARLY = 8   # networks on which both are asked; then every fourth
 FOURTH = 4
 
@@ -92,8 +98,8 @@ Fit = tuple[str, float]
 def fitted(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> tuple[Fit, bool]:
     """The reduction and scale under which the steps from these cases keep the rule.
 
-    Or a known wrong rule. Where they keep none under any, that under which the fewest arrays leave
-    the rule, and False.
+    Or a known wrong rule. Where they keep none under any, that under which the first step is made
+    with the gradients of a known mistake, or the fewest arrays leave the rule, and False.
     """
     trails = [trail for case in cases if (trail := _trail(stepped, case)) is not None]
     rule = rule_of(stepped)
@@ -103,8 +109,41 @@ def fitted(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> tupl
         for fit in fits:
             if trails and not any(left(trail.under(*fit), change) for trail in trails):
                 return fit, True
-    return min(fits, key=lambda fit: sum(len(list(trail.under(*fit).broken(rule)))
-                                         for trail in trails)), False
+    mistaken = _of_a_mistake(stepped, cases[-TWO:], fits)
+    return mistaken or min(fits, key=lambda fit: sum(len(list(trail.under(*fit).broken(rule)))
+                                                     for trail in trails)), False
+
+
+def _of_a_mistake(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> Fit | None:
+    """The reduction and scale under which the gradients are those of a known mistake."""
+    answers = [(case, answer) for case in cases if (answer := _answer(stepped, case)) is not None]
+    faults = [fault for fault in FAULTS.values() if fault.family != "state"
+              and all(concerns(fault, case.network) for case in cases)]
+    faults.sort(key=lambda fault: fault.number is not None)  # those that say most come first
+    for fault in faults if answers and answers[0][1].gradients else ():
+        for fit in fits:
+            if all(_near(fault.engine(TABLES), under(case, *fit), answer)
+                   for case, answer in answers):
+                return fit
+    return None
+
+
+def _near(engine: Engine, case: Case, answer: Answer) -> bool:
+    """Whether an engine's gradients are these, but for rounding."""
+    try:
+        theirs = engine(case).gradients
+    except Exception:
+        return False
+    return all(name in theirs and np.shape(theirs[name]) == g.shape
+               and bool(np.allclose(g, theirs[name], rtol=NEAR, atol=NEAR * np.abs(g).max()))
+               for name, g in answer.gradients.items())
+
+
+def _answer(stepped: Stepped, case: Case) -> Answer | None:
+    try:
+        return question(stepped, case)
+    except Exception:
+        return None
 
 
 def _trail(stepped: Stepped, case: Case) -> Trail | None:
