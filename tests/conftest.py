@@ -83,6 +83,7 @@ ENOUGH = {
     "test_it_conforms": 2,
     "test_it_is_right_where_nothing_is_recurrent": 8,
     "test_jax_answers_several_cases_as_it_answers_each": 8,
+    "test_jax_without_x64_is_not_judged": 1,
     "test_judges_that_share_no_code_kill_it": 8,
     "test_loss_gradients": 30,
     "test_no_name_is_false_of_a_mistake_that_the_table_does_not_have": 2,
