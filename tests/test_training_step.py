@@ -448,6 +448,31 @@ def test_a_class_is_asked_what_it_does(cls):
     assert not again.reason
 
 
+class NoBiases:
+    """Weights alone."""
+
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.W2 = np.zeros((n_in, n_hidden)), np.zeros((n_hidden, n_out))
+
+    def train(self, X, y, lr):
+        h = np.tanh(X @ self.W1)
+        e = h @ self.W2 - y
+        self.W1, self.W2 = self.W1 - lr * X.T @ (e @ self.W2.T * (1 - h**2)), self.W2 - lr * h.T @ e
+
+
+def test_a_class_without_biases_is_not_blamed_for_having_none():
+    """Named or found, they are not claimed where there are none."""
+    target = training_step(NoBiases, weights=["W1", "W2"], train="train", **CLAIMS)
+    assert target.__backproof__.bias == "never"
+    for each in (target, target_of(NoBiases)):
+        report = asked(each, 60)
+        assert report.verdict == "conforms"
+        assert "bias" not in report.resolution["float64"]
+    scope = {"NoBiases": NoBiases}
+    exec(pasted_of(report).partition("\n")[2], scope)
+    assert scope["student"].__backproof__.bias == "never"
+
+
 def test_a_wrong_class_is_held_to_what_it_seems_to_do():
     report = asked(target_of(EarlyStudent), 40)
     assert first_name(report) == ("weights-updated-before-delta",)

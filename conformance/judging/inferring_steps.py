@@ -60,13 +60,13 @@ def of_steps(subject: Subject) -> tuple[Claims, list[Note]]:
                     "for a bias input of -1")
 
 
-def _case(sizes: tuple[int, ...], batch: int, kind: str) -> Case:
+def _case(sizes: tuple[int, ...], batch: int, kind: str, biased: bool) -> Case:
     rng = np.random.default_rng(batch)
     head = Head("identity", "squared_error")
-    network = chain(list(sizes), [True] * 2, [activation("tanh")], head)
+    network = chain(list(sizes), [biased] * 2, [activation("tanh")], head)
     parameters = {f"{2 * i}.{name}": rng.standard_normal(shape)
                   for i, (n, m) in enumerate(pairwise(sizes))
-                  for name, shape in (("weight", (n, m)), ("bias", (m,)))}
+                  for name, shape in (("weight", (n, m)), ("bias", (m,)))[:1 + biased]}
     return Case(network, parameters, rng.standard_normal((batch, sizes[0])),
                 TARGETS[kind](rng, batch, sizes[-1]))
 
@@ -74,7 +74,8 @@ def _case(sizes: tuple[int, ...], batch: int, kind: str) -> Case:
 def _best(subject: Subject, sizes: tuple[int, ...], batches: tuple[int, ...],
           kind: str) -> Guess | None:
     """The best guess for these questions; None where they are not answered, or nothing fits."""
-    cases = [_case(sizes, batch, kind) for batch in batches]
+    biased = subject.claims.bias != "never"
+    cases = [_case(sizes, batch, kind, biased) for batch in batches]
     try:
         answers = [question(subject.engine, case).gradients for case in cases]
     except TookTooLong as error:
@@ -110,7 +111,8 @@ def _fits(cases: list[Case], answers: list[Mapping[str, Any]], hidden: str,
 def _summed(case: Case, hidden: str, head: Head) -> tuple[Mapping[str, Any], tuple[int, ...]]:
     """The gradients of the summed loss with these functions, and the shape of the outputs."""
     sizes = [*SIZES[:2], case.network.sizes[-1]]
-    network = chain(sizes, [True] * 2, [activation(hidden)], replace(head, reduction="sum"))
+    biases = ["0.bias" in case.parameters] * 2
+    network = chain(sizes, biases, [activation(hidden)], replace(head, reduction="sum"))
     other = replace(case, network=network)
     trace = forward(other)
     return backprop.backward(other, trace), trace.outputs.shape

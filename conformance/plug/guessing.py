@@ -63,7 +63,9 @@ def target_of(cls: Any) -> Step:
     """
     guess = guessed(cls)
     depth = (2, 2) if guess.fixed else (2, None)
-    explored = replace(EVERYTHING, depth=depth, dtypes=("float64",), bias="always")
+    biased = "biases" in guess.options or "bias_in_weight" in guess.options
+    explored = replace(EVERYTHING, depth=depth, dtypes=("float64",),
+                       bias="always" if biased else "never")
     return Step(cls, guess.options, explored)
 
 
@@ -80,9 +82,8 @@ def guessed(cls: Any) -> Guess:
         raise AdapterError(f"{name} is a class, and where it keeps its weights cannot be told: "
                            f"{MADE}, it has {_arrays_of(built) or 'no arrays'}; {write}")
     rate = _rate(cls, getattr(built, train), built)
-    fixed = not takes(cls, CONSTRUCTOR, SIZES) or "W" not in held
-    options = {key: value for key, value in held.items() if key != "W"}
-    return Guess({**options, "train": train, **({} if rate is None else {"rate": rate})}, fixed)
+    fixed = not takes(cls, CONSTRUCTOR, SIZES) or not isinstance(held["weights"], str)
+    return Guess({**held, "train": train, **({} if rate is None else {"rate": rate})}, fixed)
 
 
 def _made(cls: Any, otherwise: str) -> Any:
@@ -143,27 +144,21 @@ def _held(built: Any) -> Iterator[dict[str, Any]]:
                 if weights is None:
                     continue
                 if extra:
-                    yield {"weights": weights, "bias_in_weight": "last_row", **_kept(weights),
+                    yield {"weights": weights, "bias_in_weight": "last_row",
                            **_layout(Layout(weight=weight))}
                 for bias, vector in VECTORS.items():
                     want = [vector(m) for _, m in layers]
                     biases = _list_of(lists, want) or _names_of(arrays, want)
                     if biases is not None and not extra:
                         batch = "columns" if (weight, bias) == ("out_in", "column") else "rows"
-                        yield {"weights": weights, "biases": biases, **_kept(weights),
+                        yield {"weights": weights, "biases": biases,
                                **_layout(Layout(weight=weight, bias=bias, batch=batch))}
                 if not extra:
-                    yield {"weights": weights, "bias": "never", **_kept(weights),
-                           **_layout(Layout(weight=weight))}
+                    yield {"weights": weights, **_layout(Layout(weight=weight))}
 
 
 def _layout(layout: Layout) -> dict[str, Layout]:
     return {} if layout == Layout() else {"layout": layout}
-
-
-def _kept(weights: Any) -> dict[str, Any]:
-    """A mark that the weights are a list, of any length."""
-    return {"W": True} if isinstance(weights, str) else {}
 
 
 def _list_of(lists: Mapping[str, list[Shape]], shapes: list[Shape]) -> str | None:

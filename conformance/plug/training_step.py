@@ -82,7 +82,8 @@ def training_step(
 
     `rule`: what the update has beside the rate, by the rows of `reference.training`:
     {"momentum": 0.9, "decay": 1e-4}. `claims` are those of `implementation`; where every weight has
-    a name, depth is how many there are. Raises DescriptionError for what cannot be.
+    a name, depth is how many there are, and where no biases are named, none are claimed. Raises
+    DescriptionError for what cannot be.
     """
     if target is None:
         return lambda function: training_step(function, rate=rate, rule=rule, **claims)
@@ -95,6 +96,8 @@ def training_step(
     options = {name: value for name, value in named.items() if value not in (None, "")}
     if isinstance(weights, tuple | list):
         claims.setdefault("depth", (len(weights), len(weights)))
+    if weights is not None and biases is None and not bias_in_weight:
+        claims.setdefault("bias", "never")
     return Step(target, options, _claimed(claims))
 
 
