@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..plug.guessing import SHAPE
 from ..plug.layouts import Layout
 from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
@@ -25,8 +26,7 @@ from ..reference.losses import factor
 from .asking import question
 from .smoke import FITS, NotJudged
 
-# Inputs, hidden units and outputs; by how many outputs, the kinds of targets that are tried.
-SIZES = (5, 4, 3)
+# By how many outputs, the kinds of targets that are tried.
 KINDS = {3: ("one_hot", "index"), 1: ("binary", "sign")}
 BATCHES, ALONE = (5, 2), (1, 1)
 NEAR = 1e-7
@@ -47,7 +47,7 @@ def of_steps(subject: Subject) -> tuple[Claims, list[Note]]:
     Raises NotJudged where no layer's gradients are those of anything known.
     """
     for batches, outputs in product((BATCHES, ALONE), KINDS):
-        sizes = (*SIZES[:2], outputs)
+        sizes = (*SHAPE[:2], outputs)
         for kind in KINDS[outputs]:
             found = _best(subject, sizes, batches, kind)
             if found is not None:
@@ -110,7 +110,7 @@ def _fits(cases: list[Case], answers: list[Mapping[str, Any]], hidden: str,
 
 def _summed(case: Case, hidden: str, head: Head) -> tuple[Mapping[str, Any], tuple[int, ...]]:
     """The gradients of the summed loss with these functions, and the shape of the outputs."""
-    sizes = [*SIZES[:2], case.network.sizes[-1]]
+    sizes = [*SHAPE[:2], case.network.sizes[-1]]
     biases = ["0.bias" in case.parameters] * 2
     network = chain(sizes, biases, [activation(hidden)], replace(head, reduction="sum"))
     other = replace(case, network=network)

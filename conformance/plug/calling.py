@@ -8,7 +8,7 @@ error that says what was found and what to write.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .contract import AdapterError
@@ -48,6 +48,13 @@ METHOD = SAID_BY_BOTH | {
     PAIRS: "trainingdata minibatch batch pairs dataset examples",
 }
 Table = Mapping[str, str]
+
+
+def of_sizes(sizes: Sequence[int], rate: float, examples: int) -> dict[str, Any]:
+    """What a network of these sizes, the inputs first, has to give by meaning, but for its data."""
+    hidden: Any = sizes[1] if len(sizes) == 3 else list(sizes[1:-1])
+    return {SIZES: list(sizes), IN: sizes[0], HIDDEN: hidden, OUT: sizes[-1], RATE: rate,
+            COUNT: examples, ONCE: 1, SEED: 0, SILENT: False}
 
 
 def meaning(name: str, table: Table) -> str:
@@ -96,4 +103,4 @@ def _arguments(function: Callable[..., Any], table: Table, values: Mapping[str, 
         elif parameter.default is parameter.empty:
             found = ", ".join(each.name for each in parameters)
             raise AdapterError(f"{where} takes ({found}), and nothing is known to be meant by "
-                                   f"{parameter.name!r}: {otherwise}")
+                               f"{parameter.name!r}: {otherwise}")

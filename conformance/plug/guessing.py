@@ -18,22 +18,16 @@ import numpy as np
 from ..properties.claims import EVERYTHING
 from .calling import (
     CONSTRUCTOR,
-    COUNT,
-    HIDDEN,
-    IN,
     INPUTS,
     METHOD,
-    ONCE,
-    OUT,
     PAIRS,
     RATE,
-    SEED,
-    SILENT,
     SIZES,
     TARGETS,
     asked_of,
     called,
     meaning,
+    of_sizes,
     takes,
 )
 from .contract import AdapterError
@@ -75,7 +69,7 @@ def guessed(cls: Any) -> Guess:
     write = (f"write training_step({name}, weights=[\"W1\", \"W2\"], biases=[\"b1\", \"b2\"], "
              "train=\"train\", hidden=[...], heads=[...])")
     built = _made(cls, f"{name} is a class; {write}")
-    train = _trains(cls, built, f"{name} is a class, and which method trains it cannot be told; "
+    train = _trains(built, f"{name} is a class, and which method trains it cannot be told; "
                                 f"{write}")
     held = next(_held(built), None)
     if held is None:
@@ -87,10 +81,8 @@ def guessed(cls: Any) -> Guess:
 
 
 def _made(cls: Any, otherwise: str) -> Any:
-    values = {SIZES: list(SHAPE), IN: SHAPE[0], HIDDEN: SHAPE[1], OUT: SHAPE[2], RATE: 0.5,
-              COUNT: 5, ONCE: 1, SEED: 0, SILENT: False}
     try:
-        return called(cls, CONSTRUCTOR, values, f"{cls.__name__}", otherwise)
+        return called(cls, CONSTRUCTOR, of_sizes(SHAPE, 0.5, 5), f"{cls.__name__}", otherwise)
     except AdapterError:
         raise
     except Exception as error:
@@ -98,9 +90,9 @@ def _made(cls: Any, otherwise: str) -> Any:
                            f"{otherwise}") from error
 
 
-def _trains(cls: Any, built: Any, otherwise: str) -> str:
+def _trains(built: Any, otherwise: str) -> str:
     """The first of the usual names whose parameters are all known."""
-    known = {INPUTS, TARGETS, PAIRS, RATE, ONCE, COUNT, SEED, SILENT}
+    known = METHOD.keys()
     for name in TRAINS:
         method = getattr(built, name, None)
         if callable(method) and not inspect.isclass(method):
@@ -136,25 +128,23 @@ VECTORS: Mapping[str, Callable[[int], Shape]] = {
 def _held(built: Any) -> Iterator[dict[str, Any]]:
     """What `training_step` is told of the places of an object's arrays, each way that fits."""
     lists, arrays = dict(_lists(built)), dict(_arrays(built))
+
+    def places(shapes: list[Shape]) -> list[Any]:
+        both = _list_of(lists, shapes), _names_of(arrays, shapes)
+        return [found for found in both if found is not None]
+
     layers = list(pairwise(SHAPE))
     for weight, matrix in MATRICES.items():
-        for extra in (0, 1):
-            shapes = [matrix(n + extra, m) for n, m in layers]
-            for weights in (_list_of(lists, shapes), _names_of(arrays, shapes)):
-                if weights is None:
-                    continue
-                if extra:
-                    yield {"weights": weights, "bias_in_weight": "last_row",
-                           **_layout(Layout(weight=weight))}
-                for bias, vector in VECTORS.items():
-                    want = [vector(m) for _, m in layers]
-                    biases = _list_of(lists, want) or _names_of(arrays, want)
-                    if biases is not None and not extra:
-                        batch = "columns" if (weight, bias) == ("out_in", "column") else "rows"
-                        yield {"weights": weights, "biases": biases,
-                               **_layout(Layout(weight=weight, bias=bias, batch=batch))}
-                if not extra:
-                    yield {"weights": weights, **_layout(Layout(weight=weight))}
+        for weights in places([matrix(n, m) for n, m in layers]):
+            for bias, vector in VECTORS.items():
+                batch = "columns" if (weight, bias) == ("out_in", "column") else "rows"
+                for biases in places([vector(m) for _, m in layers]):
+                    yield {"weights": weights, "biases": biases,
+                           **_layout(Layout(weight=weight, bias=bias, batch=batch))}
+            yield {"weights": weights, **_layout(Layout(weight=weight))}
+        for joined in places([matrix(n + 1, m) for n, m in layers]):
+            yield {"weights": joined, "bias_in_weight": "last_row",
+                   **_layout(Layout(weight=weight))}
 
 
 def _layout(layout: Layout) -> dict[str, Layout]:

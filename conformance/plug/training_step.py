@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..properties.claims import STEP, Claims
@@ -25,24 +25,7 @@ from ..properties.updating import reading
 from ..reference import DescriptionError, Network
 from ..reference.checks import number
 from ..reference.training import Rule, check_rule
-from .calling import (
-    CONSTRUCTOR,
-    COUNT,
-    HIDDEN,
-    IN,
-    INPUTS,
-    METHOD,
-    ONCE,
-    OUT,
-    PAIRS,
-    RATE,
-    SEED,
-    SILENT,
-    SIZES,
-    TARGETS,
-    asked_of,
-    called,
-)
+from .calling import CONSTRUCTOR, INPUTS, METHOD, PAIRS, TARGETS, asked_of, called, of_sizes
 from .contract import AdapterError, adapting
 from .holding import Holding, Paths
 from .implementing import claims_of, implementation
@@ -143,8 +126,7 @@ def _program(target: Any, options: Mapping[str, Any]) -> Program:
     """What trains, of a class where anything is said of one."""
     rate = options.get("rate")
     if inspect.isclass(target) or "make" in options or "weights" in options:
-        return OfClass(target, _holding(target, options), options.get("train"),
-                       options.get("make"), rate, options)
+        return OfClass(target, _holding(target, options), options)
     return OfFunction(target, _takes_rate(target, rate))
 
 
@@ -209,10 +191,7 @@ class OfClass:
 
     cls: Any
     holding: Holding | ByHand
-    train: Train | None
-    make: Callable[..., Any] | None
-    rate: float | str | None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -225,9 +204,9 @@ class OfClass:
         net = self._made(network, self._values(network, inputs, targets, rate), rate)
         with adapting():
             self.holding.put(net, weights, biases)
-            if isinstance(self.rate, str):
-                look_up(net, self.rate, f"{WHERE}: rate")
-                put(net, self.rate, rate)
+            if isinstance(attribute := self.options.get("rate"), str):
+                look_up(net, attribute, f"{WHERE}: rate")
+                put(net, attribute, rate)
 
         def go(before: Arrays, inputs: Array, targets: Array) -> Any:
             self._trained(net, self._values(network, inputs, targets, rate), rate)
@@ -242,24 +221,23 @@ class OfClass:
         """What can be given to a constructor or a method, by meaning."""
         theirs = getattr(self.holding, "layout", Layout()).theirs
         x, t = theirs("batch", inputs), theirs("batch", targets)
-        sizes = [int(size) for size in network.sizes]
-        hidden: Any = sizes[1] if len(sizes) == 3 else sizes[1:-1]
         pairs = list(zip(*(a.T[..., None] if x is not inputs else a for a in (x, t)), strict=True))
-        return {SIZES: sizes, IN: sizes[0], HIDDEN: hidden, OUT: sizes[-1], RATE: rate, INPUTS: x,
-                TARGETS: t, PAIRS: pairs, COUNT: len(inputs), ONCE: 1, SEED: 0, SILENT: False}
+        sizes = [int(size) for size in network.sizes]
+        return {**of_sizes(sizes, rate, len(inputs)), INPUTS: x, TARGETS: t, PAIRS: pairs}
 
     def _made(self, network: Network, values: dict[str, Any], rate: float) -> Any:
-        if self.make is not None:
-            return self.make(network, rate)
+        if "make" in self.options:
+            return self.options["make"](network, rate)
         return called(self.cls, CONSTRUCTOR, values, f"{WHERE}: {self.name}",
                       "make=lambda network, rate: ... says how it is made; network.sizes are the "
                       "sizes of the layers, the inputs first")
 
     def _trained(self, net: Any, values: dict[str, Any], rate: float) -> None:
-        if callable(self.train):
-            self.train(net, values[INPUTS], values[TARGETS], rate)
+        train: Train = self.options.get("train", "")
+        if callable(train):
+            train(net, values[INPUTS], values[TARGETS], rate)
             return
-        for name in [self.train] if isinstance(self.train, str) else self.train or [""]:
+        for name in [train] if isinstance(train, str) else train:
             called(self.method(net, name), METHOD, values, f"{WHERE}: {self.name}.{name}",
                    "train=lambda net, inputs, targets, rate: ... says how it is called")
 
@@ -269,6 +247,5 @@ class OfClass:
             there = [each for each in dir(net) if not each.startswith("_")
                      and callable(getattr(net, each, None))]
             raise AdapterError(f"{WHERE}: {self.name} has no method {name!r}; it has "
-                                   f"{', '.join(there) or 'none'}: train= names the one that "
-                                   "trains")
+                               f"{', '.join(there) or 'none'}: train= names the one that trains")
         return found  # type: ignore[no-any-return]
