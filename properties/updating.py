@@ -125,6 +125,31 @@ class Change(NamedTuple):
     rows: Mapping[str, Row] = UPDATES
 
 
+class Compared(NamedTuple):
+    """One parameter after a step, from 1 on: where it is, where the rule leads, what is allowed.
+
+    `size`: the largest entry of the step that the rule makes.
+    """
+
+    step: int
+    name: str
+    got: Any
+    wanted: Any
+    allowed: Any
+    size: float
+
+    @property
+    def found(self) -> Disagreement | None:
+        """The worst entry, where the rule does not lead there."""
+        return differing(self.name, Measured(self.got, self.allowed), self.wanted)
+
+    @property
+    def sharpness(self) -> list[tuple[float, float]]:
+        """Tolerance and error over the size of the step; nothing where it makes none."""
+        error = float(np.abs(self.got - self.wanted).max())
+        return [(float(self.allowed.max()) / self.size, error / self.size)] if self.size > 0 else []
+
+
 class Trail:
     """Several training steps of one program on one network.
 
@@ -208,25 +233,19 @@ class Trail:
         return {name: g + sign(g) * self.slack[i][name] for name, g in self.gradients[i].items()
                 if name in self.slack[i]}
 
+    def compared(self, change: Change) -> Iterator[Compared]:
+        """Every parameter after every step, beside where the rule leads."""
+        led = self.led(change)
+        for i, (new, allowed) in enumerate(zip(led, self.allowed(change, led), strict=True)):
+            for name in new:
+                old, after = (_wide(each[name]) for each in (self.cases[i].parameters,
+                                                             self.after[i]))
+                yield Compared(i + 1, name, after, new[name], allowed[name],
+                               float(np.abs(new[name] - old).max()))
+
     def broken(self, change: Change) -> Iterator[tuple[int, Disagreement]]:
         """The step, from 1 on, and the worst entry, wherever the rule does not lead there."""
-        led = self.led(change)
-        for i, (new, allowed) in enumerate(zip(led, self.allowed(change, led), strict=True)):
-            for name in new:
-                left = Measured(_wide(self.after[i][name]), allowed[name])
-                found = differing(name, left, new[name])
-                if found is not None:
-                    yield i + 1, found
-
-    def sharpness(self, change: Change) -> Iterator[tuple[str, float, float]]:
-        """Of each parameter at each step: its name, tolerance and error over the largest step."""
-        led = self.led(change)
-        for i, (new, allowed) in enumerate(zip(led, self.allowed(change, led), strict=True)):
-            for name in new:
-                size = float(np.abs(new[name] - _wide(self.cases[i].parameters[name])).max())
-                if size > 0:
-                    error = float(np.abs(_wide(self.after[i][name]) - new[name]).max())
-                    yield name, float(allowed[name].max()) / size, error / size
+        yield from ((each.step, each.found) for each in self.compared(change) if each.found)
 
 
 def under(case: Case, reduction: str, scale: float) -> Case:

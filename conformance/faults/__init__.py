@@ -11,4 +11,8 @@ from .known import FAULTS
 from .loading import load
 from .showing import shows
 
-__all__ = ["FAULTS", "Fault", "Faults", "Number", "load", "numbered", "shows", "table_of"]
+# Those that give the same answer to the same question.
+STATELESS: Faults = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
+
+__all__ = ["FAULTS", "STATELESS", "Fault", "Faults", "Number", "load", "numbered", "shows",
+           "table_of"]

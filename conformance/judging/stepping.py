@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..faults import FAULTS
+from ..faults import STATELESS
 from ..faults.showing import concerns
 from ..faults.updating import WRONG_UPDATES
 from ..plug.stepping import Stepped
@@ -18,7 +19,7 @@ from ..properties.subtraction import carried
 from ..properties.tolerance import spread
 from ..properties.updating import Change, Trail, under
 from ..reference import TABLES, Answer, Case, Engine
-from .asking import question
+from .asking import question, questions
 from .confirming import kinds_of
 
 if TYPE_CHECKING:
@@ -79,10 +80,11 @@ def several(judge: Judge, stepped: Stepped, first: Reply) -> None:
     except Exception as error:
         judge.refused(case, error)
         return
-    found = [d for _, d in trail.broken(change)]
+    compared = list(trail.compared(change))
     if not first.gradients:
-        for name, *sharp in trail.sharpness(change):
-            judge.tally.sharpness[case.dtype, kind_of(name)].append((sharp[0], sharp[1]))
+        for each in compared:
+            judge.tally.sharpness[case.dtype, kind_of(each.name)] += each.sharpness
+    found = [each.found for each in compared if each.found]
     if found:
         judge.fail(RULE, kinds_of(found), case, found=found)
     else:
@@ -101,29 +103,35 @@ def fitted(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> tupl
     Or a known wrong rule. Where they keep none under any, that under which the first step is made
     with the gradients of a known mistake, or the fewest arrays leave the rule, and False.
     """
-    trails = [trail for case in cases if (trail := _trail(stepped, case)) is not None]
+    trails = trails_of(stepped, cases)
     rule = rule_of(stepped)
     wrong = [change for each in WRONG_UPDATES.values() if each.concerns(rule.rule)
              for change in each.changes(rule.rule)]
+
+    @cache
+    def under_fit(fit: Fit) -> list[Trail]:
+        return [trail.under(*fit) for trail in trails]
+
     for change in (rule, *wrong):
         for fit in fits:
-            if trails and not any(left(trail.under(*fit), change) for trail in trails):
+            if keep(under_fit(fit), change):
                 return fit, True
     mistaken = _of_a_mistake(stepped, cases[-TWO:], fits)
-    return mistaken or min(fits, key=lambda fit: sum(len(list(trail.under(*fit).broken(rule)))
-                                                     for trail in trails)), False
+    return mistaken or min(fits, key=lambda fit: sum(len(list(trail.broken(rule)))
+                                                     for trail in under_fit(fit))), False
 
 
 def _of_a_mistake(stepped: Stepped, cases: Sequence[Case], fits: Sequence[Fit]) -> Fit | None:
     """The reduction and scale under which the gradients are those of a known mistake."""
-    answers = [(case, answer) for case in cases if (answer := _answer(stepped, case)) is not None]
-    faults = [fault for fault in FAULTS.values() if fault.family != "state"
-              and all(concerns(fault, case.network) for case in cases)]
+    replies = zip(cases, questions(stepped, cases), strict=True)
+    answers = [(case, reply) for case, reply in replies if isinstance(reply, Answer)]
+    faults = [fault for fault in STATELESS.values()
+              if all(concerns(fault, case.network) for case in cases)]
     faults.sort(key=lambda fault: fault.number is not None)  # those that say most come first
     for fault in faults if answers and answers[0][1].gradients else ():
+        engine = fault.engine(TABLES)
         for fit in fits:
-            if all(_near(fault.engine(TABLES), under(case, *fit), answer)
-                   for case, answer in answers):
+            if all(_near(engine, under(case, *fit), answer) for case, answer in answers):
                 return fit
     return None
 
@@ -139,21 +147,29 @@ def _near(engine: Engine, case: Case, answer: Answer) -> bool:
                for name, g in answer.gradients.items())
 
 
-def _answer(stepped: Stepped, case: Case) -> Answer | None:
-    try:
-        return question(stepped, case)
-    except Exception:
-        return None
+# --- trails ---------------------------------------------------------------------------------------
 
 
-def _trail(stepped: Stepped, case: Case) -> Trail | None:
+def trails_of(stepped: Stepped, cases: Iterable[Case]) -> list[Trail]:
+    """The steps of the subject from each of the cases where it makes them."""
+    found = (trail_of(stepped, case) for case in cases)
+    return [trail for trail in found if trail is not None]
+
+
+def trail_of(stepped: Stepped, case: Case) -> Trail | None:
+    """The steps of the subject from a case; None where it does not make them."""
     try:
         return question(stepped.trail, case)
     except Exception:
         return None
 
 
-def left(trail: Trail, change: Change) -> bool:
+def keep(trails: Sequence[Trail], change: Change) -> bool:
+    """Whether there are steps, and all of them lead where the rule leads."""
+    return bool(trails) and not any(leaves(trail, change) for trail in trails)
+
+
+def leaves(trail: Trail, change: Change) -> bool:
     """Whether some step does not lead where the rule leads."""
     return next(trail.broken(change), None) is not None
 

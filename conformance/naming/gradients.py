@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..faults import FAULTS
+from ..faults import STATELESS
 from ..faults.core import Faults
 from ..judging.confirming import kinds_of
 from ..judging.tally import Failure, Row
@@ -31,7 +31,6 @@ from .words import here, names, numbers, sentence, sides
 
 MOST = 4
 GROUPS = 4
-STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
 
 
 class Draft(NamedTuple):

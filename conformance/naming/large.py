@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..faults import FAULTS
+from ..faults import STATELESS
 from ..judging.confirming import kinds_of
 from ..properties.identities import Reply
 from ..record.report import Finding
@@ -21,8 +21,6 @@ from .finder import Finder, Groups
 from .symptoms import SYMPTOMS
 from .witnessed import Witnessed
 from .words import names, numbers, sentence, sides
-
-STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
 
 
 def findings(finder: Finder, groups: Groups) -> list[Finding]:

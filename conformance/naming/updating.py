@@ -7,17 +7,15 @@ gradients are right, and it is the update that is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from ..faults import FAULTS, Fault
+from ..faults import STATELESS, Fault
 from ..faults.core import Mistake
 from ..faults.showing import concerns
 from ..faults.updating import consistent
-from ..judging.asking import question
-from ..judging.stepping import RATE, RULE, rule_of
+from ..judging.stepping import RATE, RULE, keep, leaves, rule_of, trail_of, trails_of
 from ..judging.tally import Failure, Key
-from ..plug.stepping import Stepped
 from ..properties.agreement import Disagreement
 from ..properties.updating import Change, Trail
 from ..record.report import Finding
@@ -27,7 +25,6 @@ from .words import numbers
 
 FEW = 8
 FAMILIES = {"value", "update", "rate", "identity", "kink"}  # what a wrong update breaks
-STATELESS = {name: fault for name, fault in FAULTS.items() if fault.family != "state"}
 
 
 def named(finder: Finder, failures: Mapping[Key, list[Failure]]) -> list[Finding]:
@@ -46,21 +43,21 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     assert stepping is not None
     every = [failure for failures in groups.values() for failure in failures]
     change = rule_of(stepping)
-    case = finder.reduced(most_telling(groups).case,
-                          lambda case: leaves(trail_of(stepping, case), change))
-    trails = [trail for each in (case, *(f.case for f in every[:FEW]))
-              if (trail := trail_of(stepping, each)) is not None]
+
+    def fails(case: Case) -> bool:
+        trail = trail_of(stepping, case)
+        return trail is not None and leaves(trail, change)
+
+    case = finder.reduced(most_telling(groups).case, fails)
+    trails = trails_of(stepping, [case, *(failure.case for failure in every[:FEW])])
     known: Mapping[str, Mistake] = (
-        consistent(change, partial(_all_keep, trails)) or _of_gradients(trails, change)
+        consistent(change, partial(keep, trails)) or _of_gradients(trails, change)
         or consistent(change, partial(_some_keep, trails, change)))
     broken = list(trails[0].broken(change)) if trails else []
-    if not broken:
-        d, step = most_telling(groups).disagreements[0], 1
-    else:
-        step, d = broken[0]
-    lines = [*_said(step, d, {each.parameter for at, each in broken if at == step}, change)]
-    return [finder.build(RULE, case, lines, d, known, kinds=most_telling(groups).kind,
-                         wrong=sorted({each.parameter for at, each in broken if at == step}))]
+    step, d = broken[0] if broken else (1, most_telling(groups).disagreements[0])
+    wrong = sorted({each.parameter for at, each in broken if at == step})
+    return [finder.build(RULE, case, list(_said(step, d, wrong, change)), d, known,
+                         kinds=most_telling(groups).kind, wrong=wrong)]
 
 
 def of_rates(finder: Finder, groups: Groups) -> list[Finding]:
@@ -78,19 +75,6 @@ def depends_on_rate(finder: Finder) -> list[str]:
     return ["with another rate it is another gradient: something is updated before it is used"]
 
 
-def trail_of(stepping: Stepped, case: Case) -> Trail | None:
-    """The steps of the subject from a case; None where it does not make them."""
-    try:
-        return question(stepping.trail, case)
-    except Exception:
-        return None
-
-
-def leaves(trail: Trail | None, change: Change) -> bool:
-    """Whether some step does not lead where the rule leads."""
-    return trail is not None and next(trail.broken(change), None) is not None
-
-
 def _of_gradients(trails: list[Trail], change: Change) -> dict[str, Fault]:
     """The known mistakes in the gradient with which every step keeps the rule."""
     return {name: fault for name, fault in STATELESS.items()
@@ -100,7 +84,7 @@ def _of_gradients(trails: list[Trail], change: Change) -> dict[str, Fault]:
 
 def _keep_with(trails: list[Trail], fault: Fault, change: Change) -> bool:
     try:
-        return _all_keep([trail.made_with(fault.engine(TABLES)) for trail in trails], change)
+        return keep([trail.made_with(fault.engine(TABLES)) for trail in trails], change)
     except (ArithmeticError, ValueError, KeyError):
         return False
 
@@ -115,14 +99,10 @@ def _left(trail: Trail, change: Change) -> set[str]:
     return {d.parameter for _, d in trail.broken(change)}
 
 
-def _all_keep(trails: list[Trail], change: Change) -> bool:
-    return bool(trails) and not any(leaves(trail, change) for trail in trails)
-
-
-def _said(step: int, d: Disagreement, wrong: set[str], change: Change) -> Iterator[str]:
+def _said(step: int, d: Disagreement, wrong: Sequence[str], change: Change) -> Iterator[str]:
     rule = ", ".join(f"{name} {value}" for name, value in change.rule.items())
     before = f"; the {step - 1} before it is right" if step == 2 else (
         f"; the {step - 1} before it are right" if step > 2 else "")
     yield f"step {step} does not lead where the rule ({rule}) leads{before}"
-    yield f"wrong after it: {', '.join(sorted(wrong)) or d.parameter}"
+    yield f"wrong after it: {', '.join(wrong) or d.parameter}"
     yield numbers(d)

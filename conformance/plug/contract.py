@@ -202,11 +202,11 @@ def read_loss(case: Case, reply: Any) -> float:
 def _pair(reply: Any) -> tuple[Any, Mapping[str, Any]]:
     if not isinstance(reply, tuple | list) or len(reply) != 2:
         why = _RETURN.get(type(reply), "")
-        message = f"returned {_kind_of(reply)}; (loss, gradients) is wanted{why}"
+        message = f"returned {kind_of(reply)}; (loss, gradients) is wanted{why}"
         raise BrokenContract("return", message)
     if not isinstance(reply[1], Mapping):
         raise BrokenContract(
-            "return", f"returned (loss, {_kind_of(reply[1])}); the gradients are a dictionary: "
+            "return", f"returned (loss, {kind_of(reply[1])}); the gradients are a dictionary: "
                       "{\"0.weight\": dW, \"0.bias\": db, ...}, or network.pack(dW, db)")
     return reply[0], reply[1]
 
@@ -215,7 +215,8 @@ _RETURN = {type(None): ": is the return statement missing?",
            dict: ": put the loss before the dictionary"}
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """"a tuple of 3", "None", "a float": a value for messages."""
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return "None" if value is None else f"a {type(value).__name__}"
@@ -250,7 +251,7 @@ def read_parameters(case: Case, reply: Any) -> tuple[dict[str, Array], set[str]]
             raise BrokenContract("return", "returned a pair; (weights, biases) is wanted, two "
                                  f"lists with an array for each layer: {error}") from error
     if not isinstance(reply, Mapping):
-        raise BrokenContract("return", f"returned {_kind_of(reply)}; a training step returns the "
+        raise BrokenContract("return", f"returned {kind_of(reply)}; a training step returns the "
                              "new parameters: {\"0.weight\": W, \"0.bias\": b, ...}, "
                              "network.pack(W, b), or None where it has changed those it was given")
     wanted = {name: np.shape(value) for name, value in case.parameters.items()}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..reference import DescriptionError
-from .contract import AdapterError
+from .contract import AdapterError, kind_of
 
 SELF = "self."
 NAME = r"[A-Za-z_]\w*"
@@ -151,9 +151,3 @@ def results(call: Call, built: Any, who: str, returned: Any) -> dict[str, Any]:
             where = f"layers: {who} after {call.name}"
             found[name] = look_up(built, name.removeprefix(SELF), where)
     return found
-
-
-def kind_of(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    return "None" if value is None else f"a {type(value).__name__}"
