@@ -15,7 +15,7 @@ way, also in its shape.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from ..properties.strategies import TARGETS, chain, in_dtype
 from ..record.notes import Note, NoteKind
 from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
+from .as_written import listed, quoted
 from .asking import loss_of, question
 from .inferring_steps import of_steps
 from .smoke import FITS, NotJudged
@@ -351,27 +352,9 @@ def decorator(claims: Claims) -> list[str]:
     plain = Claims()
     given = {f.name: getattr(claims, f.name) for f in fields(Claims) if f.name not in OF_DOORS
              and getattr(claims, f.name) != getattr(plain, f.name)}
-    said = [f"{name}={listed(map(written, value))}" if name in ("heads", "hidden", "dtypes")
+    said = [f"{name}={listed(map(quoted, value))}" if name in ("heads", "hidden", "dtypes")
             else f"{name}={quoted(value)}" for name, value in given.items()]
     whole = f"@implementation({', '.join(said)})"
     if len(whole) <= WIDTH:
         return [whole]
     return ["@implementation(", *(f"    {each}," for each in said), ")"]
-
-
-def listed(each: Iterable[str]) -> str:
-    return f"[{', '.join(each)}]"
-
-
-def written(value: Any) -> str:
-    """A name, or a head, as one writes it."""
-    if not isinstance(value, Head):
-        return f'"{value}"' if isinstance(value, str) else repr(value)
-    plain = Head(value.activation, value.loss)
-    more = [f"{f.name}={quoted(getattr(value, f.name))}" for f in fields(Head)
-            if getattr(value, f.name) != getattr(plain, f.name)]
-    return f"Head({', '.join([quoted(value.activation), quoted(value.loss), *more])})"
-
-
-def quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..plug.guessing import SHAPE
-from ..plug.layouts import Layout
 from ..plug.limits import TookTooLong
 from ..plug.subject import Subject
 from ..properties.claims import EVERYTHING, Claims, Head, activation
@@ -23,6 +22,7 @@ from ..properties.strategies import TARGETS, chain
 from ..record.notes import Note, NoteKind
 from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
+from .as_written import named, quoted
 from .asking import question
 from .smoke import FITS, NotJudged
 
@@ -136,31 +136,13 @@ def _claims(subject: Subject, guess: Guess, sizes: tuple[int, ...],
 def pasted(subject: Subject, claims: Claims) -> list[str]:
     """The lines that plug it in so."""
     options = getattr(subject.stepping and subject.stepping.program, "options", {})
-    head = claims.heads[0]
-    more = {name: getattr(head, name) for name in ("reduction", "scale", "outputs")
-            if getattr(head, name) != getattr(Head(head.activation, head.loss), name)}
-    heads = f"[Head({', '.join([*map(quoted, (head.activation, head.loss)), *_named(more)])})]"
     claimed: dict[str, Any] = {"batch": claims.batch[1]} if claims.batch != (1, None) else {}
     if claims.depth != (1, None) and not isinstance(options.get("weights"), list):
         claimed["depth"] = claims.depth
     name = subject.name.rpartition(":")[2]
-    told = ", ".join(_named(options))
-    last = ", ".join([f"hidden=[{quoted(claims.hidden[0])}]", f"heads={heads}", *_named(claimed)])
+    told = ", ".join(named(options))
+    last = ", ".join([f"hidden=[{quoted(claims.hidden[0])}]", f"heads=[{quoted(claims.heads[0])}]",
+                      *named(claimed)])
     imports = ["Head", *(["Layout"] if "layout" in options else []), "training_step"]
     return [f"from backproof import {', '.join(imports)}",
             f"student = training_step({name}, {told},", f"                        {last})"]
-
-
-def _named(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={quoted(value)}" for name, value in values.items()]
-
-
-def quoted(value: Any) -> str:
-    """A value as one writes it, with double quotes and without what is so by default."""
-    if isinstance(value, Layout):
-        plain = Layout()
-        given = {name: each for name, each in vars(value).items() if each != getattr(plain, name)}
-        return f"Layout({', '.join(_named(given))})"
-    if isinstance(value, list):
-        return f"[{', '.join(map(quoted, value))}]"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
