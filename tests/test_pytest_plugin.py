@@ -284,7 +284,7 @@ def test_workers_share_one_run(pytester):
 
         test_it = conformance_tests(right, oracles="differences", examples=1)
     """)
-    text = apart(pytester, "-n2", "-rfx", "--backproof=mine.py:wrong", *FEW)
+    text = apart(pytester, "-n2", "-v", "-rfx", "--backproof=mine.py:wrong", *FEW)
     assert text.count("backproof: mine.py:wrong: does not conform; 8 networks") == 1
     assert text.count("backproof: right: incomplete") == 1
     assert {"gw0", "gw1"} <= set(re.findall(r"\[(gw\d)\]", text))
