@@ -41,6 +41,9 @@ exit status:
 
 def add(command: Any) -> None:
     targets.add(command)
+    command.add_argument("--ladder", action="store_true",
+                         help="for a new adapter: from the smallest network up, one thing more a "
+                              "rung, and stop at the first that fails")
     add_plan(command)
     command.set_defaults(command=run)
 
@@ -93,9 +96,21 @@ def run(options: argparse.Namespace) -> int:
         asked = targets.text_of(options)
         if subject.target != asked:
             complain(f"{asked}: verifies {subject.target}, the one that may be meant")
+        if options.ladder:
+            return climbed(subject, options.seed)
         lines, ended = judged(subject, options)
     say(*lines)
     return ended.status
+
+
+def climbed(subject: Subject, seed: int) -> int:
+    """Print the rungs of the ladder as they are climbed; the exit status of the last."""
+    from ..running.ladder import Ladder
+
+    ladder = Ladder(subject, seed)
+    for line in ladder:
+        say(line)
+    return ladder.status
 
 
 class Ended(NamedTuple):
