@@ -27,8 +27,8 @@ Verify one implementation: ask it for the gradients of random networks and judge
 
 TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`; file.py
 alone where it has one function that may be meant. A file is imported as `python file.py` would
-import it: put training under `if __name__ == '__main__'`. It runs in a process of its own, so that a
-crash is a finding; --in-process is for debuggers.
+import it: put training under `if __name__ == '__main__'`. It runs in a process of its own, so that
+a crash is a finding; --in-process is for debuggers.
 """
 EPILOG = """\
 exit status:

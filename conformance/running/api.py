@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +50,7 @@ def verify(
     jobs: int = 1,
     scheduler: str | None = None,
     resume: bool = False,
+    apart: bool = False,
 ) -> Report:
     """Verify a function, a Subject, or a text ("my_file.py:backprop", "scikit-learn-regressor").
 
@@ -62,7 +64,9 @@ def verify(
     From 10,000 examples on all but the first 300 are asked in bulk: many draws of one structure
     together, judged by their values. jobs: so many processes share them; scheduler: the address of
     a Dask scheduler whose workers do; either way from 301 examples on. resume: what an interrupted
-    run has left in the report's directory is not asked again.
+    run has left in the report's directory is not asked again. apart: the file or module that a text
+    names is executed in a process of its own, so that a crash or a hang is a finding, as it is from
+    the command line.
 
     Raises TargetError, PlanError, RecordError or WorkersError, each a ValueError of one line, and
     DescriptionError for what is not callable; all are a BackproofError.
@@ -70,19 +74,28 @@ def verify(
     shared = Sharing(jobs, scheduler, resume)
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
     check_shared(shared, plan, report)
-    return judge(subject_for(target), plan, report, quiet, shared, Kept())
+    with subject_for(target, apart) as subject:
+        return judge(subject, plan, report, quiet, shared, Kept())
 
 
-def subject_for(target: Callable[..., Any] | Subject | str,
-                announce: Callable[[str], None] | None = None) -> Subject:
-    """The Subject of a function, a text, or a Subject; announce hears of a file that is at work.
+@contextmanager
+def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False
+                ) -> Iterator[Subject]:
+    """The Subject of a function, a text, or a Subject; its process ends with the block.
 
-    Raises TargetError or DescriptionError where there is none.
+    apart: a text's file is executed in a process of its own. Raises TargetError or DescriptionError
+    where there is none.
     """
+    from ..plug.protocol.apart import apart as in_its_own
+    from ..plug.protocol.apart import closing
     from ..plug.subject import subject_of
     from ..plug.targets import load
 
-    return load(target, announce) if isinstance(target, str) else subject_of(target)
+    if isinstance(target, str):
+        with closing((in_its_own if apart else load)(target)) as subject:
+            yield subject
+    else:
+        yield subject_of(target)
 
 
 class Sharing(NamedTuple):

@@ -39,10 +39,16 @@ def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
     options = {**here.settings.options, **asked.options}
     record = options.setdefault("report", here.record(name))
     try:
-        report, made = _shared(here, name, lambda: verify(asked.target, **options))
+        report, made = _shared(here, name, lambda: verify(
+            asked.target, apart=_apart(asked.target, item.config), **options))
     except Exception as error:
         return Outcome(error), True
     return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made
+
+
+def _apart(target: Any, config: Any) -> bool:
+    """Whether it runs in a process of its own: what is given as text does, but for a debugger."""
+    return isinstance(target, str) and not config.getoption("usepdb", False)
 
 
 def _shared(here: Session, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:

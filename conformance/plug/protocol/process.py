@@ -28,6 +28,7 @@ LOOK_SECONDS = 0.1     # between two looks at a process
 LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ended
 MEMORY_SHARE = 0.8     # of what is available at the start
 FATAL = "Fatal Python error"
+STACK = ("File ", "Thread ", "Current thread ")
 FRAME = re.compile(r'^\s*File "(.+)", line (\d+) in ', re.MULTILINE)
 OURS = str(Path(__file__).parents[2]), str(Path(os.__file__).parent), "<frozen"
 
@@ -111,6 +112,10 @@ class Process:
             self._popen.kill()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(1.0)
+        self._look.set()
+        for stream, thread in ((self._popen.stdin, None), (self._popen.stdout, self._reader),
+                               (self._popen.stderr, self._logger)):
+            _close(stream, thread)
 
     def where(self) -> str:
         """" (net.py:12)": where it is now, or was when it died, as its log tells; else ""."""
@@ -162,8 +167,6 @@ class Process:
         """Put Ended into the inbox once it has ended, after what it said before."""
         while (ended := self._seen()) is None:
             self._look.wait(LOOK_SECONDS)
-        self._reader.join(1.0)
-        self._logger.join(0.2)
         self._over = True
         self.inbox.put(ended)
 
@@ -187,6 +190,15 @@ class Process:
             self.kill()
             return Ended(self._end)
         return None
+
+
+def _close(stream: IO[bytes] | None, reader: threading.Thread | None) -> None:
+    """Close a stream, unless a process that has left the group keeps its reader waiting."""
+    if reader is not None and reader is not threading.current_thread():
+        reader.join(1.0)
+    if stream is not None and (reader is None or not reader.is_alive()):
+        with suppress(OSError, ValueError):
+            stream.close()
 
 
 def _until(ready: Callable[[], bool], seconds: float) -> None:
@@ -217,8 +229,8 @@ def place(log: str) -> str:
 
 def last_words(log: str) -> str:
     """The last line of a log that is no stack, without addresses; "" where there is none."""
-    lines = [line.strip() for line in log[:log.find(FATAL) if FATAL in log else None].splitlines()]
-    words = [line for line in lines if line and not line.startswith(("File ", "Thread ", "Current"))]
+    lines = [line.strip() for line in log.partition(FATAL)[0].splitlines()]
+    words = [line for line in lines if line and not line.startswith(STACK)]
     return re.sub(r"0x[0-9a-fA-F]+", "0x...", words[-1])[:200] if words else ""
 
 

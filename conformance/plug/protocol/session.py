@@ -26,7 +26,7 @@ Json = Any
 Listen = Callable[[str, dict[str, Json]], None]
 
 
-class Died(Exception):
+class Died(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The process ended while it was asked, or its reply could not be read."""
 
 
@@ -41,8 +41,9 @@ class Session:
     """A command that is started when it is first needed, and again after it has died.
 
     greeting: the first message; `hello` is the reply to it. listen(direction, message) hears of all
-    questions and replies, "to" and "from" the process; progress of what else it tells. `notes`: what was odd but no failure. own_clock:
-    whether the process ends its own questions after SECONDS, so that it can say where it was.
+    questions and replies, "to" and "from" the process; progress of what else it tells. `notes`:
+    what was odd but no failure. own_clock: whether the process ends its own questions in time, and
+    says where it is when it is asked by a signal.
     """
 
     def __init__(self, command: Sequence[str], greeting: dict[str, Json],
