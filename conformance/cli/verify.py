@@ -53,6 +53,9 @@ def add(command: Any) -> None:
            help="show the record at once, with commas: html,junit (see `report`)")
     option("--expected", metavar="FILE",
            help="known failures, see `expect`: exit 0 where the run has these and no other")
+    option("--known-failing", metavar="FILE",
+           help="features that must fail, a path a line: dense/softmax/**: why (docs/ci.md)")
+    option("--known-flaky", metavar="FILE", help="features that may fail: they decide nothing")
     option("--jobs", type=int, default=1, metavar="N",
            help="so many processes share what is beyond 300 examples (default 1)")
     option("--scheduler", metavar="ADDRESS",
@@ -80,15 +83,23 @@ def rare_collections() -> Iterator[None]:
 def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
     from ..plug.targets import TargetError
-    from ..record.expectations import ExpectationError, as_expected, load
+    from ..record.expectations import ExpectationError
     from ..record.writing import RecordError
-    from ..running.api import PlanError, Sharing, check_shared, judge, plan_of, subject_for
+    from ..running.api import (
+        PlanError,
+        Sharing,
+        check_shared,
+        expected,
+        judge,
+        plan_of,
+        subject_for,
+    )
     from ..running.workers import WorkersError
 
     formats = report.chosen(options.format, options.report)
     shared = Sharing(options.jobs, options.scheduler, options.resume)
     try:
-        known = load(options.expected) if options.expected else None
+        expecting = expected(options.known_failing, options.known_flaky, options.expected)
         plan = plan_of(options.examples, options.seconds, options.seed, options.oracles,
                        options.require, profile=options.profile, shared=shared.wanted)
         check_shared(shared, plan, options.report)
@@ -96,12 +107,12 @@ def run(options: argparse.Namespace) -> int:
             subject = subject_for(options.target, complain)
             if subject.target != options.target:
                 complain(f"{options.target}: verifies {subject.target}, the one that may be meant")
-            found = judge(subject, plan, options.report, quiet=False, shared=shared)
+            found = judge(subject, plan, options.report, quiet=False, shared=shared,
+                          expecting=expecting)
     except TargetError as error:
         raise UsageError(str(error), error.more) from error
     except (ExpectationError, PlanError, RecordError, WorkersError) as error:
         raise UsageError(str(error)) from error
-    said, status = (([], found.exit) if known is None
-                    else as_expected(known, found, options.expected))
+    said = [] if expecting is None else expecting.said(found)
     say(found.text(), *said, *report.rendered(options.report, formats))
-    return status
+    return found.exit
