@@ -12,6 +12,7 @@ import pytest
 from ..record.report import Finding, Report
 from ..running.api import verify
 from .asked import VERDICT, Asked, Outcome, property_names
+from .ending import told_where_it_ends
 from .session import Session, folder, session, shown
 from .sharing import once
 
@@ -39,7 +40,8 @@ def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
     options = {**here.settings.options, **asked.options}
     record = options.setdefault("report", here.record(name))
     try:
-        report, made = _shared(here, name, lambda: verify(asked.target, **options))
+        with told_where_it_ends():
+            report, made = _shared(here, name, lambda: verify(asked.target, **options))
     except Exception as error:
         return Outcome(error), True
     return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made
