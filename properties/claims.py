@@ -18,8 +18,8 @@ from .structures import PLAIN, STRUCTURES, structures_of
 BIAS = ("always", "never", "any", "all_or_none", "layer")
 MADE_OF = tuple(dict.fromkeys(row.family for row in ORACLES.values() if row.witness))
 TARGETS = ("any", "real", "one_hot", "soft", "binary", "index", "sign")
-GRADIENTS, STEP = "gradients", "step"
-ANSWERS = (GRADIENTS, STEP)
+GRADIENTS, STEP, VJP = "gradients", "step", "vjp"
+ANSWERS = (GRADIENTS, STEP, VJP)
 Range = tuple[int, int | None]
 
 
@@ -381,8 +381,8 @@ class Claims:
 
     @property
     def reports_loss(self) -> bool:
-        """Whether an answer has a loss that can be judged: a training step has none."""
-        return self.answers != STEP
+        """Whether an answer has a loss that can be judged: only one that is loss and gradients."""
+        return self.answers == GRADIENTS
 
     def to_json(self) -> dict[str, Any]:
         """Claims as data; `from_json` takes it back."""

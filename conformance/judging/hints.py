@@ -39,7 +39,8 @@ def of_depth(subject: Subject, smallest: Callable[[Claims, Head, int, int], Case
 def of_names(subject: Subject) -> str:
     """How it is called, where its four arguments have other names; "" where they have these."""
     inside = getattr(subject.engine, "engine", subject.engine)
-    names = names_of(getattr(inside, "target", None))[:len(ARGUMENTS)]
+    names = getattr(inside, "arguments", None) or names_of(getattr(inside, "target", None))
+    names = names[:len(ARGUMENTS)]
     if len(names) < len(ARGUMENTS) or set(names) & set(ARGUMENTS):
         return ""
     return f"; it is called with {CALL}, and its arguments are ({', '.join(names)})"

@@ -7,18 +7,34 @@ and is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from ..properties.claims import Claims
+from ..properties.claims import STEP, Claims
 from ..properties.updating import Trail, batches, reading
 from ..reference import Answer, Case, Network, evaluate
+from ..reference.training import check_rule
 from .contract import check_data_untouched, read_parameters
 
 Array = Any
 Arrays = dict[str, Array]
 Go = Callable[[Arrays, Array, Array], Any]
+# Powers of two, so that nothing is lost in the division. The first is for the gradient: large, so
+# that little is lost in the subtraction. The last is for several steps, which a large one scatters.
+RATES = (0.5, 0.0625)
+
+
+def claimed(claims: Claims, rule: Mapping[str, Any], rates: Sequence[float]) -> Claims:
+    """The claims of steps with this update rule beside the rate; DescriptionError for no rule.
+
+    A decay of the rule that is in the gradient is a penalty in the loss.
+    """
+    whole = {**rule, "rate": rates[0]}
+    check_rule(whole)
+    found = reading(whole)
+    penalty: dict[str, Any] = {"l2": found.decay, "l2_on": found.of} if found.decay else {}
+    return replace(claims, answers=STEP, rule=whole, rate=found.rate, **penalty)
 
 
 class Program(Protocol):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 GUARD = "put training under `if __name__ == '__main__'`"
+COMMAND = "command:"  # before a command line
 FORMS = "a subject of `backproof list subjects`, file.py:name or package.module:name"
 
 
@@ -45,6 +46,10 @@ def load(text: str, announce: Announce | None = None) -> Subject:
 def _loaded(text: str, announce: Announce | None) -> tuple[Subject, str]:
     if text in SUBJECTS:
         return _ready_made(text), text
+    if text.startswith(COMMAND):
+        from .protocol.command import command
+
+        return command(text.removeprefix(COMMAND)), text
     where, name = split(text)
     if not is_file(where):
         return _subject(_module(where, text, name), where, name), text

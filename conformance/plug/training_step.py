@@ -17,27 +17,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ..properties.claims import STEP, Claims
-from ..properties.updating import reading
+from ..properties.claims import Claims
 from ..reference import DescriptionError, Network
 from ..reference.checks import number
-from ..reference.training import Rule, check_rule
+from ..reference.training import Rule
 from .calling import CONSTRUCTOR, INPUTS, METHOD, PAIRS, TARGETS, asked_of, called, of_sizes
 from .contract import AdapterError, adapting
 from .holding import Holding, Paths
 from .implementing import claims_of, implementation
 from .layer_classes import look_up, put
 from .layouts import Layout
-from .stepping import Arrays, Go, OfFunction, Program, Stepped
+from .stepping import RATES, Arrays, Go, OfFunction, Program, Stepped, claimed
 
 Array = Any
 WHERE = "training_step"
-# Powers of two, so that nothing is lost in the division. The first is for the gradient: large, so
-# that little is lost in the subtraction. The last is for several steps, which a large one scatters.
-RATES = (0.5, 0.0625)
 SIGNATURE = "step(network, parameters, inputs, targets, rate) -> new parameters"
 Train = str | Sequence[str] | Callable[..., Any]
 
@@ -105,11 +101,7 @@ class Step:
         rate, rule = options.get("rate"), options.get("rule", {})
         self.options, self.rates = dict(options), (_rate(rate),) if _is_number(rate) else RATES
         self.program = _program(target, self.options)
-        whole = {**rule, "rate": self.rates[0]}
-        check_rule(whole)
-        found = reading(whole)
-        penalty: dict[str, Any] = {"l2": found.decay, "l2_on": found.of} if found.decay else {}
-        self.__backproof__ = replace(claims, answers=STEP, rule=whole, rate=found.rate, **penalty)
+        self.__backproof__ = claimed(claims, rule, self.rates)
         self.__backproof_source__ = self.__wrapped_target__ = target
         self.__name__ = self.__qualname__ = getattr(target, "__name__", type(target).__name__)
 

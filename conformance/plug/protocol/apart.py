@@ -1,0 +1,94 @@
+"""A Python subject in a process of its own: loaded there, asked from here."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ...properties.claims import Claims
+from ...reference import Case
+from ..executed import Announce
+from ..layouts import Layout
+from ..refused import TargetError
+from ..subject import Subject
+from ..subjects import SUBJECTS
+from ..targets import COMMAND, load
+from .messages import PROTOCOL, Json, case_of, request, room_for
+from .remote import Remote, RemoteProgram, RemoteSteps, checked
+from .session import Listen, Session
+
+START_SECONDS = 30.0  # an import may take 10, a first one of libraries as long again
+WORKER = "backproof.plug.protocol.worker"
+HELLO: dict[str, Json] = {"ask": "hello", "protocols": [PROTOCOL], "binary": True}
+
+
+def apart(text: str, announce: Announce | None = None, listen: Listen | None = None) -> Subject:
+    """The Subject of a target, in a process of its own; a ready-made one is loaded here.
+
+    announce hears that a file is at work while it is imported, listen of every message. Raises
+    TargetError, as `targets.load`, and where the process ends instead.
+    """
+    if text in SUBJECTS:
+        return load(text, announce)
+    if text.startswith(COMMAND):
+        from .command import command
+
+        return command(text.removeprefix(COMMAND), listen)
+    python = [sys.executable, *_flags(), "-P", "-m", WORKER, text]
+    session = Session(python, HELLO, listen=listen, own_clock=True,
+                      progress=announce or (lambda _: None))
+    hello = session.greet(START_SECONDS)
+    if "refused" in hello:
+        session.close()
+        raise TargetError(hello["refused"], hello.get("more", ()))
+    return _subject(session, hello)
+
+
+def _flags() -> list[str]:
+    """The options that this Python was started with."""
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    return list(_args_from_interpreter_flags())
+
+
+def _subject(session: Session, hello: Mapping[str, Json]) -> Subject:
+    claims = Claims.from_json(hello["claims"])
+    numbers = itertools.count(1)
+    stepping = None
+    if "rates" in hello:
+        program = RemoteProgram(session, _options(hello["options"]))
+        stepping = RemoteSteps(program, claims, hello["rates"])
+
+    def engine(**more: Json) -> Remote:
+        return Remote(session, tells_loss=hello["loss"], arguments=hello["arguments"], **more)
+
+    def fresh() -> Remote:
+        return engine(engine=next(numbers))
+
+    def alone(case: Case) -> Iterator[tuple[str, Case]]:
+        frame = checked(session.ask(request("alone", case), 16 * room_for(case)), "alone")
+        return ((name, case_of(small, frame.block)) for name, small in frame.message["alone"])
+
+    return Subject(hello["name"], claims, stepping or engine(), frozenset(hello["made_of"]),
+                   fresh if hello["fresh"] else None, hello["source"], hello["door"],
+                   hello["target"], tuple(hello["needs"]), stepping,
+                   alone if hello["alone"] else None)
+
+
+def _options(options: Mapping[str, Json]) -> dict[str, Any]:
+    return {name: Layout(**value["layout"]) if isinstance(value, dict) and "layout" in value
+            else value for name, value in options.items()}
+
+
+@contextmanager
+def closing(subject: Subject) -> Iterator[Subject]:
+    """The subject, whose process ends with the block, where it has one."""
+    close: Callable[[], None] | None = getattr(subject.engine, "close", None)
+    try:
+        yield subject
+    finally:
+        if close is not None:
+            close()

@@ -1,0 +1,84 @@
+"""A subject that is a command: any program that speaks the protocol."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ...properties.claims import ANSWERS, EVERYTHING, GRADIENTS, STEP, VJP, Claims, Head
+from ...reference import DescriptionError
+from ...reference.checks import number, one_of
+from ..refused import TargetError
+from ..stepping import RATES, claimed
+from ..subject import Subject
+from ..targets import COMMAND
+from .messages import PROTOCOL, Json
+from .process import Process
+from .remote import Remote, RemoteProgram, RemoteSteps
+from .session import Listen, Session
+
+DOOR = "command"
+COTANGENT = (Head("identity", "inner_product", "sum"),)
+
+
+def command(text: str, listen: Listen | None = None) -> Subject:
+    """The Subject of a command line, which is split as a shell does and run without one.
+
+    Raises TargetError where it cannot be started, says no hello, or one that cannot be.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise TargetError(f"command: {text!r} cannot be split into words: {error}") from error
+    if not words:
+        raise TargetError("command: received nothing; wanted a command line: \"node my_net.js\"")
+    return greeted(Session(words, hello(), Process, listen), f"{COMMAND}{text}")
+
+
+def hello() -> dict[str, Json]:
+    """What the subject is greeted with."""
+    from ... import __version__
+
+    return {"ask": "hello", "protocols": [PROTOCOL], "backproof": __version__, "binary": True}
+
+
+def greeted(session: Session, target: str) -> Subject:
+    """The Subject that a process says it is, in its hello.
+
+    Raises TargetError for a hello that cannot be, and what `Session.greet` raises.
+    """
+    said = session.greet()
+    try:
+        return _subject(session, said, target)
+    except DescriptionError as error:
+        session.close()
+        raise TargetError(f"command: hello: {error}") from error
+
+
+def _subject(session: Session, said: Mapping[str, Json], target: str) -> Subject:
+    for kind in ("error", "unsupported"):
+        if kind in said:
+            raise DescriptionError(f"received {kind}: {str(said[kind])[:200]}")
+    one_of("protocol", said.get("protocol"), (PROTOCOL,))
+    answers = one_of("answers", said.get("answers", GRADIENTS), ANSWERS)
+    name = " ".join(map(str, filter(None, (said.get("name"), said.get("version")))))
+    claims = EVERYTHING if "claims" not in said else Claims.from_json(said["claims"])
+    if answers == STEP:
+        return _of_steps(session, said, name or target, claims, target)
+    if answers == VJP:
+        claims = replace(claims, answers=VJP, heads=COTANGENT)
+    return Subject(name or target, claims, Remote(session, answers),
+                   frozenset(claims.made_of), door=DOOR, target=target)
+
+
+def _of_steps(session: Session, said: Mapping[str, Json], name: str, claims: Claims, target: str
+              ) -> Subject:
+    """A subject whose steps are its answers; "rate" in its hello is a rate of its own."""
+    rates: Sequence[float] = RATES
+    if "rate" in said:
+        rates = (number("rate", said["rate"]),)
+    claims = claimed(claims, said.get("rule", {}), rates)
+    stepping = RemoteSteps(RemoteProgram(session, {}), claims, rates)
+    return Subject(name, claims, stepping, frozenset(claims.made_of), door=DOOR, target=target,
+                   stepping=stepping)

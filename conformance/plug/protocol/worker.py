@@ -1,0 +1,174 @@
+"""The process of a Python subject: `python -m backproof.plug.protocol.worker TARGET`.
+
+It loads the target and answers what it is asked. Standard output is moved aside first, so that what
+the subject prints goes to standard error, and standard input is empty for it. It is never told what
+a case is called, what the answer is, or how far off it may be.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from ...reference import Case
+from ..asked import QUESTION_SECONDS, question, said, where
+from ..contract import BrokenContract, Declined, check_data_untouched, read_parameters
+from ..layouts import Layout
+from ..refused import TargetError
+from ..subject import Subject
+from ..targets import load
+from ..wanted import names_of
+from .frames import Frame, encoded, read_frame
+from .messages import PROTOCOL, Json, case_of, packed
+
+MOST = 2**40
+WITHIN = QUESTION_SECONDS - 0.5  # so that it can say where it was, before it is ended
+Reply = dict[str, Json]
+
+
+class Host:
+    """A loaded subject, and what it has been made to answer with beside its own engine."""
+
+    def __init__(self, subject: Subject):
+        self.subject = subject
+        self.engines: dict[int, Any] = {0: subject.engine}
+        self.told = set[str]()
+        self.go: Any = None
+
+    def engine(self, number: int) -> Any:
+        """The subject's engine, or a further one with fresh state."""
+        if number not in self.engines and self.subject.fresh is not None:
+            self.engines[number] = self.subject.fresh()
+        return self.engines[number]
+
+    def gradients(self, case: Case, message: Mapping[str, Json]) -> Reply:
+        answer = question(self.engine(message.get("engine", 0)), case, WITHIN)
+        return {"loss": answer.loss, "gradients": dict(answer.gradients)}
+
+    def loss(self, case: Case, message: Mapping[str, Json]) -> Reply:
+        return {"loss": question(self.engine(message.get("engine", 0)).loss, case, WITHIN)}
+
+    def alone(self, case: Case, message: Mapping[str, Json]) -> Reply:
+        assert self.subject.alone is not None
+        return {"alone": [[name, packed(small)] for name, small in self.subject.alone(case)]}
+
+    def step(self, case: Case, message: Mapping[str, Json]) -> Reply:
+        """One step of a training program: of a new one, or of that of the step before."""
+        given = case.copy()
+        arrays = dict(given.values), given.inputs, given.targets
+
+        def go(_: Case) -> Any:
+            if message["start"]:
+                assert self.subject.stepping is not None
+                program = self.subject.stepping.program
+                self.go = program.start(case.network, *arrays, message["rate"])
+            return self.go(*arrays)
+
+        reply = question(go, case, WITHIN)
+        check_data_untouched(case, given)
+        new, notes = read_parameters(case, reply)
+        return {"parameters": new, "notes": sorted(notes)}
+
+    def notes(self) -> Reply:
+        """What is odd about its answers, and was not told before."""
+        found = set().union(*(getattr(e, "notes", set()) for e in self.engines.values()))
+        new, self.told = found - self.told, self.told | found
+        return {"notes": sorted(new)} if new else {}
+
+
+ASKS: dict[str, Callable[[Host, Case, Mapping[str, Json]], Reply]] = {
+    "gradients": Host.gradients, "loss": Host.loss, "alone": Host.alone, "step": Host.step}
+
+
+def greeted(subject: Subject) -> Reply:
+    """The hello of a subject: all that is known of it, as data."""
+    stepping = subject.stepping
+    steps = {} if stepping is None else {
+        "rates": stepping.rates, "options": told(getattr(stepping.program, "options", {}))}
+    return {"protocol": PROTOCOL, "name": subject.name, "answers": subject.claims.answers,
+            "claims": subject.claims.to_json(), "binary": True, "made_of": sorted(subject.made_of),
+            "source": subject.source, "door": subject.door, "target": subject.target,
+            "needs": subject.needs, "fresh": subject.fresh is not None,
+            "alone": subject.alone is not None, "loss": hasattr(subject.engine, "loss"),
+            "arguments": list(names_of(getattr(subject.engine, "target", None))), **steps}
+
+
+def told(options: Mapping[str, Any]) -> Reply:
+    """The options of a training step that are data."""
+    found: Reply = {}
+    for name, value in options.items():
+        if isinstance(value, Layout):
+            found[name] = {"layout": asdict(value)}
+        elif isinstance(value, str | int | float | list | tuple | dict):
+            found[name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def refusal(error: BaseException) -> Reply:
+    """The reply for what was raised instead of an answer."""
+    if isinstance(error, BrokenContract):
+        return {"broken": {"kind": error.kind, "message": error.message, "where": error.where,
+                           "shape": error.shape}}
+    if isinstance(error, Declined | NotImplementedError):
+        return {"unsupported": str(error) or type(error).__name__}
+    kind, at = type(error).__name__, where(error).strip(" ()")
+    return {"error": said(error), "kind": kind, **({"where": at} if at else {})}
+
+
+def answered(host: Host, frame: Frame) -> Reply:
+    """The reply to one question, whatever the subject does in this process."""
+    ask = frame.message.get("ask")
+    if ask not in ASKS:
+        return {"unsupported": f"the question {ask!r}"}
+    try:
+        reply = ASKS[ask](host, case_of(frame.message, frame.block), frame.message)
+    except BaseException as error:  # in this process even Ctrl-C is the subject's own
+        return refusal(error)
+    return reply | host.notes()
+
+
+def aside() -> tuple[BinaryIO, BinaryIO]:
+    """Questions and replies, on streams that nobody prints to or reads from by chance."""
+    questions, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return questions, replies
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Answer until there are no more questions; the process ends here, whatever else runs in it."""
+    questions, replies = aside()
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1)
+
+    def say(message: Reply) -> None:
+        replies.write(encoded(message, True))
+        replies.flush()
+
+    host: Host | None = None
+    while isinstance(frame := read_frame(questions, lambda: MOST), Frame):
+        number = {"id": frame.message.get("id")}
+        if host is not None:
+            say(number | answered(host, frame))
+            continue
+        try:
+            subject = load(arguments[0], lambda text: say({"progress": text}))
+        except TargetError as error:
+            say({**number, "refused": str(error), "more": error.more})
+            break
+        host = Host(subject)
+        say(number | greeted(subject))
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
