@@ -18,6 +18,7 @@ from . import (
     replay,
     report,
     scoreboard,
+    serve,
     verify,
 )
 from .terminal import UsageError, complain, say, survive
@@ -44,6 +45,7 @@ A function to verify, in my_file.py:
 COMMANDS = {
     "new": ("write an adapter to start from", new),
     "verify": ("verify one implementation", verify),
+    "serve": ("be asked by a test runner that answers: any language, the other way round", serve),
     "grade": ("points for a submission, with hints", grade),
     "list": ("list what there is", listing),
     "explain": ("what a word, a mistake or a property is", explain),

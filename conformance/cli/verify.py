@@ -6,11 +6,15 @@ import argparse
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..running.profiles import listed
-from . import report
+from . import report, targets
+from .targets import opened
 from .terminal import UsageError, complain, say
+
+if TYPE_CHECKING:
+    from ..plug.subject import Subject
 
 DESCRIPTION = """\
 Verify one implementation: ask it for the gradients of random networks and judge the answers.
@@ -19,10 +23,12 @@ Verify one implementation: ask it for the gradients of random networks and judge
   python -m backproof verify package.module:name --examples 1000 --seconds 120
   python -m backproof verify scikit-learn-regressor --require torch,jax --report out
   python -m backproof verify my_file.py:backprop --examples 100000 --jobs 4 --report out
+  python -m backproof verify --command "node my_net.js"          any language: docs/protocol.md
 
 TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`; file.py
 alone where it has one function that may be meant. A file is imported as `python file.py` would
-import it: put training under `if __name__ == '__main__'`.
+import it: put training under `if __name__ == '__main__'`. It runs in a process of its own, so that a
+crash is a finding; --in-process is for debuggers.
 """
 EPILOG = """\
 exit status:
@@ -34,9 +40,14 @@ exit status:
 
 
 def add(command: Any) -> None:
+    targets.add(command)
+    add_plan(command)
+    command.set_defaults(command=run)
+
+
+def add_plan(command: Any) -> None:
+    """The options that say how much is asked, and what becomes of it."""
     option = command.add_argument
-    option("target", metavar="TARGET",
-           help="file.py:name, package.module:name or a ready-made subject")
     option("--examples", type=int, metavar="N",
            help="random networks to ask (default 300, or 14 for every structure claimed)")
     option("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
@@ -62,7 +73,6 @@ def add(command: Any) -> None:
            help="the workers of a Dask scheduler share it: tcp://host:8786")
     option("--resume", action="store_true",
            help="go on with the interrupted run in bulk that DIR of --report holds")
-    command.set_defaults(command=run)
 
 
 @contextmanager
@@ -82,18 +92,36 @@ def rare_collections() -> Iterator[None]:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
-    from ..plug.targets import TargetError
+    with opened(options, **header_of(options)) as subject:
+        asked = targets.text_of(options)
+        if subject.target != asked:
+            complain(f"{asked}: verifies {subject.target}, the one that may be meant")
+        lines, ended = judged(subject, options)
+    say(*lines)
+    return ended.status
+
+
+class Ended(NamedTuple):
+    """How a run ended: the verdict, and the exit status, which known failures may change."""
+
+    verdict: str
+    status: int
+
+
+def header_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What of the plan a transcript begins with."""
+    return {name: getattr(options, name)
+            for name in ("examples", "seconds", "seed", "oracles", "profile")}
+
+
+def judged(subject: Subject, options: argparse.Namespace) -> tuple[list[str], Ended]:
+    """What there is to print of a run, and how it ended.
+
+    Raises UsageError for what cannot be verified as asked.
+    """
     from ..record.expectations import ExpectationError
     from ..record.writing import RecordError
-    from ..running.api import (
-        PlanError,
-        Sharing,
-        check_shared,
-        expected,
-        judge,
-        plan_of,
-        subject_for,
-    )
+    from ..running.api import PlanError, Sharing, check_shared, expected, judge, plan_of
     from ..running.workers import WorkersError
 
     formats = report.chosen(options.format, options.report)
@@ -104,15 +132,10 @@ def run(options: argparse.Namespace) -> int:
                        options.require, profile=options.profile, shared=shared.wanted)
         check_shared(shared, plan, options.report)
         with rare_collections():
-            subject = subject_for(options.target, complain)
-            if subject.target != options.target:
-                complain(f"{options.target}: verifies {subject.target}, the one that may be meant")
             found = judge(subject, plan, options.report, quiet=False, shared=shared,
                           expecting=expecting)
-    except TargetError as error:
-        raise UsageError(str(error), error.more) from error
     except (ExpectationError, PlanError, RecordError, WorkersError) as error:
         raise UsageError(str(error)) from error
     said = [] if expecting is None else expecting.said(found)
-    say(found.text(), *said, *report.rendered(options.report, formats))
-    return found.exit
+    lines = [found.text(), *said, *report.rendered(options.report, formats)]
+    return lines, Ended(found.verdict, found.exit)

@@ -165,13 +165,12 @@ class Read:
             raise BrokenContract("return", message, self.where) from error
 
     def _note(self, value: Any, array: Array) -> None:
-        odd = {
-            "a list": isinstance(value, list | tuple),
-            f"integers ({array.dtype})": array.dtype.kind in "iub",
-            f"a wider dtype ({array.dtype} for {self.dtype})":
-                hasattr(value, "dtype") and self._size(array) > self.dtype.itemsize,
-        }
-        self.notes |= {f"{self.where}: {what}" for what, is_so in odd.items() if is_so}
+        if isinstance(value, list | tuple):
+            self.notes.add(f"{self.where}: a list")
+        if array.dtype.kind in "iub":
+            self.notes.add(f"{self.where}: integers ({array.dtype})")
+        if hasattr(value, "dtype") and self._size(array) > self.dtype.itemsize:
+            self.notes.add(f"{self.where}: a wider dtype ({array.dtype} for {self.dtype})")
 
 
 def read(case: Case, reply: Any) -> tuple[Answer, set[str]]:

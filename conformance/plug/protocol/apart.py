@@ -16,13 +16,13 @@ from ..refused import TargetError
 from ..subject import Subject
 from ..subjects import SUBJECTS
 from ..targets import COMMAND, load
-from .messages import PROTOCOL, Json, case_of, request, room_for
+from .command import command, hello
+from .messages import Json, case_of, request, room_for
 from .remote import Remote, RemoteProgram, RemoteSteps, checked
 from .session import Listen, Session
 
 START_SECONDS = 30.0  # an import may take 10, a first one of libraries as long again
 WORKER = "backproof.plug.protocol.worker"
-HELLO: dict[str, Json] = {"ask": "hello", "protocols": [PROTOCOL], "binary": True}
 
 
 def apart(text: str, announce: Announce | None = None, listen: Listen | None = None) -> Subject:
@@ -34,17 +34,19 @@ def apart(text: str, announce: Announce | None = None, listen: Listen | None = N
     if text in SUBJECTS:
         return load(text, announce)
     if text.startswith(COMMAND):
-        from .command import command
-
         return command(text.removeprefix(COMMAND), listen)
     python = [sys.executable, *_flags(), "-P", "-m", WORKER, text]
-    session = Session(python, HELLO, listen=listen, own_clock=True,
+    session = Session(python, hello(binary=listen is None), listen=listen, own_clock=True,
                       progress=announce or (lambda _: None))
-    hello = session.greet(START_SECONDS)
-    if "refused" in hello:
+    try:
+        said = session.greet(START_SECONDS)
+    except TargetError as error:
+        raise TargetError(f"{text}: {error}".replace("command: no reply to hello: ", ""),
+                          error.more) from error
+    if "refused" in said:
         session.close()
-        raise TargetError(hello["refused"], hello.get("more", ()))
-    return _subject(session, hello)
+        raise TargetError(said["refused"], said.get("more", ()))
+    return _subject(session, said)
 
 
 def _flags() -> list[str]:
@@ -54,16 +56,16 @@ def _flags() -> list[str]:
     return list(_args_from_interpreter_flags())
 
 
-def _subject(session: Session, hello: Mapping[str, Json]) -> Subject:
-    claims = Claims.from_json(hello["claims"])
+def _subject(session: Session, said: Mapping[str, Json]) -> Subject:
+    claims = Claims.from_json(said["claims"])
     numbers = itertools.count(1)
     stepping = None
-    if "rates" in hello:
-        program = RemoteProgram(session, _options(hello["options"]))
-        stepping = RemoteSteps(program, claims, hello["rates"])
+    if "rates" in said:
+        program = RemoteProgram(session, _options(said["options"]))
+        stepping = RemoteSteps(program, claims, said["rates"])
 
     def engine(**more: Json) -> Remote:
-        return Remote(session, tells_loss=hello["loss"], arguments=hello["arguments"], **more)
+        return Remote(session, tells_loss=said["loss"], arguments=said["arguments"], **more)
 
     def fresh() -> Remote:
         return engine(engine=next(numbers))
@@ -72,10 +74,10 @@ def _subject(session: Session, hello: Mapping[str, Json]) -> Subject:
         frame = checked(session.ask(request("alone", case), 16 * room_for(case)), "alone")
         return ((name, case_of(small, frame.block)) for name, small in frame.message["alone"])
 
-    return Subject(hello["name"], claims, stepping or engine(), frozenset(hello["made_of"]),
-                   fresh if hello["fresh"] else None, hello["source"], hello["door"],
-                   hello["target"], tuple(hello["needs"]), stepping,
-                   alone if hello["alone"] else None)
+    return Subject(said["name"], claims, stepping or engine(), frozenset(said["made_of"]),
+                   fresh if said["fresh"] else None, said["source"], said["door"],
+                   said["target"], tuple(said["needs"]), stepping,
+                   alone if said["alone"] else None)
 
 
 def _options(options: Mapping[str, Json]) -> dict[str, Any]:

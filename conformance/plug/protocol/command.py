@@ -33,14 +33,15 @@ def command(text: str, listen: Listen | None = None) -> Subject:
         raise TargetError(f"command: {text!r} cannot be split into words: {error}") from error
     if not words:
         raise TargetError("command: received nothing; wanted a command line: \"node my_net.js\"")
-    return greeted(Session(words, hello(), Process, listen), f"{COMMAND}{text}")
+    session = Session(words, hello(binary=listen is None), Process, listen)
+    return greeted(session, f"{COMMAND}{text}")
 
 
-def hello() -> dict[str, Json]:
-    """What the subject is greeted with."""
+def hello(binary: bool) -> dict[str, Json]:
+    """What the subject is greeted with; a transcript has all numbers in its lines."""
     from ... import __version__
 
-    return {"ask": "hello", "protocols": [PROTOCOL], "backproof": __version__, "binary": True}
+    return {"ask": "hello", "protocols": [PROTOCOL], "backproof": __version__, "binary": binary}
 
 
 def greeted(session: Session, target: str) -> Subject:
@@ -60,7 +61,8 @@ def _subject(session: Session, said: Mapping[str, Json], target: str) -> Subject
     for kind in ("error", "unsupported"):
         if kind in said:
             raise DescriptionError(f"received {kind}: {str(said[kind])[:200]}")
-    one_of("protocol", said.get("protocol"), (PROTOCOL,))
+    if said.get("protocol") != PROTOCOL:
+        raise DescriptionError(f"protocol is {said.get('protocol')!r}; offered was {PROTOCOL}")
     answers = one_of("answers", said.get("answers", GRADIENTS), ANSWERS)
     name = " ".join(map(str, filter(None, (said.get("name"), said.get("version")))))
     claims = EVERYTHING if "claims" not in said else Claims.from_json(said["claims"])

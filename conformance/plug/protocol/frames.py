@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -48,12 +49,18 @@ def encoded(message: dict[str, Json], binary: bool) -> bytes:
             return array_to_json(value)
         at = len(block)
         block.extend(_little(value).tobytes())
-        return {"dtype": str(value.dtype), "shape": value.shape, "at": at}
+        return {"dtype": _name(value.dtype), "shape": value.shape, "at": at}
 
     text = json.dumps(message, default=array, separators=(",", ":"))
     if block:
         text = f'{text[:-1]},"binary":{len(block)}}}'
     return text.encode() + b"\n" + block
+
+
+@lru_cache(maxsize=16)
+def _name(dtype: Any) -> str:
+    """Its name, which NumPy makes up anew each time."""
+    return str(dtype)
 
 
 def _little(array: Any) -> Any:
@@ -72,8 +79,8 @@ def read_frame(stream: BinaryIO, most: Callable[[], int]) -> Frame | Stray | Non
     message = _object(line)
     if isinstance(message, Stray):
         return message
-    size = message.pop("binary", 0)
-    if type(size) is not int or size < 0:
+    size = message.get("binary", 0)
+    if type(size) is not int or size <= 0:  # in a greeting it says whether there may be any
         return Frame(message)
     if size > most():
         raise TooLong(f"a block of {size:,} bytes where at most {most():,} are wanted")

@@ -29,7 +29,7 @@ LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ende
 MEMORY_SHARE = 0.8     # of what is available at the start
 FATAL = "Fatal Python error"
 FRAME = re.compile(r'^\s*File "(.+)", line (\d+) in ', re.MULTILINE)
-OURS = str(Path(__file__).parents[2])
+OURS = str(Path(__file__).parents[2]), str(Path(os.__file__).parent), "<frozen"
 
 
 class Ended(NamedTuple):
@@ -211,7 +211,7 @@ def place(log: str) -> str:
     start = max(log.rfind(FATAL), log.rfind("most recent call first"))
     found = [] if start < 0 else FRAME.findall(log[start:])
     theirs = [(file, line) for file, line in found
-              if not file.startswith(OURS) and "<frozen" not in file]
+              if not file.startswith(OURS) or "site-packages" in file]
     return f" ({Path(theirs[0][0]).name}:{theirs[0][1]})" if theirs else ""
 
 

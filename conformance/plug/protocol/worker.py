@@ -91,7 +91,7 @@ def greeted(subject: Subject) -> Reply:
     steps = {} if stepping is None else {
         "rates": stepping.rates, "options": told(getattr(stepping.program, "options", {}))}
     return {"protocol": PROTOCOL, "name": subject.name, "answers": subject.claims.answers,
-            "claims": subject.claims.to_json(), "binary": True, "made_of": sorted(subject.made_of),
+            "claims": subject.claims.to_json(), "made_of": sorted(subject.made_of),
             "source": subject.source, "door": subject.door, "target": subject.target,
             "needs": subject.needs, "fresh": subject.fresh is not None,
             "alone": subject.alone is not None, "loss": hasattr(subject.engine, "loss"),
@@ -149,8 +149,10 @@ def main(arguments: Sequence[str]) -> None:
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1)
 
+    binary = False
+
     def say(message: Reply) -> None:
-        replies.write(encoded(message, True))
+        replies.write(encoded(message, binary))
         replies.flush()
 
     host: Host | None = None
@@ -164,8 +166,8 @@ def main(arguments: Sequence[str]) -> None:
         except TargetError as error:
             say({**number, "refused": str(error), "more": error.more})
             break
-        host = Host(subject)
-        say(number | greeted(subject))
+        host, binary = Host(subject), frame.message.get("binary") is True
+        say(number | greeted(subject) | {"binary": binary})
     sys.stderr.flush()
     os._exit(0)
 
