@@ -23,7 +23,7 @@ SECONDS = 20
 OVER = 2.0           # seconds
 START = 3.0          # for the command and the worker to start
 BOUND = 2e9          # bytes, in the place of most of this machine
-OPTIONS = ("--examples", "12", "--seconds", str(SECONDS), "--oracles", "differences")
+OPTIONS = ("--examples", "8", "--seconds", str(SECONDS), "--oracles", "differences")
 SPARED = "deletes the record's folder"  # has none that could be read
 
 

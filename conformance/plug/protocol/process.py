@@ -24,6 +24,7 @@ from .frames import Frame, Stray, TooLong, read_frame
 
 POSIX = os.name == "posix"
 TAIL = 16 * 1024       # bytes of the log that are kept
+WAITING = 200          # replies that nobody has looked at yet
 LOOK_SECONDS = 0.1     # between two looks at a process
 LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ended
 MEMORY_SHARE = 0.8     # of what is available at the start
@@ -111,6 +112,9 @@ class Process:
             self._popen.kill()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(1.0)
+        with suppress(OSError, ValueError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
 
     def where(self) -> str:
         """" (net.py:12)": where it is now, or was when it died, as its log tells; else ""."""
@@ -140,13 +144,21 @@ class Process:
                 self.heard = True
                 strays += isinstance(item, Stray)
                 if isinstance(item, Frame) or strays == 1:
-                    self.inbox.put(item)
+                    self._put(item)
         except TooLong as error:
             self._end = f"its reply was given up: {error}"
         except (OSError, ValueError, MemoryError) as error:
             self._end = f"its reply cannot be read: {type(error).__name__}"
         self._end = self._end or "it closed its output"
         self._look.set()
+        with suppress(OSError, ValueError):
+            stream.close()
+
+    def _put(self, item: Item) -> None:
+        """Into the inbox, once there is room: who says much unasked waits, with a full pipe."""
+        while self.inbox.qsize() >= WAITING and not self._over:
+            time.sleep(0.01)
+        self.inbox.put(item)
 
     def _keep_log(self) -> None:
         assert self._popen.stderr is not None
@@ -157,6 +169,7 @@ class Process:
                 del self._tail[:-TAIL]
                 if self._log is not None:
                     self._log.write(data)
+            self._popen.stderr.close()
 
     def _watch(self) -> None:
         """Put Ended into the inbox once it has ended, after what it said before."""
