@@ -11,14 +11,14 @@ import argparse
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "hostile"))
 
 from command_rows import PROGRAMS, Program
 from python_rows import ROWS, Row
-from replies import tried
+from replies import Tried, tried, tried_apart
 from running import Seen, verified
 
 
@@ -42,15 +42,15 @@ def summed(what: str, seen: Sequence[Seen]) -> bool:
     return not bad
 
 
-def replies(count: int) -> bool:
-    """Hostile replies in this process; whether all is as it must be."""
+def replies(where: str, count: int, ask: Callable[[int], Tried]) -> bool:
+    """Ask for so many hostile replies; whether all is as it must be."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = tried(count)
+    found = ask(count)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     for (name, outcome), number in sorted(found.counts.items()):
         print(f"  {name}: {outcome}: {number}")
     print(*found.wrong, sep="\n")
-    print(f"hostile replies: {count}, {len(found.wrong)} not as they must be; the slowest took {1e3 * found.slowest:.0f} ms; "
+    print(f"hostile replies {where}: {count}, {len(found.wrong)} not as they must be; the slowest took {1e3 * found.slowest:.0f} ms; "
           f"memory grew by {grown:.0f} MB")
     return not found.wrong
 
@@ -64,7 +64,10 @@ def main() -> int:
     options = parser.parse_args()
     rows, programs = ([row for row in table if options.only in row.name and not (options.fast and row.slow)]
                       for table in (ROWS, PROGRAMS))
-    good = [replies(options.replies) if options.replies else True,
+    with tempfile.TemporaryDirectory() as folder:
+        good = [replies("in this process", options.replies, tried),
+                replies("of a process", options.replies // 50, lambda count: tried_apart(count, Path(folder)))]
+    good += [
             summed("subjects in Python", subjects(rows)), summed("programs", subjects(programs))]
     if options.apart:
         some = [*rows, *programs][:: max(1, len(rows + programs) // options.apart)]

@@ -7,11 +7,14 @@ raised is a finding about the subject, whatever came, and the next question is a
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -186,6 +189,9 @@ class Scripted:
         self.items: list[Any] = []
 
     def send(self, data: bytes) -> None:
+        if self.over:
+            self.items = [Ended("it had ended before it was asked")]
+            return
         given = self.script(json.loads(data.partition(b"\n")[0])["id"])
         stream, self.items = io.BytesIO(given.data), []
         try:
@@ -242,7 +248,7 @@ def tried(count: int, seed: int = 0) -> Tried:
         if outcome.startswith("!") or (given.whole and outcome != "right"):
             wrong.append(f"{i}: {name}: {outcome}: {given.data[:200]!r}")
         plan.clear()
-        if (after := _outcome(remote)) != "right":
+        if (after := _after(remote, given)) != "right":
             wrong.append(f"{i}: {name}: the next question: {after}: {given.data[:200]!r}")
     return Tried(counts, wrong, slowest)
 
@@ -258,6 +264,58 @@ def _outcome(remote: Remote) -> str:
     return "right" if _same(answer) else "other"
 
 
+def _after(remote: Remote, given: Hostile) -> str:
+    """How the next question fares; that a process has died unasked may be said to one, and to one only."""
+    outcome = _outcome(remote)
+    return _outcome(remote) if given.dies and outcome.startswith("refused: Died") else outcome
+
+
 def _same(answer: Answer) -> bool:
     return float(answer.loss) == float(TRUTH.loss) and all(
         np.array_equal(answer.gradients[name], TRUTH.gradients[name]) for name in CASE.parameters)
+
+
+# --- through real processes -----------------------------------------------------------------------
+
+STEP = 4  # ids
+PROGRAM = """\
+import json, sys
+given = json.load(open(sys.argv[1]))
+for line in sys.stdin:
+    number = json.loads(line)["id"]
+    known = given.get(str(number))
+    if number == 0:
+        data = b'{"id": 0, "protocol": 1}\\n'
+    elif known is None:
+        data = (json.dumps({"id": number, **given["right"]}) + "\\n").encode()
+    else:
+        data = bytes.fromhex(known[0])
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+    if known and known[1]:
+        break
+"""
+
+
+def tried_apart(count: int, folder: Path, seed: int = 0) -> Tried:
+    """So many hostile replies from a process that writes them, each followed by a plain one."""
+    rng, counts, wrong, slowest = random.Random(seed), Counter[tuple[str, str]](), list[str](), 0.0
+    kinds, given = [], {"right": {key: value for key, value in right(0).items() if key != "id"}}
+    for i in range(count):
+        name, one = hostile(rng, STEP * i + 1)
+        kinds.append((name, one))
+        given[str(STEP * i + 1)] = [one.data.hex(), one.dies]
+    (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+    (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+    session = Session([sys.executable, str(folder / "program.py"), str(folder / "given.json")], {"ask": "hello"})
+    remote = Remote(session)
+    for i, (name, one) in enumerate(kinds):
+        session._ids = itertools.count(STEP * i + 1)
+        start = time.perf_counter()
+        outcome, after = _outcome(remote), _after(remote, one)
+        slowest = max(slowest, time.perf_counter() - start)
+        counts[name, outcome.partition(":")[0]] += 1
+        if outcome.startswith("!") or (one.whole and outcome != "right") or after != "right":
+            wrong.append(f"{i}: {name}: {outcome}: then {after}: {one.data[:200]!r}")
+    remote.close()
+    return Tried(counts, wrong, slowest)

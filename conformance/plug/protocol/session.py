@@ -83,8 +83,7 @@ class Session:
         return self.hello
 
     def _alive(self) -> Process:
-        if self._process is None or self._process.over:
-            self.drop()
+        if self._process is None:  # one that has died unasked says so to the next question
             try:
                 self.greet()
             except TargetError as error:
