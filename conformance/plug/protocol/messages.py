@@ -68,7 +68,7 @@ def array_of(where: str, value: Json, block: bytes, dtype: str) -> Any:
         return array_from_json(where, {"dtype": dtype, **given})
     except DescriptionError as error:
         raise BrokenContract("return", f"reply: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BrokenContract("return", f"reply: {where} is no array: {error}") from error
 
 

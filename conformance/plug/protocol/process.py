@@ -24,6 +24,7 @@ from .frames import Frame, Stray, TooLong, read_frame
 
 POSIX = os.name == "posix"
 TAIL = 16 * 1024       # bytes of the log that are kept
+WAITING = 200          # replies that nobody has looked at yet
 LOOK_SECONDS = 0.1     # between two looks at a process
 LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ended
 MEMORY_SHARE = 0.8     # of what is available at the start
@@ -56,7 +57,7 @@ class Process:
         self.until = float("inf")
         self.heard = False     # whether anything came since the last question
         self._tail, self._log = bytearray(), log
-        self._look, self._over = threading.Event(), False
+        self._look, self._over, self._left = threading.Event(), False, False
         self._end = ""
         try:
             self._popen = subprocess.Popen(
@@ -113,9 +114,10 @@ class Process:
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(1.0)
         self._look.set()
-        for stream, thread in ((self._popen.stdin, None), (self._popen.stdout, self._reader),
-                               (self._popen.stderr, self._logger)):
-            _close(stream, thread)
+        self._left = True
+        with suppress(OSError, ValueError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
 
     def where(self) -> str:
         """" (net.py:12)": where it is now, or was when it died, as its log tells; else ""."""
@@ -145,13 +147,21 @@ class Process:
                 self.heard = True
                 strays += isinstance(item, Stray)
                 if isinstance(item, Frame) or strays == 1:
-                    self.inbox.put(item)
+                    self._put(item)
         except TooLong as error:
             self._end = f"its reply was given up: {error}"
         except (OSError, ValueError, MemoryError) as error:
             self._end = f"its reply cannot be read: {type(error).__name__}"
         self._end = self._end or "it closed its output"
         self._look.set()
+        with suppress(OSError, ValueError):
+            stream.close()
+
+    def _put(self, item: Item) -> None:
+        """Into the inbox, once there is room: who says much unasked waits, with a full pipe."""
+        while self.inbox.qsize() >= WAITING and not self._left:
+            time.sleep(0.01)
+        self.inbox.put(item)
 
     def _keep_log(self) -> None:
         assert self._popen.stderr is not None
@@ -162,6 +172,7 @@ class Process:
                 del self._tail[:-TAIL]
                 if self._log is not None:
                     self._log.write(data)
+            self._popen.stderr.close()
 
     def _watch(self) -> None:
         """Put Ended into the inbox once it has ended, after what it said before."""
@@ -190,15 +201,6 @@ class Process:
             self.kill()
             return Ended(self._end)
         return None
-
-
-def _close(stream: IO[bytes] | None, reader: threading.Thread | None) -> None:
-    """Close a stream, unless a process that has left the group keeps its reader waiting."""
-    if reader is not None and reader is not threading.current_thread():
-        reader.join(1.0)
-    if stream is not None and (reader is None or not reader.is_alive()):
-        with suppress(OSError, ValueError):
-            stream.close()
 
 
 def _until(ready: Callable[[], bool], seconds: float) -> None:

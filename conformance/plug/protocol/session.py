@@ -84,8 +84,7 @@ class Session:
         return self.hello
 
     def _alive(self) -> Process:
-        if self._process is None or self._process.over:
-            self.drop()
+        if self._process is None:  # one that has died unasked says so to the next question
             try:
                 self.greet()
             except TargetError as error:
@@ -191,7 +190,7 @@ class Session:
                     raise _end(item, process, stray, seconds)
                 elif "progress" in item.message:
                     self.progress(str(item.message["progress"]))
-                elif item.message.get("id") in numbers:
+                elif _id(item) in numbers:
                     self._tell("from", item.message)
                     return item
                 else:
@@ -206,6 +205,12 @@ class Session:
     def _tell(self, direction: str, message: dict[str, Json]) -> None:
         if self.listen is not None:
             self.listen(direction, message)
+
+
+def _id(frame: Frame) -> Json:
+    """The id of a reply; None where it is none."""
+    number = frame.message.get("id")
+    return number if isinstance(number, int | float) else None
 
 
 def _end(ended: Ended, process: Process, stray: Stray | None, seconds: float) -> Exception:

@@ -144,7 +144,7 @@ def aside() -> tuple[BinaryIO, BinaryIO]:
 
 def main(arguments: Sequence[str]) -> None:
     """Answer until there are no more questions; the process ends here, whatever else runs in it."""
-    questions, replies = aside()
+    (questions, replies), home = aside(), os.getpid()
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1)
@@ -152,6 +152,8 @@ def main(arguments: Sequence[str]) -> None:
     binary = False
 
     def say(message: Reply) -> None:
+        if os.getpid() != home:  # a copy that the subject forked off, and let come here
+            os._exit(0)
         replies.write(encoded(message, binary))
         replies.flush()
 
