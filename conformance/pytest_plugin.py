@@ -20,7 +20,8 @@ def pytest_addoption(parser: Any) -> None:
     group.addoption("--backproof", action="append", default=[], metavar="TARGET", help=TARGETS)
     parser.addini("backproof", f"backproof: {IN_FILE}", type="linelist", default=[])
     for name, (kind, metavar, says) in OPTIONS.items():
-        group.addoption(f"--backproof-{name}", type=kind, default=None, metavar=metavar, help=says)
+        group.addoption(f"--backproof-{name.replace('_', '-')}", type=kind, default=None,
+                        metavar=metavar, help=says)
         parser.addini(f"backproof_{name}", f"backproof: {says}", default="")
 
 

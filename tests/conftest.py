@@ -60,6 +60,7 @@ ENOUGH = {
     "test_a_program_without_it_does_not_conform_to_the_claim": 1,
     "test_a_right_tutorial_conforms": 4,
     "test_a_second_implementation_conforms": 2,
+    "test_a_session_that_its_subject_ends_has_not_passed": 1,
     "test_a_wrong_line_of_a_tutorial_is_named": 1,
     "test_a_wrong_loss_beside_a_wrong_gradient_is_its_own_finding": 1,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 6,

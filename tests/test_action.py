@@ -27,9 +27,9 @@ EXITS = {"conforms": ("1", 0), "does_not_conform": ("2", 1), "not_judged": ("und
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the runner brings a bash of its own")
 
 
-def verified(folder, factor, arguments="--examples 40 --oracles torch"):
+def verified(folder, factor, arguments="--examples 40 --oracles torch", target="mine.py:backprop"):
     (folder / "mine.py").write_text(RIGHT.replace("FACTOR", factor))
-    given = {"TARGET": "mine.py:backprop", "ARGUMENTS": arguments, "REPORT": "out",
+    given = {"TARGET": target, "ARGUMENTS": arguments, "REPORT": "out",
              "GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_OUTPUT": str(folder / "output"),
              "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run([*BASH, STEPS["Verify"]["run"]], cwd=folder, env={**os.environ, **given},
@@ -66,6 +66,33 @@ def test_an_old_record_is_not_taken_for_this_run(tmp_path):
     assert (tmp_path / "output").read_text().splitlines()[-1] == "verdict=not_judged"
     assert "::notice" not in done.stdout
     assert done.returncode == 2
+
+
+ENDS = {
+    "in a call": "def backprop(network, parameters, inputs, targets):\n    os._exit(0)\n",
+    "on import": "os._exit(0)\n",
+    "after the verdict": "atexit.register(os._exit, 0)\n" + RIGHT.replace("FACTOR", "2"),
+}
+
+
+@posix
+@pytest.mark.parametrize("when", ENDS)
+def test_a_process_that_ends_with_0_has_not_passed(when, tmp_path):
+    (tmp_path / "dies.py").write_text("import atexit\nimport os\n" + ENDS[when])
+    done = verified(tmp_path, "1", "--examples 10 --oracles torch", "dies.py:backprop")
+    assert done.returncode, done.stdout
+    assert (tmp_path / "output").read_text() != "verdict=conforms\n"
+
+
+@posix
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"verdict": "does_not_conform"}'])
+def test_a_summary_that_says_nothing_is_no_verdict(text, tmp_path):
+    """A process that ends with 0 and leaves this."""
+    (tmp_path / "dies.py").write_text(f"import os\nos.makedirs('out', exist_ok=True)\n"
+                                      f"open('out/report.json', 'w').write({text!r})\nos._exit(0)\n")
+    done = verified(tmp_path, "1", "--examples 10", "dies.py")
+    assert done.returncode
+    assert "::error::" in done.stdout or done.returncode == 2
 
 
 @posix

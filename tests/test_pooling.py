@@ -14,6 +14,7 @@ from backproof.judging.judge import Judge
 from backproof.judging.plan import drawn
 from backproof.naming.findings import findings
 from backproof.oracles import load
+from backproof.plug.subject import subject_of
 from backproof.properties import exact
 from backproof.properties.claims import EVERYTHING
 from backproof.properties.conventions import CONVENTIONS
@@ -21,7 +22,6 @@ from backproof.properties.strategies import cases, exact_cases
 from backproof.properties.structures import structures_of
 from backproof.properties.tolerance import SLACK, bounds, spread
 from backproof.reference import TABLES, Case, DescriptionError, evaluate, forward, infer
-from backproof.running.api import subject_for
 from vjp_cases import case_of, network
 
 _spec = importlib.util.spec_from_file_location("second_pooling", Path(__file__).parent / "second/convolution.py")
@@ -149,7 +149,7 @@ def test_ties_counted_twice_fail():
 
 def asked_exactly(program):
     """A judge that has asked the program about networks of exact integers."""
-    subject = subject_for(program)
+    subject = subject_of(program)
     judge = Judge(subject, subject.claims, [], lambda **_: None, 0)
     with np.errstate(all="ignore"):
         for case in islice(drawn(exact_cases(subject.claims), 1), 40):

@@ -52,6 +52,8 @@ def add(command: Any) -> None:
     option("--examples", type=int, metavar="N", help="random networks to ask")
     option("--seconds", type=float, metavar="S", help="stop after so many seconds")
     option("--oracles", metavar="LIST", help="witnesses, with commas (default: all there are)")
+    option("--in-process", action="store_true",
+           help="run the submission in this process, for a debugger")
     command.set_defaults(command=run)
 
 
@@ -63,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         graded = grade(options.target, options.points, hints=options.hints,
                        secret=_secret(options.secret), examples=options.examples,
-                       seconds=options.seconds, oracles=options.oracles)
+                       seconds=options.seconds, oracles=options.oracles,
+                       apart=not options.in_process)
     except (PlanError, PointsError) as error:
         raise UsageError(str(error)) from error
     if options.gradescope:

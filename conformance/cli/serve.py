@@ -34,17 +34,17 @@ def run(options: argparse.Namespace) -> int:
     from ..record.writing import RecordError
     from ..running.transcripts import transcribed
 
-    header = verify.header_of(options)
+    header, asked = verify.header_of(options), verify.planned(options)
     try:
         with transcribed(options.transcript, target=TARGET, **header) as listen:
             guest = Guest(listen)
             try:
-                lines, report = verify.judged(guest.subject(), options)
+                lines, ended = verify.judged(guest.subject(), asked)
             except (TargetError, UsageError) as error:
                 guest.end("not_judged", 2, str(error))
                 complain(str(error))
                 return 2
-            guest.end(report.verdict, report.status, "\n".join(lines))
-            return report.status
+            guest.end(*ended, "\n".join(lines))
+            return ended.status
     except RecordError as error:
         raise UsageError(str(error)) from error

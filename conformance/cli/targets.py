@@ -1,4 +1,4 @@
-"""The subject that a command is for: TARGET or --command, in a process of its own or in this one."""
+"""The subject that a command is for: TARGET or --command, in its own process or in this one."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def text_of(options: argparse.Namespace) -> str:
 
     Raises UsageError where there is none, or both.
     """
-    from ..plug.targets import COMMAND
+    from ..plug.protocol import COMMAND
 
     if options.line is not None and options.target is not None:
         raise UsageError(f"received TARGET {options.target} and --command: leave out one")
     if options.line is not None:
         return f"{COMMAND}{options.line}"
     if options.target is None:
-        raise UsageError(f"wanted TARGET ({TARGET}), or --command \"node my_net.js\"")
+        raise UsageError(f"required: TARGET ({TARGET}), or --command \"node my_net.js\"")
     return str(options.target)
 
 
@@ -51,12 +51,12 @@ def opened(options: argparse.Namespace, **header: Any) -> Iterator[Subject]:
 
     Raises UsageError for options that cannot be, and where the subject cannot be had.
     """
+    text = text_of(options)  # first, since what follows takes its time to import
     from ..plug.protocol.apart import apart, closing
     from ..plug.targets import TargetError, load
     from ..record.writing import RecordError
     from ..running.transcripts import transcribed
 
-    text = text_of(options)
     if options.in_process and options.transcript:
         raise UsageError("--transcript: nothing is written down of a subject --in-process")
     try:

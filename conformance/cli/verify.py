@@ -14,7 +14,10 @@ from .targets import opened
 from .terminal import UsageError, complain, say
 
 if TYPE_CHECKING:
+    from ..judging.plan import Plan
     from ..plug.subject import Subject
+    from ..record.expectations import Expecting
+    from ..running.api import Sharing
 
 DESCRIPTION = """\
 Verify one implementation: ask it for the gradients of random networks and judge the answers.
@@ -27,8 +30,8 @@ Verify one implementation: ask it for the gradients of random networks and judge
 
 TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`; file.py
 alone where it has one function that may be meant. A file is imported as `python file.py` would
-import it: put training under `if __name__ == '__main__'`. It runs in a process of its own, so that a
-crash is a finding; --in-process is for debuggers.
+import it: put training under `if __name__ == '__main__'`. It runs in a process of its own, so that
+a crash is a finding; --in-process is for debuggers.
 """
 EPILOG = """\
 exit status:
@@ -67,6 +70,9 @@ def add_plan(command: Any) -> None:
            help="show the record at once, with commas: html,junit (see `report`)")
     option("--expected", metavar="FILE",
            help="known failures, see `expect`: exit 0 where the run has these and no other")
+    option("--known-failing", metavar="FILE",
+           help="features that must fail, a path a line: dense/softmax/**: why (docs/ci.md)")
+    option("--known-flaky", metavar="FILE", help="features that may fail: they decide nothing")
     option("--jobs", type=int, default=1, metavar="N",
            help="so many processes share what is beyond 300 examples (default 1)")
     option("--scheduler", metavar="ADDRESS",
@@ -92,13 +98,14 @@ def rare_collections() -> Iterator[None]:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
+    asked = planned(options)
     with opened(options, **header_of(options)) as subject:
-        asked = targets.text_of(options)
-        if subject.target != asked:
-            complain(f"{asked}: verifies {subject.target}, the one that may be meant")
+        given = targets.text_of(options)
+        if subject.target != given:
+            complain(f"{given}: verifies {subject.target}, the one that may be meant")
         if options.ladder:
             return climbed(subject, options.seed)
-        lines, ended = judged(subject, options)
+        lines, ended = judged(subject, asked)
     say(*lines)
     return ended.status
 
@@ -111,6 +118,16 @@ def climbed(subject: Subject, seed: int) -> int:
     for line in ladder:
         say(line)
     return ladder.status
+
+
+class Planned(NamedTuple):
+    """What the options ask for, checked before anything is loaded."""
+
+    plan: Plan
+    directory: str | None
+    formats: list[str]
+    shared: Sharing
+    expecting: Expecting | None
 
 
 class Ended(NamedTuple):
@@ -126,28 +143,36 @@ def header_of(options: argparse.Namespace) -> dict[str, Any]:
             for name in ("examples", "seconds", "seed", "oracles", "profile")}
 
 
-def judged(subject: Subject, options: argparse.Namespace) -> tuple[list[str], Ended]:
-    """What there is to print of a run, and how it ended.
-
-    Raises UsageError for what cannot be verified as asked.
-    """
-    from ..record.expectations import ExpectationError, as_expected, load
-    from ..record.writing import RecordError
-    from ..running.api import PlanError, Sharing, check_shared, judge, plan_of
-    from ..running.workers import WorkersError
+def planned(options: argparse.Namespace) -> Planned:
+    """What is asked for; UsageError for an option that cannot be."""
+    from ..record.expectations import ExpectationError
+    from ..running.api import PlanError, Sharing, check_shared, expected, plan_of
 
     formats = report.chosen(options.format, options.report)
     shared = Sharing(options.jobs, options.scheduler, options.resume)
     try:
-        known = load(options.expected) if options.expected else None
+        expecting = expected(options.known_failing, options.known_flaky, options.expected)
         plan = plan_of(options.examples, options.seconds, options.seed, options.oracles,
                        options.require, profile=options.profile, shared=shared.wanted)
         check_shared(shared, plan, options.report)
-        with rare_collections():
-            found = judge(subject, plan, options.report, quiet=False, shared=shared)
-    except (ExpectationError, PlanError, RecordError, WorkersError) as error:
+    except (ExpectationError, PlanError) as error:
         raise UsageError(str(error)) from error
-    said, status = (([], found.exit) if known is None
-                    else as_expected(known, found, options.expected))
-    lines = [found.text(), *said, *report.rendered(options.report, formats)]
-    return lines, Ended(found.verdict, status)
+    return Planned(plan, options.report, formats, shared, expecting)
+
+
+def judged(subject: Subject, asked: Planned) -> tuple[list[str], Ended]:
+    """What there is to print of a run, and how it ended; UsageError where it cannot be made."""
+    from ..record.writing import RecordError
+    from ..running.api import PlanError, judge
+    from ..running.workers import WorkersError
+
+    plan, directory, formats, shared, expecting = asked
+    try:
+        with rare_collections():
+            found = judge(subject, plan, directory, quiet=False, shared=shared,
+                          expecting=expecting)
+    except (PlanError, RecordError, WorkersError) as error:
+        raise UsageError(str(error)) from error
+    said = [] if expecting is None else expecting.said(found)
+    lines = [found.text(), *said, *report.rendered(directory, formats)]
+    return lines, Ended(found.verdict, found.exit)

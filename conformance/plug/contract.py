@@ -160,7 +160,7 @@ class Read:
         self.notes.add(f"{self.where}: an object array")
         try:
             return array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             message = f"{self.where} holds what is no number: {error}"
             raise BrokenContract("return", message, self.where) from error
 

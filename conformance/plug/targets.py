@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .executed import Announce, executed
 from .found_classes import found_class
 from .limits import TookTooLong, limit
+from .protocol import COMMAND
 from .refused import TargetError as TargetError
 from .subjects import SUBJECTS
 from .wanted import WANTED, candidates, check_framework
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 GUARD = "put training under `if __name__ == '__main__'`"
-COMMAND = "command:"  # before a command line
 FORMS = "a subject of `backproof list subjects`, file.py:name or package.module:name"
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from ..reference.checks import BackproofError
 from .report import EXECUTED, Finding, Report
@@ -130,6 +131,44 @@ def expected(name: str, number: int, line: str, blank: bool = False) -> Expected
 
 
 # --- a run before the file ------------------------------------------------------------------------
+
+
+class Expecting(Protocol):
+    """What a run is expected to fail: it hears every result, and is asked at the end."""
+
+    def saw(self, outcome: str, **about: Any) -> None:
+        """One result of the run, as it is recorded."""
+
+    def compare(self, report: Report) -> None:
+        """Tell the report whether it is as expected; not where it came to no verdict."""
+
+    def said(self, report: Report) -> list[str]:
+        """The same in words."""
+
+
+class Ids:
+    """The findings of `backproof-expected.txt`, by their ids."""
+
+    def __init__(self, known: Sequence[Expected], file: str):
+        self.known, self.file = known, file
+
+    def saw(self, outcome: str, **about: Any) -> None:
+        """Nothing: findings are there at the end."""
+
+    def compare(self, report: Report) -> None:
+        """Tell the report whether its findings are those of the file."""
+        if report.verdict in JUDGED:
+            found = by_id(report.findings)
+            report.expectation = {
+                "as_expected": not surprises(self.known, report),
+                "listed": [{"name": each.id, "reason": each.reason, "line": each.number,
+                            "outcome": ("failed" if each.id in found else
+                                        "passed" if ran(each, report.counts) else "not_run")}
+                           for each in self.known]}
+
+    def said(self, report: Report) -> list[str]:
+        """The same in words."""
+        return as_expected(self.known, report, self.file)[0]
 
 
 def surprises(known: Sequence[Expected], report: Report) -> list[str]:

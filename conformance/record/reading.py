@@ -386,9 +386,9 @@ FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names"
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
     "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,
-    "planned": int, "ended": str}
+    "planned": int, "ended": str, "expectation": dict}
 # What a footer may lack, since those of before have it not.
-LATER: dict[str, Any] = {"planned": 0, "ended": ""}
+LATER: dict[str, Any] = {"planned": 0, "ended": "", "expectation": {}}
 FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds",
           *LATER)
 

@@ -160,7 +160,8 @@ class Report:
     counts: property -> outcome -> how many. resolution: dtype -> parameter kind -> digits of
     agreement, the smallest relative error the run would have seen, and how many comparisons were
     that sharp. networks: how many were asked, of `planned`; `ended`: what ended the run before that
-    ("time limit"), "" where nothing did.
+    ("time limit"), "" where nothing did. expectation: whether it is as a file of known failures
+    says ("as_expected"), and what that lists; empty where there is none, or no verdict.
     """
 
     subject: str
@@ -177,6 +178,7 @@ class Report:
     reason: str = ""
     planned: int = 0
     ended: str = ""
+    expectation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._shows: Shows | None = None
@@ -192,7 +194,12 @@ class Report:
 
     @property
     def exit(self) -> int:
-        """0 conforms, 1 does_not_conform, 2 not_judged, 3 incomplete."""
+        """0 conforms, 1 does_not_conform, 2 not_judged, 3 incomplete.
+
+        Where known failures are listed, 0 is as expected, and 1 is not.
+        """
+        if self.expectation:
+            return 0 if self.expectation.get("as_expected") is True else 1
         return EXITS[self.verdict]
 
     def to_json(self) -> dict[str, Any]:

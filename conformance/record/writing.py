@@ -36,6 +36,7 @@ from .report import SCHEMA, Report
 if TYPE_CHECKING:
     from ..plug.subject import Subject
     from ..reference import Case
+    from .expectations import Expecting
 
 MOST_NUMBERS = 2_500_000  # parameters of a case that is written: some 60 MB of text
 HEADED = ("schema", "subject", "environment", "seed")
@@ -118,14 +119,15 @@ def write_whole(path: Path, text: str) -> None:
 class Recorder:
     """Writes a record under a directory, which is made, and into memory, where it is `kept`.
 
-    Without either it writes nothing. Close it, or use `with`.
+    Without either it writes nothing. `expecting` hears every result. Close it, or use `with`.
 
     Every method raises RecordError where the disk does not let it.
     """
 
-    def __init__(self, directory: str | os.PathLike[str] | None = None, kept: Kept | None = None):
+    def __init__(self, directory: str | os.PathLike[str] | None = None, kept: Kept | None = None,
+                 expecting: Expecting | None = None):
         self.directory = None if directory is None else Path(directory)
-        self.kept = kept
+        self.kept, self.expecting = kept, expecting
         self.lines: TextIO | None = None
         self.known: set[str] = set()
         self.cases: dict[str, Case] = {}
@@ -182,7 +184,7 @@ class Recorder:
 
     def result(self, case: Case | None = None, **fields: Any) -> None:
         """One line, on the disk when this returns; of a case, its batch and what it exercises."""
-        if self.writes:
+        if self.writes or self.expecting is not None:
             from .features import features
 
             about = {} if case is None else {"batch": case.batch, "features": features(case)}
@@ -190,6 +192,8 @@ class Recorder:
 
     def line_of(self, **fields: Any) -> None:
         """The same, of a result whose features were found elsewhere."""
+        if self.expecting is not None:
+            self.expecting.saw(**fields)
         if self.writes:
             if "features" in fields:
                 fields["features"] = self._features(fields["features"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from .showing import Shown
 if TYPE_CHECKING:
     from ..judging.plan import Plan
     from ..plug.subject import Subject
+    from ..record.expectations import Expecting
     from .workers import Workers
 
 Names = str | Sequence[str]
@@ -49,6 +51,9 @@ def verify(
     jobs: int = 1,
     scheduler: str | None = None,
     resume: bool = False,
+    known_failing: str | os.PathLike[str] | None = None,
+    known_flaky: str | os.PathLike[str] | None = None,
+    apart: bool = False,
 ) -> Report:
     """Verify a function, a Subject, or a text ("my_file.py:backprop", "scikit-learn-regressor").
 
@@ -62,27 +67,57 @@ def verify(
     From 10,000 examples on all but the first 300 are asked in bulk: many draws of one structure
     together, judged by their values. jobs: so many processes share them; scheduler: the address of
     a Dask scheduler whose workers do; either way from 301 examples on. resume: what an interrupted
-    run has left in the report's directory is not asked again.
+    run has left in the report's directory is not asked again. apart: the file or module that a text
+    names is executed in a process of its own, so that a crash or a hang is a finding, as it is from
+    the command line. known_failing, known_flaky: files of features that must fail, and that may (docs/ci.md).
 
-    Raises TargetError, PlanError, RecordError or WorkersError, each a ValueError of one line, and
-    DescriptionError for what is not callable; all are a BackproofError.
+    Raises TargetError, PlanError, ExpectationError, RecordError or WorkersError, each a ValueError
+    of one line, and DescriptionError for what is not callable; all are a BackproofError.
     """
     shared = Sharing(jobs, scheduler, resume)
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
     check_shared(shared, plan, report)
-    return judge(subject_for(target), plan, report, quiet, shared, Kept())
+    expecting = expected(known_failing, known_flaky)
+    with subject_for(target, apart) as subject:
+        return judge(subject, plan, report, quiet, shared, Kept(), expecting)
 
 
-def subject_for(target: Callable[..., Any] | Subject | str,
-                announce: Callable[[str], None] | None = None) -> Subject:
-    """The Subject of a function, a text, or a Subject; announce hears of a file that is at work.
+def expected(failing: str | os.PathLike[str] | None, flaky: str | os.PathLike[str] | None,
+             ids: str | os.PathLike[str] | None = None) -> Expecting | None:
+    """What these files say of a run: lists by features, or a list of findings; None without one.
 
-    Raises TargetError or DescriptionError where there is none.
+    Raises ExpectationError for a file that cannot be taken, and for both kinds together.
     """
+    from ..record.expectations import ExpectationError, Ids
+    from ..record.expectations import load as load_ids
+    from ..record.lists import Lists, load
+
+    if ids and (failing or flaky):
+        raise ExpectationError("expected: lists findings, and known-failing features: choose one")
+    if ids:
+        return Ids(load_ids(ids), os.fspath(ids))
+    lines = [*(load(failing) if failing else ()), *(load(flaky, flaky=True) if flaky else ())]
+    return Lists(lines) if failing or flaky else None
+
+
+@contextmanager
+def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False
+                ) -> Iterator[Subject]:
+    """The Subject of a function, a text, or a Subject; its process ends with the block.
+
+    apart: a text's file is executed in a process of its own. Raises TargetError or DescriptionError
+    where there is none.
+    """
+    from ..plug.protocol.apart import apart as in_its_own
+    from ..plug.protocol.apart import closing
     from ..plug.subject import subject_of
     from ..plug.targets import load
 
-    return load(target, announce) if isinstance(target, str) else subject_of(target)
+    if isinstance(target, str):
+        with closing((in_its_own if apart else load)(target)) as subject:
+            yield subject
+    else:
+        yield subject_of(target)
 
 
 class Sharing(NamedTuple):
@@ -124,8 +159,11 @@ def check_shared(shared: Sharing, plan: Plan, directory: str | os.PathLike[str] 
 
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None,
-          quiet: bool | None, shared: Sharing = ALONE, kept: Kept | None = None) -> Report:
+          quiet: bool | None, shared: Sharing = ALONE, kept: Kept | None = None,
+          expecting: Expecting | None = None) -> Report:
     """The report of a run, which leaves its record in the directory, and where it is kept.
+
+    `expecting` hears its results, and tells the report whether they are as expected.
 
     Raises PlanError for a required oracle that is not there, RecordError for the record,
     WorkersError for workers.
@@ -139,12 +177,14 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     first, left_out = remembered(directory)
     plan = replace(plan.wide_enough(subject.claims), first=(*plan.first, *first))
     progress = listener(subject.name, quiet)
-    with Recorder(directory, kept) as recorder, progress as listen, undisturbed():
+    with Recorder(directory, kept, expecting) as recorder, progress as listen, undisturbed():
         recorder.header(subject, plan)
         listen(0, plan.examples + plan.bulk, 0, 0.0)
         announce = listen.announce if listen.listening else None
         report = run(subject, plan, recorder, listen, announce, workers, shared.resume)
         report.notes += left_out
+        if expecting is not None:
+            expecting.compare(report)
         recorder.footer(report)
         listen.ended(report)
     if kept is not None:

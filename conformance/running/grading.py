@@ -21,6 +21,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from ..reference.checks import BackproofError, DescriptionError, one_of, refuse_
 from .api import Names, PlanError, judge, plan_of, positive, subject_for, whole
 
 if TYPE_CHECKING:
+    from ..judging.plan import Plan
     from ..plug.subject import Subject
 
 LOSS = "loss_value"
@@ -157,12 +159,13 @@ def grade(
     examples: int | None = None,
     seconds: float | None = None,
     oracles: Names | None = None,
+    apart: bool = False,
 ) -> Grade:
     """The grade of a submission, by the rows of a points file; it prints nothing.
 
     hints: "none", "symptom", "layer", "mistake" or "line", in the place of what the file says.
     secret: a text that the seed is made from, which no grade shows. examples, seconds and oracles
-    are those of `verify`, and default to the file's, then to those of its quick profile.
+    are those of `verify`, and default to the file's, then to those of its quick profile; apart too.
 
     A submission that cannot be had or called has no points, and is told why. Raises PointsError for
     a points file and PlanError for an option that cannot be.
@@ -172,10 +175,16 @@ def grade(
     rubric = points if isinstance(points, Points) else points_of(points, hints)
     plan = plan_of(examples or rubric.examples, seconds or rubric.seconds, seed_of(secret), oracles,
                    profile="quick")
-    try:
-        subject = subject_for(target)
-    except BackproofError as error:
-        return _nothing(str(target), rubric, str(error))
+    with ExitStack() as stack:
+        try:
+            subject = stack.enter_context(subject_for(target, apart))
+        except BackproofError as error:
+            return _nothing(str(target), rubric, str(error))
+        return _graded(subject, rubric, plan)
+
+
+def _graded(subject: Subject, rubric: Points, plan: Plan) -> Grade:
+    """The points of a submission that was had."""
     if rubric.claims is not None:
         subject = replace(subject, claims=rubric.claims)
     with tempfile.TemporaryDirectory(prefix="backproof-") as folder:

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..plug.contract import BrokenContract
@@ -14,7 +13,7 @@ from ..plug.limits import TookTooLong
 from ..plug.protocol.command import greeted
 from ..plug.protocol.messages import ROOM, array_of
 from ..plug.protocol.session import Died, Listen, Session
-from ..plug.protocol.transcript import Transcript, Written, Writer, questions
+from ..plug.protocol.transcript import Transcript, Writer, Written, questions
 from ..plug.subject import Subject
 from ..record.writing import RecordError, version
 

@@ -41,6 +41,8 @@ def conformance_tests(
     stop_after: int | None = None,
     profile: str | None = None,
     report: str | os.PathLike[str] | None = None,
+    known_failing: str | os.PathLike[str] | None = None,
+    known_flaky: str | os.PathLike[str] | None = None,
 ) -> Callable[..., None]:
     """A parametrised test function; assign it to a name that starts with `test`.
 
@@ -54,7 +56,8 @@ def conformance_tests(
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     name = target if isinstance(target, str) else subject_of(target).name
     plan_of(**options)
-    options |= {} if report is None else {"report": report}
+    files = {"report": report, "known_failing": known_failing, "known_flaky": known_flaky}
+    options |= {key: path for key, path in files.items() if path is not None}
 
     @pytest.mark.parametrize("name", names := property_names(), ids=names)
     def test(name: str, request: pytest.FixtureRequest) -> None:

@@ -17,7 +17,10 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "examples": (int, "N", "random networks to ask"),
     "seconds": (float, "S", "stop asking a subject after so many seconds"),
     "seed": (int, "S", "the same seed asks the same questions"),
+    "known_failing": (str, "FILE", "features that must fail, a path a line (docs/ci.md)"),
+    "known_flaky": (str, "FILE", "features that may fail: they decide nothing"),
 }
+PATHS = ("report", "known_failing", "known_flaky")  # from the folder of whoever names them
 TARGETS = ("verify this too, one test for every property: file.py:name, package.module:name or a "
            "ready-made subject (may be given again)")
 IN_FILE = "in this file: targets, a line each; with paths on the command line they are left out"

@@ -12,6 +12,7 @@ import pytest
 from ..record.report import Finding, Report
 from ..running.api import verify
 from .asked import VERDICT, Asked, Outcome, property_names
+from .ending import told_where_it_ends
 from .session import Session, folder, session, shown
 from .sharing import once
 
@@ -39,10 +40,17 @@ def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
     options = {**here.settings.options, **asked.options}
     record = options.setdefault("report", here.record(name))
     try:
-        report, made = _shared(here, name, lambda: verify(asked.target, **options))
+        with told_where_it_ends():
+            report, made = _shared(here, name, lambda: verify(
+                asked.target, apart=_apart(asked.target, item.config), **options))
     except Exception as error:
         return Outcome(error), True
     return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made
+
+
+def _apart(target: Any, config: Any) -> bool:
+    """Whether it runs in a process of its own: what is given as text does, but for a debugger."""
+    return isinstance(target, str) and not config.getoption("usepdb", False)
 
 
 def _shared(here: Session, name: str, make: Callable[[], Report]) -> tuple[Report, bool]:
@@ -70,6 +78,8 @@ def show(name: str, asked: Asked, outcome: Outcome, item: Any) -> None:
     report, others = outcome.report, Others(name, item)
     if isinstance(report, Exception):
         _not_judged(name, asked, report, others)
+    elif _failed_as_expected(name, report):
+        pytest.xfail(f"{_as_expected(report)}: see {asked.test(VERDICT)}")
     elif name == VERDICT:
         _verdict(asked, report, outcome.record, others)
     elif report.verdict == "not_judged":
@@ -101,12 +111,30 @@ def _not_judged(name: str, asked: Asked, error: Exception, others: Others) -> No
     _fail(f"not judged: {error}")
 
 
+def _failed_as_expected(name: str, report: Report) -> bool:
+    """Whether the property failed, or the whole, in a run that is as a list says."""
+    counts = report.counts.get(name, {})
+    bad = counts.get("failed") or counts.get("errored")
+    wrong = report.verdict == "does_not_conform" if name == VERDICT else bad
+    return bool(report.expectation and not report.exit and wrong)
+
+
+def _as_expected(report: Report) -> str:
+    """A line for what is listed: what it is, and what became of it."""
+    word = "failed as expected" if not report.exit else "not as expected"
+    listed = [f"{each['name']} ({each['outcome'].replace('_', ' ')})"
+              for each in report.expectation["listed"]]
+    return f"{word}: {', '.join(listed)}"
+
+
 def _verdict(asked: Asked, report: Report, record: str, others: Others) -> None:
     if report.verdict in ("incomplete", "not_judged"):
         _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
     homeless = [f for f in report.findings if f.property not in property_names()]
     if homeless:
         _fail(_told(homeless, asked, record))
+    if report.exit and report.verdict == "conforms":
+        _fail(_as_expected(report))
     if report.exit:
         others.point(f"{report.verdict.replace('_', ' ')}: see {_pointers(asked, report.findings)}",
                      [f.property for f in report.findings])

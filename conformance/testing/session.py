@@ -20,7 +20,7 @@ import pytest
 
 from ..plug.targets import is_file, split
 from .asked import Outcome
-from .options import OPTIONS, by_name, lines
+from .options import OPTIONS, PATHS, by_name, lines
 
 NAME = "backproof-session"
 MODULE = Path(__file__).parent.with_name("test_conformance.py")
@@ -70,7 +70,7 @@ def _option(config: pytest.Config, name: str) -> Any:
     """From the command line, else from the ini-file; None where neither has it."""
     kind, typed = OPTIONS[name][0], config.getoption(f"backproof_{name}")
     written = str(config.getini(f"backproof_{name}")) if typed is None else ""
-    if name == "report":
+    if name in PATHS:
         if written:
             return _at_home(config, written)
         return typed and str(config.invocation_params.dir / typed)
@@ -87,7 +87,7 @@ def _check(options: dict[str, Any]) -> None:
     from ..running.api import PlanError, plan_of
 
     try:
-        plan_of(**options)
+        plan_of(**{name: value for name, value in options.items() if name not in PATHS})
     except PlanError as error:
         raise pytest.UsageError(f"backproof: {error}") from error
 

@@ -15,7 +15,8 @@ from ..layouts import Layout
 from ..refused import TargetError
 from ..subject import Subject
 from ..subjects import SUBJECTS
-from ..targets import COMMAND, load
+from ..targets import load
+from . import COMMAND
 from .command import command, hello
 from .messages import Json, case_of, request, room_for
 from .remote import Remote, RemoteProgram, RemoteSteps, checked

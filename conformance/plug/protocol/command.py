@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 
 from ...properties.claims import ANSWERS, EVERYTHING, GRADIENTS, STEP, VJP, Claims, Head
 from ...reference import DescriptionError
@@ -12,7 +13,7 @@ from ...reference.checks import number, one_of
 from ..refused import TargetError
 from ..stepping import RATES, claimed
 from ..subject import Subject
-from ..targets import COMMAND
+from . import COMMAND
 from .messages import PROTOCOL, Json
 from .process import Process
 from .remote import Remote, RemoteProgram, RemoteSteps
@@ -39,9 +40,8 @@ def command(text: str, listen: Listen | None = None) -> Subject:
 
 def hello(binary: bool) -> dict[str, Json]:
     """What the subject is greeted with; a transcript has all numbers in its lines."""
-    from ... import __version__
-
-    return {"ask": "hello", "protocols": [PROTOCOL], "backproof": __version__, "binary": binary}
+    return {"ask": "hello", "protocols": [PROTOCOL], "backproof": version("backproof"),
+            "binary": binary}
 
 
 def greeted(session: Session, target: str) -> Subject:

@@ -45,8 +45,8 @@ def room_for(case: Case) -> int:
 def arrays_of(what: str, frame: Frame, dtype: str) -> dict[str, Any]:
     """The arrays by name that a reply has under `what`: those that say so from its block.
 
-    A dtype that is not said is that of the question. Plain numbers and nested lists of them stay as
-    they are. Raises BrokenContract for what cannot be read.
+    A dtype that is not said is that of the question, as of plain numbers and nested lists of them.
+    Raises BrokenContract for what cannot be read.
     """
     values = frame.message.get(what)
     if not isinstance(values, Mapping):
@@ -60,7 +60,7 @@ def arrays_of(what: str, frame: Frame, dtype: str) -> dict[str, Any]:
 def array_of(where: str, value: Json, block: bytes, dtype: str) -> Any:
     """One array of a reply; `where` is its place in the message, for errors."""
     if not isinstance(value, Mapping):
-        return value
+        return _plain(value, dtype)
     try:
         if "at" in value:
             return array_at({"dtype": dtype, **value}, block)
@@ -68,8 +68,16 @@ def array_of(where: str, value: Json, block: bytes, dtype: str) -> Any:
         return array_from_json(where, {"dtype": dtype, **given})
     except DescriptionError as error:
         raise BrokenContract("return", f"reply: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BrokenContract("return", f"reply: {where} is no array: {error}") from error
+
+
+def _plain(value: Json, dtype: str) -> Any:
+    """Numbers as they stand in a message, nested or alone; as it is where it is none of that."""
+    try:
+        return np.array(value, dtype=dtype) if isinstance(value, list | int | float) else value
+    except (TypeError, ValueError, OverflowError):
+        return value
 
 
 def packed(case: Case) -> dict[str, Json]:

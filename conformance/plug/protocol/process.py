@@ -24,10 +24,12 @@ from .frames import Frame, Stray, TooLong, read_frame
 
 POSIX = os.name == "posix"
 TAIL = 16 * 1024       # bytes of the log that are kept
+WAITING = 200          # replies that nobody has looked at yet
 LOOK_SECONDS = 0.1     # between two looks at a process
 LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ended
 MEMORY_SHARE = 0.8     # of what is available at the start
 FATAL = "Fatal Python error"
+STACK = ("File ", "Thread ", "Current thread ")
 FRAME = re.compile(r'^\s*File "(.+)", line (\d+) in ', re.MULTILINE)
 OURS = str(Path(__file__).parents[2]), str(Path(os.__file__).parent), "<frozen"
 
@@ -55,7 +57,7 @@ class Process:
         self.until = float("inf")
         self.heard = False     # whether anything came since the last question
         self._tail, self._log = bytearray(), log
-        self._look, self._over = threading.Event(), False
+        self._look, self._over, self._left = threading.Event(), False, False
         self._end = ""
         try:
             self._popen = subprocess.Popen(
@@ -111,6 +113,11 @@ class Process:
             self._popen.kill()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(1.0)
+        self._look.set()
+        self._left = True
+        with suppress(OSError, ValueError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
 
     def where(self) -> str:
         """" (net.py:12)": where it is now, or was when it died, as its log tells; else ""."""
@@ -140,13 +147,21 @@ class Process:
                 self.heard = True
                 strays += isinstance(item, Stray)
                 if isinstance(item, Frame) or strays == 1:
-                    self.inbox.put(item)
+                    self._put(item)
         except TooLong as error:
             self._end = f"its reply was given up: {error}"
         except (OSError, ValueError, MemoryError) as error:
             self._end = f"its reply cannot be read: {type(error).__name__}"
         self._end = self._end or "it closed its output"
         self._look.set()
+        with suppress(OSError, ValueError):
+            stream.close()
+
+    def _put(self, item: Item) -> None:
+        """Into the inbox, once there is room: who says much unasked waits, with a full pipe."""
+        while self.inbox.qsize() >= WAITING and not self._left:
+            time.sleep(0.01)
+        self.inbox.put(item)
 
     def _keep_log(self) -> None:
         assert self._popen.stderr is not None
@@ -157,13 +172,12 @@ class Process:
                 del self._tail[:-TAIL]
                 if self._log is not None:
                     self._log.write(data)
+            self._popen.stderr.close()
 
     def _watch(self) -> None:
         """Put Ended into the inbox once it has ended, after what it said before."""
         while (ended := self._seen()) is None:
             self._look.wait(LOOK_SECONDS)
-        self._reader.join(1.0)
-        self._logger.join(0.2)
         self._over = True
         self.inbox.put(ended)
 
@@ -217,8 +231,8 @@ def place(log: str) -> str:
 
 def last_words(log: str) -> str:
     """The last line of a log that is no stack, without addresses; "" where there is none."""
-    lines = [line.strip() for line in log[:log.find(FATAL) if FATAL in log else None].splitlines()]
-    words = [line for line in lines if line and not line.startswith(("File ", "Thread ", "Current"))]
+    lines = [line.strip() for line in log.partition(FATAL)[0].splitlines()]
+    words = [line for line in lines if line and not line.startswith(STACK)]
     return re.sub(r"0x[0-9a-fA-F]+", "0x...", words[-1])[:200] if words else ""
 
 

@@ -46,6 +46,7 @@ def text_of(value: Json) -> str:
 
 def _broken(data: Mapping[str, Json]) -> BrokenContract:
     shape = data.get("shape")
+    shape = shape if isinstance(shape, list) and all(type(n) is int for n in shape) else None
     return BrokenContract(str(data.get("kind", "return")), text_of(data.get("message", "")),
                           str(data.get("where", "")), None if shape is None else tuple(shape))
 
@@ -128,7 +129,8 @@ class Remote:
 
     def _answer(self, case: Case, frame: Frame) -> Answer:
         loss, gradients = self._pair(case, checked(frame, self.answers))
-        self._notes |= set(map(text_of, frame.message.get("notes", ())))
+        told = frame.message.get("notes")
+        self._notes |= set(map(text_of, told)) if isinstance(told, list) else set()
         if _as_wanted(case, loss, gradients):
             return Answer(loss, gradients)
         answer, notes = read(case, (loss, gradients))

@@ -26,7 +26,7 @@ Json = Any
 Listen = Callable[[str, dict[str, Json]], None]
 
 
-class Died(Exception):
+class Died(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The process ended while it was asked, or its reply could not be read."""
 
 
@@ -41,8 +41,9 @@ class Session:
     """A command that is started when it is first needed, and again after it has died.
 
     greeting: the first message; `hello` is the reply to it. listen(direction, message) hears of all
-    questions and replies, "to" and "from" the process; progress of what else it tells. `notes`: what was odd but no failure. own_clock:
-    whether the process ends its own questions after SECONDS, so that it can say where it was.
+    questions and replies, "to" and "from" the process; progress of what else it tells. `notes`:
+    what was odd but no failure. own_clock: whether the process ends its own questions in time, and
+    says where it is when it is asked by a signal.
     """
 
     def __init__(self, command: Sequence[str], greeting: dict[str, Json],
@@ -83,8 +84,7 @@ class Session:
         return self.hello
 
     def _alive(self) -> Process:
-        if self._process is None or self._process.over:
-            self.drop()
+        if self._process is None:  # one that has died unasked says so to the next question
             try:
                 self.greet()
             except TargetError as error:
@@ -190,7 +190,7 @@ class Session:
                     raise _end(item, process, stray, seconds)
                 elif "progress" in item.message:
                     self.progress(str(item.message["progress"]))
-                elif item.message.get("id") in numbers:
+                elif _id(item) in numbers:
                     self._tell("from", item.message)
                     return item
                 else:
@@ -205,6 +205,12 @@ class Session:
     def _tell(self, direction: str, message: dict[str, Json]) -> None:
         if self.listen is not None:
             self.listen(direction, message)
+
+
+def _id(frame: Frame) -> Json:
+    """The id of a reply; None where it is none."""
+    number = frame.message.get("id")
+    return number if isinstance(number, int | float) else None
 
 
 def _end(ended: Ended, process: Process, stray: Stray | None, seconds: float) -> Exception:

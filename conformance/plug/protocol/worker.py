@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ...reference import Case
-from ..asked import QUESTION_SECONDS, question, said, where
+from ..asked import QUESTION_SECONDS, last_line, question, said, where
 from ..contract import BrokenContract, Declined, check_data_untouched, read_parameters
 from ..layouts import Layout
 from ..refused import TargetError
@@ -144,7 +144,7 @@ def aside() -> tuple[BinaryIO, BinaryIO]:
 
 def main(arguments: Sequence[str]) -> None:
     """Answer until there are no more questions; the process ends here, whatever else runs in it."""
-    questions, replies = aside()
+    (questions, replies), home = aside(), os.getpid()
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1)
@@ -152,6 +152,8 @@ def main(arguments: Sequence[str]) -> None:
     binary = False
 
     def say(message: Reply) -> None:
+        if os.getpid() != home:  # a copy that the subject forked off, and let come here
+            os._exit(0)
         replies.write(encoded(message, binary))
         replies.flush()
 
@@ -165,6 +167,9 @@ def main(arguments: Sequence[str]) -> None:
             subject = load(arguments[0], lambda text: say({"progress": text}))
         except TargetError as error:
             say({**number, "refused": str(error), "more": error.more})
+            break
+        except BaseException as error:  # in this process even Ctrl-C is the subject's own
+            say({**number, "refused": f"{arguments[0]}: {last_line(error)}", "more": ()})
             break
         host, binary = Host(subject), frame.message.get("binary") is True
         say(number | greeted(subject) | {"binary": binary})
