@@ -68,7 +68,7 @@ public class MyNet {
         return ("\"loss\": " + loss + all).replaceAll("NaN|-?Infinity", "null");
     }
     public static void main(String[] none) throws IOException {
-        PrintStream out = System.out; // the replies; what your own lines print goes to stderr
+        PrintStream out = System.out; // the replies; what your lines print goes to stderr
         System.setOut(System.err);
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line, reply; (line = in.readLine()) != null; out.flush()) {

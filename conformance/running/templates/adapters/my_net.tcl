@@ -23,7 +23,7 @@ proc backprop {names given scale x t} {
         set f [lindex $names $i]
         set y [lindex $a $i+1]
         if {$f ne ""} {
-            set delta [lmap d $delta row $y {lmap e $d v $row {expr {$e * [slope $f $v]}}}]; continue
+            set delta [lmap d $delta r $y {lmap e $d v $r {expr {$e * [slope $f $v]}}}]; continue
         }
         set W [dict get $given $i.weight]
         set dW [lmap row $W {lmap w $row {expr 0.0}}]
