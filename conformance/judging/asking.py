@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from ..plug.limits import limit
+from ..plug.limits import TookTooLong, limit, pressed
+from ..plug.saying import disguised, said_by, shortly
 from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
+from .clock import TimeIsUp
+from .session import Session, current
 
 T = TypeVar("T")
 QUESTION_SECONDS = 10.0
@@ -47,7 +50,7 @@ class Numbered:
 
 
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
-    """The subject called sys.exit, or raised what is no Exception."""
+    """The subject would have ended the process, or raised what is no Exception."""
 
 
 def loss_of(engine: Engine, case: Case) -> float:
@@ -59,18 +62,59 @@ def loss_of(engine: Engine, case: Case) -> float:
 def question(engine: Callable[[Case], T], case: Case) -> T:
     """The engine's answer, or what else is asked of it.
 
-    What it switches on, such as np.seterr(all="raise"), ends with it. Raises whatever it raises,
-    TookTooLong after ten seconds, EndedProgram for a SystemExit.
+    What it switches on, such as np.seterr(all="raise"), ends with it, and is there again in the
+    next question of the session. Raises whatever it raises, TookTooLong after ten seconds,
+    EndedProgram for a SystemExit and whatever else is no Exception, TimeIsUp where the session has
+    no time left for it.
     """
+    session = current()
+    if session is not None:
+        return _asked(session, engine, case)
+    session = Session()
+    with session.going:
+        return _asked(session, engine, case)
+
+
+def _asked(session: Session, engine: Callable[[Case], T], case: Case) -> T:
+    seconds = session.clock.allowed(QUESTION_SECONDS)
+    before = session.settings.give()
     try:
-        with undisturbed(), limit(QUESTION_SECONDS, f"no answer within {QUESTION_SECONDS:g} s"):
-            return engine(case)
-    except SystemExit as error:
-        raise EndedProgram(f"sys.exit({error.code!r}) inside the subject") from error
-    except (Exception, KeyboardInterrupt):
-        raise
+        with undisturbed(), limit(seconds, f"no answer within {seconds:g} s"):
+            answer = engine(case)
     except BaseException as error:
-        raise EndedProgram(f"{type(error).__name__}: {error}") from error
+        session.settings.take(before)
+        raised = _raised(session, error, seconds)
+        if raised is error:
+            raise
+        raise raised from error
+    session.settings.take(before)
+    if session.going.said:
+        raise _ended(session)
+    return answer
+
+
+def _raised(session: Session, error: BaseException, seconds: float) -> BaseException:
+    """What stands for an error that came out of a question: itself, if it is one of the subject's.
+
+    A KeyboardInterrupt is the user's, unless it is known that nobody pressed Ctrl-C.
+    """
+    if session.going.said:
+        return _ended(session)
+    if isinstance(error, TookTooLong):
+        session.clock.lost += seconds
+        return error if seconds >= QUESTION_SECONDS else TimeIsUp()
+    if isinstance(error, TimeIsUp) or (isinstance(error, KeyboardInterrupt) and pressed()):
+        return error
+    if isinstance(error, SystemExit):
+        return EndedProgram(f"sys.exit({shortly(error.code)}) inside the subject")
+    if isinstance(error, Exception) and not disguised(error):
+        return error
+    return EndedProgram(said_by(error))
+
+
+def _ended(session: Session) -> EndedProgram:
+    tried, session.going.said = session.going.said, ""
+    return EndedProgram(f"{tried} inside the subject would have ended the process")
 
 
 def questions(engine: Engine, cases: Iterable[Case]) -> list[Answer | Exception]:
@@ -91,11 +135,7 @@ def last_line(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(cause.__traceback__)
               if _theirs(Path(frame.filename))]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    try:
-        first = (str(error).strip() or "no message").splitlines()[0]
-    except Exception:
-        first = "its message cannot be read"
-    return f"{type(error).__name__}: {first}{where}"
+    return f"{said_by(error)}{where}"
 
 
 def _theirs(file: Path) -> bool:
