@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..record.place import Place
 from ..running.profiles import listed
 from . import report
 from .terminal import UsageError, complain, say
@@ -47,7 +48,7 @@ def add(command: Any) -> None:
            help="witnesses, with commas: torch,jax,differences (default: all there are)")
     option("--require", metavar="LIST", default=(),
            help="witnesses that must be there: where one is not, exit 2")
-    option("--report", metavar="DIR",
+    option("--report", metavar="DIR", type=Place,
            help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
     option("--format", metavar="LIST",
            help="show the record at once, with commas: html,junit (see `report`)")
@@ -103,5 +104,6 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     said, status = (([], found.exit) if known is None
                     else as_expected(known, found, options.expected))
-    say(found.text(), *said, *report.rendered(options.report, formats))
+    say(found.text(), *said)
+    say(*report.rendered(options.report, formats))
     return status
