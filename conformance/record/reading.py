@@ -409,7 +409,8 @@ def _is_number(value: Json) -> bool:
 
 
 def _word(kind: type | tuple[type, ...]) -> str:
-    words = {str: "a text", int: "a whole number", dict: "an object", float: "a number"}
+    words = {str: "a text", int: "a whole number", dict: "an object", float: "a number",
+             list: "a list", type(None): "nothing"}
     return " or ".join(words[each] for each in (kind if isinstance(kind, tuple) else (kind,)))
 
 
