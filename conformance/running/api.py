@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..oracles import ORACLES, NotAvailable
 from ..oracles import load as load_oracle
 from ..record.keeping import Kept
+from ..record.place import Place
 from ..record.report import Report
 from ..record.writing import Recorder
 from ..reference.checks import BackproofError
@@ -69,11 +70,13 @@ def verify(
     a Dask scheduler whose workers do; either way from 301 examples on. resume: what an interrupted
     run has left in the report's directory is not asked again. apart: the file or module that a text
     names is executed in a process of its own, so that a crash or a hang is a finding, as it is from
-    the command line. known_failing, known_flaky: files of features that must fail, and that may (docs/ci.md).
+    the command line. known_failing, known_flaky: files of features that must fail, and that may
+    (docs/ci.md).
 
     Raises TargetError, PlanError, ExpectationError, RecordError or WorkersError, each a ValueError
     of one line, and DescriptionError for what is not callable; all are a BackproofError.
     """
+    report = None if report is None else Place(report)
     shared = Sharing(jobs, scheduler, resume)
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
     check_shared(shared, plan, report)

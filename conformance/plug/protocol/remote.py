@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...reference import Answer, Case, Network, evaluate, infer
+from ..asked import EndedProgram
 from ..contract import AdapterError, BrokenContract, Declined, read, read_loss
 from ..limits import TookTooLong
 from ..stepping import Stepped
@@ -56,6 +57,7 @@ class Raised(Exception):  # noqa: N818 - about the subject, not an error of ours
 
 
 KNOWN: dict[str, Callable[[str], Exception]] = {
+    "EndedProgram": EndedProgram,
     "AdapterError": AdapterError,
     "TookTooLong": lambda text: TookTooLong(text, 0.0),
 }
@@ -191,9 +193,14 @@ class RemoteSteps(Stepped):
 
     program: RemoteProgram
 
+    @property
+    def session(self) -> Session:
+        """The conversation with the program's process."""
+        return self.program.session
+
     def close(self) -> None:
         """End the process."""
-        self.program.session.close()
+        self.session.close()
 
 
 def _case(network: Network, values: Arrays, inputs: Array, targets: Array) -> Case:
