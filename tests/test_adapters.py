@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from adapter_mistakes import MISTAKES, agrees, built, function, named, needed, started
@@ -206,3 +207,30 @@ def test_a_planted_mistake_changes_the_answers(mistake, language, subject_in, tm
     assert agrees(wrong, asked)
     assert agrees(function(wrong.claims, MISTAKES[mistake]["python"]), asked)
     assert agrees(function(wrong.claims), asked) == []
+
+
+# --- what the page says ---------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[1] / "docs" / "plugging-in.md").read_text(encoding="utf-8")
+
+
+def test_the_conversation_of_the_page_is_what_is_said(command_of):
+    from backproof.plug.protocol.command import hello
+    from backproof.plug.protocol.frames import encoded
+    from backproof.plug.protocol.messages import case_of, request
+
+    said = re.findall(r"^(->|<-) (\{.*\})$", PAGE, re.M)
+    assert [way for way, _ in said] == ["->", "<-", "->", "<-"]
+    first, greeted, asked, answered = (json.loads(line) for _, line in said)
+    questions = [encoded({"id": 0, **hello(binary=True)}, False),
+                 encoded({"id": 1, **request("gradients", case_of(asked, b""))}, False)]
+    assert [f"{said[0][1]}\n", f"{said[2][1]}\n"] == [each.decode() for each in questions]
+    assert first == json.loads(questions[0])
+    done = subprocess.run(shlex.split(command_of("c")), input=b"".join(questions), capture_output=True, timeout=60)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [greeted, answered]
+
+
+def test_the_table_of_the_page_is_that_of_the_code():
+    section = PAGE.split("\n## Any language")[1].split("| --- | --- | --- |\n")[1].split("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.split("\n")]
+    assert rows == [[name, *row.commands(row.template)] for name, row in LANGUAGES.items()]
