@@ -4,6 +4,7 @@ A row of MISTAKES is one mistake in three languages: a replacement of text in th
 JavaScript adapter, and in those of a Python function that is plugged in through the function door.
 """
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from backproof.plug.protocol.command import command
 from backproof.plug.subject import subject_of
+from backproof.reference import evaluate
 from backproof.running.adapters import new_file
 from backproof.running.languages import LANGUAGES
+from wrong_engines import replies
 
 PYTHON = '''
 import numpy as np
@@ -129,10 +132,23 @@ def needed(language):
     return shlex.split(row.build or row.run)[0]
 
 
+def lacking(language):
+    """Why the language's adapter cannot be run here, "" where it can."""
+    if os.name == "nt":
+        return "the lines that build and run it are those of a POSIX shell"
+    if shutil.which(needed(language)) is None:
+        return f"no {needed(language)}"
+    if language == "tcl":
+        asked = "puts [package vcompare [info tclversion] 8.6]"
+        said = subprocess.run(["tclsh"], input=asked, capture_output=True, text=True).stdout
+        return "" if said.strip() in ("0", "1") else "tclsh is older than 8.6"
+    return ""
+
+
 def built(language, folder, changes=()):
     """The command line of the language's adapter in the folder, built; skips where its toolchain is not there."""
-    if shutil.which(needed(language)) is None:
-        pytest.skip(f"no {needed(language)}")
+    if missing := lacking(language):
+        pytest.skip(missing)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"my_net{LANGUAGES[language].ending}"
     new_file(str(file), language=language)
@@ -164,12 +180,8 @@ def named(report):
 
 def agrees(subject, asked):
     """The parameters that are wrong in the answers to `valid` cases, by their tolerances."""
-    from wrong_engines import replies
-
-    from backproof.reference import evaluate
-
     wrong = []
-    for (case, spread), reply in zip(asked, replies(subject.engine, asked), strict=True):
+    for (case, _), reply in zip(asked, replies(subject.engine, asked), strict=True):
         truth = evaluate(case).gradients
         wrong += [name for name in case.parameters
                   if np.any(np.abs(reply.gradients[name].value - truth[name]) > reply.gradients[name].tolerance)]

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from adapter_mistakes import MISTAKES, agrees, built, function, named, needed, started
+from adapter_mistakes import MISTAKES, agrees, built, function, named, needed
 from backproof import cli, verify
 from backproof.judging.plan import drawn
 from backproof.properties.strategies import cases

@@ -65,22 +65,14 @@ def test_the_first_rung_that_fails_ends_the_climb_with_its_finding_and_the_next(
     assert "consistent with bias-averaged-over-batch" in text
 
 
-def test_the_rung_above_the_one_that_fails_is_told():
-    @implementation(hidden=["tanh", "relu"], heads=[SQUARED], depth=(1, 2))
-    def backprop(network, parameters, inputs, targets):
-        W, b = network.unpack(parameters)
-        return 0.0, network.pack([0 * w for w in W], [0 * c for c in b])
-
-    *_, last = Ladder(subject_of(backprop))
-    assert last.split() == ["next", "units", "several", "inputs", "and", "outputs"]
-
-
-def test_an_adapter_that_answers_nothing_does_not_pass():
+def test_an_adapter_that_answers_nothing_does_not_pass_and_the_next_rung_is_told():
     ladder = Ladder(subject(refuses=True))
-    assert "FAILED  smallest" in "\n".join(ladder)
+    lines = list(ladder)
+    assert "  FAILED  smallest    one layer, as small as can be" in lines
+    assert lines[-1].split() == ["next", "units", "several", "inputs", "and", "outputs"]
     assert ladder.status == 2
 
 
-def test_numbers_that_are_not_there_are_said(monkeypatch):
+def test_numbers_that_are_not_there_are_said():
     broken = subject(bias=lambda delta: np.full(delta.shape[1], np.nan))
     assert "FAILED  smallest" in "\n".join(Ladder(broken))
