@@ -1,8 +1,7 @@
 """The ladder of a new adapter: the claims cut down to the smallest, and what stops a climb."""
 
-import numpy as np
 import pytest
-from backproof import Head, implementation
+from backproof import Head, cli, implementation
 from backproof.plug.subject import subject_of
 from backproof.properties.claims import Claims
 from backproof.running.ladder import Ladder, rungs
@@ -73,6 +72,24 @@ def test_an_adapter_that_answers_nothing_does_not_pass_and_the_next_rung_is_told
     assert ladder.status == 2
 
 
-def test_numbers_that_are_not_there_are_said():
-    broken = subject(bias=lambda delta: np.full(delta.shape[1], np.nan))
-    assert "FAILED  smallest" in "\n".join(Ladder(broken))
+FILE = '''
+from backproof import Head, implementation
+
+@implementation(heads=[Head("identity", "squared_error", "sum")], depth=(1, 1), bias="never", batch=(1, 1))
+def backprop(network, parameters, inputs, targets):
+    (W,), _ = network.unpack(parameters)
+    error = inputs @ W - targets
+    return (error**2).sum(), network.pack([inputs.T @ error], [None])
+'''
+
+
+def test_the_ladder_from_the_command_line(tmp_path, capsys):
+    (tmp_path / "half.py").write_text(FILE)
+    climb = ["verify", f"{tmp_path / 'half.py'}:backprop", "--in-process", "--ladder"]
+    assert cli.main(climb) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("  passed  hello ")
+    assert "  FAILED  smallest " in out
+    assert "gradient-half" in out
+    assert cli.main([*climb, "--report", str(tmp_path / "out")]) == 2
+    assert "--ladder keeps no record" in capsys.readouterr().err

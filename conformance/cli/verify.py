@@ -101,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
     given = targets.text_of(options)  # first, since the rest takes its time to import
     asked = planned(options)
+    if options.ladder and asked.directory is not None:
+        raise UsageError("--ladder keeps no record; leave out --report, or the ladder")
     with opened(options, **header_of(options)) as subject:
         if subject.target != given:
             complain(f"{given}: verifies {subject.target}, the one that may be meant")
