@@ -69,7 +69,8 @@ def verify(
     a Dask scheduler whose workers do; either way from 301 examples on. resume: what an interrupted
     run has left in the report's directory is not asked again. apart: the file or module that a text
     names is executed in a process of its own, so that a crash or a hang is a finding, as it is from
-    the command line. known_failing, known_flaky: files of features that must fail, and that may (docs/ci.md).
+    the command line. known_failing, known_flaky: files of features that must fail, and that may
+    (docs/ci.md).
 
     Raises TargetError, PlanError, ExpectationError, RecordError or WorkersError, each a ValueError
     of one line, and DescriptionError for what is not callable; all are a BackproofError.
