@@ -38,20 +38,25 @@ def summed(what: str, seen: Sequence[Seen]) -> bool:
     """Print the figure; whether all is as it must be."""
     bad = sum(bool(one.wrong) for one in seen)
     longest = max((one.seconds for one in seen), default=0.0)
-    print(f"{what}: {len(seen) - bad} of {len(seen)} as they must be; the longest took {longest:.1f} s", flush=True)
+    print(f"{what}: {len(seen) - bad} of {len(seen)} as they must be; the longest took {longest:.1f} s; "
+          f"the peak of memory here is {peak():.0f} MB", flush=True)
     return not bad
+
+
+def peak() -> float:
+    """The most memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def replies(where: str, count: int, ask: Callable[[int], Tried]) -> bool:
     """Ask for so many hostile replies; whether all is as it must be."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     found = ask(count)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     for (name, outcome), number in sorted(found.counts.items()):
         print(f"  {name}: {outcome}: {number}")
     print(*found.wrong, sep="\n")
     print(f"hostile replies {where}: {count}, {len(found.wrong)} not as they must be; the slowest took {1e3 * found.slowest:.0f} ms; "
-          f"memory grew by {grown:.0f} MB")
+          f"the peak of memory rose by {peak() - before:.0f} MB")
     return not found.wrong
 
 
