@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1] / "hostile"))
 
 from command_rows import PROGRAMS, Program
 from python_rows import ROWS, Row
-from replies import Tried, tried, tried_apart
+from replies import Tried, tried, tried_apart, tried_together
 from running import Seen, verified
 
 
@@ -72,7 +72,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         good = [replies("in this process", options.replies, tried),
                 replies("of a process", options.replies // 50, lambda count: tried_apart(count, Path(folder)))]
-    good += [
+    mixed = tried_together(options.replies)
+    print(f"replies in any order: {options.replies}, {len(mixed)} of another question")
+    good += [not mixed,
             summed("subjects in Python", subjects(rows)), summed("programs", subjects(programs))]
     if options.apart:
         some = [*rows, *programs][:: max(1, len(rows + programs) // options.apart)]
