@@ -387,7 +387,7 @@ def test_ctrl_c_leaves_the_record_so_far_and_exit_3(here):
 
 
 def test_ctrl_c_before_the_run_is_exit_3(here, capsys):
-    (here / "late.py").write_text("raise KeyboardInterrupt")
+    (here / "late.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)")
     assert cli.main(["verify", "late.py:f", "--in-process"]) == 3
     assert capsys.readouterr().err == "backproof: interrupted\n"
 

@@ -1,6 +1,7 @@
 """The run: right subjects conform, wrong ones are caught and named, and whatever a subject does there is a report."""
 
 import json
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -421,7 +422,7 @@ def interrupted_after(calls, engine=evaluate):
     def subject(case):
         left[0] -= 1
         if left[0] < 0:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return engine(case)
     return subject
 
@@ -443,7 +444,7 @@ def test_ctrl_c_during_the_explanation(monkeypatch):
     def engine(case):
         calls.append(case)
         if explaining and len(calls) > explaining[0] + 5:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return WRONG["bias averaged"]()(case)
 
     loop = run_module._networks

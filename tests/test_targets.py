@@ -220,7 +220,24 @@ def test_an_attribute_that_raises(file):
 
 def test_an_interrupt_is_no_error_of_the_target(file):
     with pytest.raises(KeyboardInterrupt):
-        load(f"{file('raise KeyboardInterrupt')}:f")
+        load(f"{file('import signal; signal.raise_signal(signal.SIGINT)')}:f")
+
+
+@pytest.mark.parametrize("code", [
+    "raise KeyboardInterrupt", "raise GeneratorExit", "class E(BaseException): pass\nraise E",
+    "import os; os._exit(0)", "import os; os.abort()", "import os; os.execv('/bin/true', ['true'])",
+    "def __getattr__(name): raise SystemExit(0)",
+    "def __getattr__(name): raise KeyboardInterrupt",
+    "class M(type):\n    def __getattribute__(s, n): raise SystemExit(0)\nclass f(metaclass=M): pass",
+    "class O:\n    def __getattribute__(s, n): raise SystemExit(0)\nf = O()",
+    "class E(Exception):\n    def __str__(self): raise SystemExit(0)\nraise E",
+    "class E(Exception):\n    def __str__(self): return 7\nraise E",
+    "class M(type):\n    __name__ = property(lambda s: 1 / 0)\nclass E(Exception, metaclass=M): pass\nraise E",
+])
+def test_what_a_module_does_to_whoever_looks_is_one_line(file, code):
+    message = refusal(f"{file(code)}:f")
+    assert message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("code", ["import time\n\ntime.sleep(30)", "x = 1\n\nwhile True: x += 1"])
@@ -334,15 +351,16 @@ def test_no_moment_is_too_early_or_too_late():
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_outside_the_main_thread_there_is_no_limit():
+def test_outside_the_main_thread_there_is_a_limit():
     import threading
 
     done = []
 
     def work():
-        with limit(0.05):
-            busy(0.2)
-            done.append(1)
+        with pytest.raises(TookTooLong), limit(0.05):
+            busy(20)
+        busy(0.3)
+        done.append(1)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -51,12 +51,12 @@ def opened(options: argparse.Namespace, **header: Any) -> Iterator[Subject]:
 
     Raises UsageError for options that cannot be, and where the subject cannot be had.
     """
-    text = text_of(options)  # first, since what follows takes its time to import
     from ..plug.protocol.apart import apart, closing
     from ..plug.targets import TargetError, load
     from ..record.writing import RecordError
     from ..running.transcripts import transcribed
 
+    text = text_of(options)
     if options.in_process and options.transcript:
         raise UsageError("--transcript: nothing is written down of a subject --in-process")
     try:

@@ -95,9 +95,9 @@ def rare_collections() -> Iterator[None]:
 
 def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
+    given = targets.text_of(options)  # first, since the rest takes its time to import
     asked = planned(options)
     with opened(options, **header_of(options)) as subject:
-        given = targets.text_of(options)
         if subject.target != given:
             complain(f"{given}: verifies {subject.target}, the one that may be meant")
         lines, ended = judged(subject, asked)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from ..plug.asked import QUESTION_SECONDS, EndedProgram
 from ..plug.asked import last_line as last_line
-from ..plug.asked import question as question
+from ..plug.limits import TookTooLong, limit, pressed
+from ..plug.saying import disguised, said_by, shortly
+from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
+from .clock import TimeIsUp
+from .session import Session, clock, current
 
+T = TypeVar("T")
 EARLY = 128
 
 
@@ -57,6 +63,64 @@ def loss_of(engine: Engine, case: Case) -> float:
     return float(engine(case).loss) if alone is None else alone(case)
 
 
+def question(engine: Callable[[Case], T], case: Case) -> T:
+    """The engine's answer, or what else is asked of it.
+
+    What it switches on, such as np.seterr(all="raise"), ends with it, and is there again in the
+    next question of the session. Raises whatever it raises, TookTooLong after ten seconds,
+    EndedProgram for a SystemExit and whatever else is no Exception, TimeIsUp where the session has
+    no time left for it.
+    """
+    session = current()
+    if session is not None:
+        return _asked(session, engine, case)
+    session = Session()
+    with session.going:
+        return _asked(session, engine, case)
+
+
+def _asked(session: Session, engine: Callable[[Case], T], case: Case) -> T:
+    seconds = session.clock.allowed(QUESTION_SECONDS)
+    before = session.settings.give()
+    try:
+        with undisturbed(), limit(seconds, f"no answer within {seconds:g} s"):
+            answer = engine(case)
+    except BaseException as error:
+        session.settings.take(before)
+        raised = _raised(session, error, seconds)
+        if raised is error:
+            raise
+        raise raised from error
+    session.settings.take(before)
+    if session.going.said:
+        raise _ended(session)
+    return answer
+
+
+def _raised(session: Session, error: BaseException, seconds: float) -> BaseException:
+    """What stands for an error that came out of a question: itself, if it is one of the subject's.
+
+    A KeyboardInterrupt is the user's, unless it is known that nobody pressed Ctrl-C.
+    """
+    if session.going.said:
+        return _ended(session)
+    if isinstance(error, TookTooLong):
+        session.clock.lost += seconds
+        return error if seconds >= QUESTION_SECONDS else TimeIsUp()
+    if isinstance(error, TimeIsUp) or (isinstance(error, KeyboardInterrupt) and pressed()):
+        return error
+    if isinstance(error, SystemExit):
+        return EndedProgram(f"sys.exit({shortly(error.code)}) inside the subject")
+    if isinstance(error, Exception) and not disguised(error):
+        return error
+    return EndedProgram(said_by(error))
+
+
+def _ended(session: Session) -> EndedProgram:
+    tried, session.going.said = session.going.said, ""
+    return EndedProgram(f"{tried} inside the subject would have ended the process")
+
+
 def questions(engine: Engine, cases: Iterable[Case]) -> list[Answer | Exception]:
     """The engine's answers, each with its own limit; or what it raised.
 
@@ -64,6 +128,7 @@ def questions(engine: Engine, cases: Iterable[Case]) -> list[Answer | Exception]
     """
     several: Callable[..., Iterable[Answer | Exception]] | None = getattr(engine, "several", None)
     if several is not None:
+        clock().check()
         return list(several(list(cases)))
     return [_reply(engine, case) for case in cases]
 

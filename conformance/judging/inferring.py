@@ -33,6 +33,7 @@ from ..reference import LOSSES, Case, backprop, forward
 from ..reference.losses import factor
 from .as_written import listed, quoted
 from .asking import loss_of, question
+from .clock import TimeIsUp
 from .inferring_steps import of_steps
 from .smoke import FITS, NotJudged
 
@@ -57,6 +58,9 @@ NO_SUCH_LOSS = ("it claims nothing, and the loss that it reports is none that ba
                 "whatever the activations: write what it does above it, such as "
                 '@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]), '
                 "from `backproof list losses` and `backproof list activations`")
+NO_TIME = ("it claims nothing, and was too slow to find out what it does: write it above it, such as "
+           '@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]), or give it '
+           "more --seconds")
 LOOKS = "nothing is claimed; it looks like this, and was held to it; to paste above it:"
 IMPORT = "from backproof import Head, implementation"
 WIDTH = 100
@@ -79,8 +83,15 @@ def inferred(subject: Subject) -> Inferred:
 
     Raises NotJudged where it reads no description and reports a loss that is not known.
     """
-    if subject.stepping is not None and subject.claims.explored:
-        return Inferred(*of_steps(subject))
+    try:
+        if subject.stepping is not None and subject.claims.explored:
+            return Inferred(*of_steps(subject))
+        return _inferred(subject)
+    except TimeIsUp as error:
+        raise NotJudged(NO_TIME) from error
+
+
+def _inferred(subject: Subject) -> Inferred:
     if subject.claims != EVERYTHING:
         return Inferred(subject.claims, [])
     asking = _Asking(subject)

@@ -13,6 +13,7 @@ import numpy as np
 from .. import oracles
 from ..oracles import ORACLES, How, Oracle, When
 from ..plug.contract import AdapterError, BrokenContract, Declined
+from ..plug.saying import NOTHING, message, name_of
 from ..plug.subject import Subject
 from ..properties import exact, own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, kind_of, measured
@@ -33,6 +34,7 @@ from ..reference import Answer, Case, Engine
 from . import stepping
 from .against import Sides, directions, entries, several
 from .asking import last_line, question
+from .clock import TimeIsUp
 from .confirming import Cases, Confirming, kinds_of
 from .plan import all_large
 from .smoke import Attempt, NotJudged
@@ -75,6 +77,7 @@ class Judge:
         self.suspects, self.wrong_losses, self.roundings = Cases(), Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
+        self.raised: Exception | None = None  # what came out of a question last
         self.located: list[str] = []  # where halving led to, of large networks
         self.deadline = float("inf")
         self.per_network = PER_NETWORK
@@ -96,7 +99,20 @@ class Judge:
 
     def question(self, case: Case) -> Answer:
         """The engine's answer; raises what `question` raises."""
-        return question(self.engine, case)
+        try:
+            return question(self.engine, case)
+        except Exception as error:
+            self.raised = error
+            raise
+
+    def raised_by_it(self, error: Exception, case: Case) -> None:
+        """Judge what was raised while more was asked about a network.
+
+        Raises it again where it is not the subject's, but was raised in our own lines.
+        """
+        if error is not self.raised:
+            raise error
+        self.refused(case, error)
 
     def spread(self, case: Case) -> Spread:
         """The truth and how far the subject may lie apart, with what its claims cost in digits."""
@@ -190,10 +206,11 @@ class Judge:
             name = "untouched_arguments" if error.kind == "mutated" else "contract"
             self.fail(name, error.kind, case, error.message)
         elif isinstance(error, Declined | NotImplementedError):
-            self.declined(case, str(error) or type(error).__name__)
+            why = message(error)
+            self.declined(case, name_of(type(error)) if why == NOTHING else why)
         else:
             self.count("answers", "errored", case)
-            kind = type(error).__name__
+            kind = name_of(type(error))
             self.tally.remember(Failure("answers", kind, case, last_line(error)))
 
     def declined(self, case: Case, why: str) -> None:
@@ -298,7 +315,12 @@ class Judge:
         self.roundings.clear()
         self.unmeasured = True
         self.tally.begin(case, self.asked + 1)
-        reply = self.ask(case)
+        try:
+            reply = self.ask(case)
+        except TimeIsUp:
+            self.tally.end(judged=False)
+            self.tally.networks -= 1
+            raise
         self.tally.end(reply is not None)
         return reply
 
@@ -322,7 +344,7 @@ class Judge:
             try:
                 self.along_lines(first)
             except Exception as error:
-                self.refused(case, error)
+                self.raised_by_it(error, case)
 
     def large(self, first: Reply) -> None:
         """What is asked of a large network, beside the answer as a whole.
@@ -346,7 +368,7 @@ class Judge:
                 found = large_line(first, self.question, self.rng)
                 self.equations("line_integral", found, first)
             except Exception as error:
-                self.refused(first.case, error)
+                self.raised_by_it(error, first.case)
 
     def repeated(self, name: str, first: Reply, *between: Case) -> None:
         """The same question again: the same bits are the same answer, others are looked at."""

@@ -24,6 +24,7 @@ from ..record.notes import Note, NoteKind
 from ..reference import Answer, Case
 from . import hints, stepping
 from .asking import last_line, question
+from .clock import TimeIsUp
 
 FITS = [(r, s) for s in (1.0, 0.5, 2.0) for r in ("mean_over_batch", "mean", "sum")]
 # (units, batch): few batches or outputs may be claimed, so both vary; the first is the smallest
@@ -130,10 +131,15 @@ def _attempt(subject: Subject, case: Case) -> Attempt:
     """One question; asked again where it takes too long, as the very first may, with imports."""
     s = spread(case)
     try:
-        try:
-            return Attempt(case, s, question(subject.engine, case))
-        except TookTooLong:
-            return Attempt(case, s, question(subject.engine, case))
+        return Attempt(case, s, question(subject.engine, case))
+    except TookTooLong as error:
+        first: Exception = error
+    except Exception as error:
+        return Attempt(case, s, None, error)
+    try:
+        return Attempt(case, s, question(subject.engine, case))
+    except TimeIsUp:
+        return Attempt(case, s, None, first)
     except Exception as error:
         return Attempt(case, s, None, error)
 

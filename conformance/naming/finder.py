@@ -10,7 +10,9 @@ from typing import NamedTuple
 from ..faults import FAULTS, Fault
 from ..faults.core import Faults, Mistake
 from ..faults.showing import concerns
+from ..judging.clock import TimeIsUp
 from ..judging.judge import Judge
+from ..judging.session import clock
 from ..judging.tally import Failure, Row
 from ..properties import exact
 from ..properties.agreement import Disagreement
@@ -69,16 +71,21 @@ class Finder:
         self.looking = Looking(judge)
         self.loss_was_said = False
         self.known: Faults = {}
-        self.deadline = time.monotonic() + SEARCH_SECONDS
+        self.deadline = time.monotonic() + min(SEARCH_SECONDS, clock().left)
         self.seen: dict[int, Witnessed] = {}
 
     def reduced(self, case: Case, fails: Callable[[Case], bool], exact_only: bool = False) -> Case:
         """The smallest case that fails so; with exact arithmetic where that is asked for."""
+        if case.large and not clock().left > 0:
+            return case
         if case.large:
             return fewer_examples(case, fails, partial(covers, self.judge.claims))
         valid = exact.certified if exact_only else None
         left = max(0.5, self.deadline - time.monotonic())
-        return reduce(case, fails, self.judge.claims, min(REDUCE_SECONDS, left), valid)
+        try:
+            return reduce(case, fails, self.judge.claims, min(REDUCE_SECONDS, left), valid)
+        except TimeIsUp:
+            return case
 
     @property
     def others(self) -> list[Case]:
@@ -118,6 +125,13 @@ class Finder:
         """
         if self.hasty or not self.judge.tally.rows or any(f.case.large for f in failures):
             return UNCOUNTED
+        try:
+            return self._shown(failed, fails, failures)
+        except TimeIsUp:
+            return UNCOUNTED
+
+    def _shown(self, failed: Callable[[Row], bool | None], fails: Callable[[Case], bool | None],
+               failures: Sequence[Failure]) -> Shown:
         rows = {True: list[Case](), False: list[Case]()}
         for row in self.judge.tally.rows:
             bad = None if row.unsure else failed(row)
@@ -160,7 +174,8 @@ class Finder:
         `where`: only networks on which this condition holds are looked at.
 
         Where the loss is wrong too, which may be a mistake of its own, and none explains both, the
-        gradient is explained alone; `alone` may say the loss in its place.
+        gradient is explained alone; `alone` may say the loss in its place. None where the time is
+        up before all was asked that may speak against a name.
         """
         return self._search(diagnose, asked, known, faults, alone, where)
 
@@ -173,6 +188,14 @@ class Finder:
                 asked: Sequence[Case], known: Mapping[str, Fault],
                 faults: Mapping[str, Fault], alone: Counts,
                 where: Condition | None = None) -> Faults:
+        try:
+            return self._searched(how, asked, known, faults, alone, where)
+        except TimeIsUp:
+            return {}
+
+    def _searched(self, how: Callable[[View, Evidence], Faults],
+                  asked: Sequence[Case], known: Mapping[str, Fault],
+                  faults: Mapping[str, Fault], alone: Counts, where: Condition | None) -> Faults:
         if asked[0].large:
             only = alone if self.wrong_loss else Counts.WHOLE
             rest = {name: fault for name, fault in faults.items() if name not in known}

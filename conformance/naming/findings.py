@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..judging.clock import TimeIsUp
 from ..judging.judge import Judge
 from ..properties.identities import PROPERTIES
 from ..record.report import Finding
@@ -47,15 +48,34 @@ def findings(judge: Judge, store: Callable[[Case], str],
              make: Callable[..., Finder] = Finder) -> list[Finding]:
     """One finding for each distinct mistake seen; store(case) keeps a case and gives its id.
 
+    Where the time is up, what was seen of each family is told as it is.
     What usually follows from another family's failures is not told beside them.
     """
     finder, failures = make(judge, store), judge.tally.failures
-    if updated := updating.named(finder, failures):
-        return updated
+    try:
+        if updated := updating.named(finder, failures):
+            return updated
+    except TimeIsUp:
+        pass
     families = sorted({family for family, _ in failures}, key=ORDER.index)
     found: list[Finding] = []
     for family in families:
         if not CONSEQUENCES.get(family, set()) & set(families):
             groups = {kind: group for (of, kind), group in failures.items() if of == family}
-            found += BY_FAMILY[family](finder, groups)
+            try:
+                found += BY_FAMILY[family](finder, groups)
+            except TimeIsUp:
+                found += as_seen(finder, groups)
     return found
+
+
+def as_seen(finder: Finder, groups: Groups) -> list[Finding]:
+    """What was seen of a family, where there is no time to ask for more."""
+    first = most_telling(groups)
+    worst = next(iter(first.disagreements), None)
+    lines = [first.message or f"{first.property.replace('_', ' ')} failed",
+             "" if worst is None else numbers(worst)]
+    raised = first.property == "answers" and not first.disagreements
+    return [finder.build(first.property, first.case, lines, worst,
+                         outcome="errored" if raised else "failed", kinds=first.kind,
+                         wrong=[d.parameter for d in first.disagreements])]

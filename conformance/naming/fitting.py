@@ -18,6 +18,7 @@ import numpy as np
 from ..faults.behaviour import ROUNDING
 from ..faults.core import Fault, Number, with_value
 from ..faults.together import together
+from ..judging.session import clock
 from ..properties.perturbed import UNIT
 from ..properties.tolerance import SLACK
 from ..reference import TABLES, Answer, DescriptionError
@@ -110,6 +111,7 @@ def _residuals(fault: Fault, seen: Sequence[Witnessed]) -> Any:
     """
     parts = []
     engine = (together((*seen[0].known, fault)) or fault).engine(TABLES)
+    clock().check()
     for case in seen:
         try:
             theirs = engine(case.case)

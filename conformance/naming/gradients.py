@@ -16,6 +16,7 @@ import numpy as np
 
 from ..faults import STATELESS
 from ..faults.core import Faults
+from ..judging.clock import TimeIsUp
 from ..judging.confirming import kinds_of
 from ..judging.tally import Failure, Row
 from ..properties.agreement import Disagreement
@@ -62,16 +63,45 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
     """The largest set of kinds first, then whatever the mistakes named so far do not explain."""
     every = sorted((failure for failures in groups.values() for failure in failures),
                    key=lambda failure: (-len(failure.kind.split(",")), telling(failure)))
-    left, drafts = every, list[Draft]()
-    while left and len(drafts) < MOST and not (drafts and finder.late):
-        new = likeliest(finder, left, known_in(drafts))
-        drafts += new
-        left = unexplained(finder, left, new, known_in(drafts))
-    drafts = needed(finder, borne_out(finder, drafts, every), every)
+    drafts = held(finder, searched(finder, every), every)
     drafts = [draft._replace(on=shown(finder, draft, drafts)) for draft in drafts]
     drafts = [draft if draft.named else under_condition(finder, draft) for draft in drafts]
     finder.known = known_in(drafts)
-    return [built(finder, draft) for draft in drafts]
+    return [told(finder, draft) for draft in drafts]
+
+
+def searched(finder: Finder, every: list[Failure]) -> list[Draft]:
+    """The drafts that there is time for, one at least."""
+    left, drafts = every, list[Draft]()
+    try:
+        while left and len(drafts) < MOST and not (drafts and finder.late):
+            new = likeliest(finder, left, known_in(drafts))
+            drafts += new
+            left = unexplained(finder, left, new, known_in(drafts))
+    except TimeIsUp:
+        drafts = drafts or [as_seen(every, every[0])]
+    return drafts
+
+
+def as_seen(failures: list[Failure], first: Failure) -> Draft:
+    """The draft of a failure about which nothing more is asked."""
+    return Draft(failures, first, first.case, list(first.disagreements), NONE)
+
+
+def held(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draft]:
+    """The drafts, each name held against all that was seen; without names where time is short."""
+    try:
+        return needed(finder, borne_out(finder, drafts, every), every)
+    except TimeIsUp:
+        return [draft._replace(named=NONE) for draft in drafts]
+
+
+def told(finder: Finder, draft: Draft) -> Finding:
+    """The finding of a draft, in fewer words where there is no time to ask for more."""
+    try:
+        return built(finder, draft)
+    except TimeIsUp:
+        return unasked(finder, draft)
 
 
 def known_in(drafts: Sequence[Draft]) -> Faults:
@@ -129,7 +159,10 @@ def drafted(finder: Finder, failures: list[Failure], known: Faults,
         return bool(kinds) and (whatever or kinds == first.kind) and fresh(case)
 
     case = finder.reduced(first.case, fails, first.property == "exact_integers")
-    found = finder.looking.wrong(case) or list(first.disagreements)
+    try:
+        found = finder.looking.wrong(case) or list(first.disagreements)
+    except TimeIsUp:
+        return as_seen(failures, first)
     named = finder.diagnosed([case, *(f.case for f in failures)], known, STATELESS)
     return Draft(failures, first, case, found, named)
 
@@ -234,7 +267,7 @@ def under_condition(finder: Finder, draft: Draft) -> Draft:
 def built(finder: Finder, draft: Draft) -> Finding:
     """The finding of a draft: which parameters, how far off, what the loss says, which mistake."""
     looking, case, failures = finder.looking, draft.case, draft.failures
-    worst = max(draft.found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
+    worst = worst_of(draft.found)
     wrong = [d.parameter for d in draft.found]
     right, size = looking.right(case, wrong), looking.size(case, wrong, failures)
     finder.loss_was_said |= looking.loss_wrong(case) is not None
@@ -250,6 +283,19 @@ def built(finder: Finder, draft: Draft) -> Finding:
     return finder.build(draft.first.property if direct else "reference", case, lines, worst,
                         draft.named, kinds=draft.kinds, wrong=wrong, right=right, size=size,
                         on=draft.on, zero=zero, loses_digits=lost)
+
+
+def unasked(finder: Finder, draft: Draft) -> Finding:
+    """The finding of a draft about which nothing more can be asked."""
+    wrong, worst = [d.parameter for d in draft.found], worst_of(draft.found)
+    return finder.build(draft.first.property, draft.case,
+                        [headline(wrong, Size()), numbers(worst)], worst, draft.named,
+                        kinds=draft.kinds, wrong=wrong, on=draft.on)
+
+
+def worst_of(found: list[Disagreement]) -> Disagreement:
+    """The one that is furthest beyond its tolerance."""
+    return max(found, key=lambda d: d.error / d.tolerance if d.tolerance else np.inf)
 
 
 # --- the words ------------------------------------------------------------------------------------

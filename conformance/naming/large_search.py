@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from ..faults import Fault
 from ..faults.core import Faults
 from ..faults.showing import concerns
+from ..judging.session import clock
 from ..properties.identities import rows
 from ..reference import Answer, Case
 from .precision import BY_DIFFERENCES
@@ -21,7 +22,8 @@ FEW = (1, 2, 3, 4, 8, 16)
 def matched(ask: Callable[[Case], Answer], case: Case, faults: Mapping[str, Fault],
             counts: Counts) -> Faults:
     """The known mistakes that give the subject's answer to the case, as far as time allows."""
-    deadline, found = time.monotonic() + SECONDS, dict[str, Fault]()
+    deadline = time.monotonic() + min(SECONDS, clock().left)
+    found = dict[str, Fault]()
     seen = Witnessed(ask, case, (), counts)
     for name, fault in faults.items():
         if time.monotonic() > deadline:

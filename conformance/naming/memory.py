@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from ..faults import FAULTS
 from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
 from ..faults.core import Fault, Faults, with_value
+from ..judging.asking import question
 from ..plug.subject import Subject
 from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
@@ -37,7 +39,8 @@ def state_candidates(subject: Subject, case: Case,
     zero hides what is multiplied into it. A fault with a number in it has the one that fits.
     """
     rows = {name: fault for name, fault in faults.items() if fault.family == "state"}
-    ask = subject.engine if subject.fresh is None else subject.fresh()
+    engine = subject.engine if subject.fresh is None else subject.fresh()
+    ask = partial(question, engine)
     each = (_remembering(ask, question, rows) for question in (case, *variations(case, 1)))
     return next(filter(None, each), {})
 

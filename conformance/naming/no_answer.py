@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..judging.asking import last_line
+from ..judging.clock import TimeIsUp
 from ..judging.tally import Failure
 from ..plug.contract import BrokenContract, Declined
 from ..plug.limits import TookTooLong
+from ..plug.saying import name_of
 from ..record.report import Finding
 from ..reference import Case
 from .finder import NONE, Finder, Groups, Shown, telling
@@ -20,14 +22,24 @@ def findings(finder: Finder, groups: Groups) -> list[Finding]:
 
 def of_kind(finder: Finder, kind: str, failures: list[Failure]) -> Finding:
     first = min(failures, key=telling)
-    case = finder.reduced(first.case, lambda c: trouble(finder, c)[0] == kind)
-    message = trouble(finder, case)[1] or first.message
+    case, message = smallest(finder, kind, first)
     raised = first.property == "answers" and kind != DECLINED
     head = said(kind, first.property.replace("_", " "), raised, message)
     cases = [case, *(failure.case for failure in failures)]
     faults = NONE if first.property == "answers" else finder.diagnosed(cases)
     return finder.build(first.property, case, [head], None, faults,
                         "errored" if raised else "failed", kind, on=shown(finder, kind, failures))
+
+
+def smallest(finder: Finder, kind: str, first: Failure) -> tuple[Case, str]:
+    """The smallest case with this trouble, and what it is there; a hang is not asked for again."""
+    if kind == TookTooLong.__name__:
+        return first.case, first.message
+    try:
+        case = finder.reduced(first.case, lambda c: trouble(finder, c)[0] == kind)
+        return case, trouble(finder, case)[1] or first.message
+    except TimeIsUp:
+        return first.case, first.message
 
 
 def said(kind: str, check: str, raised: bool, message: str) -> str:
@@ -57,5 +69,5 @@ def trouble(finder: Finder, case: Case) -> tuple[str, str]:
     except (Declined, NotImplementedError) as error:
         return DECLINED, last_line(error)
     except Exception as error:
-        return type(error).__name__, last_line(error)
+        return name_of(type(error)), last_line(error)
     return "", ""

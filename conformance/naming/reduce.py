@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..judging.clock import TimeIsUp
 from ..properties.claims import Claims, activation
 from ..properties.identities import rows
 from ..properties.inside import output_activation
@@ -59,17 +60,20 @@ def reduce(case: Case, fails: Check, claims: Claims, seconds: float = 5.0,
                 continue
             seen.add(candidate.id)
             checks = (partial(covers, claims), valid or clear, fails)
-            if all(holds(check, candidate) for check in checks):
-                best.case = candidate
+            try:
+                if all(holds(check, candidate) for check in checks):
+                    best.case = candidate
+            except TimeIsUp:
+                return best.case
         kind = 0 if size(best.case) < smallest else kind + 1
     return best.case
 
 
 def holds(check: Check, case: Case) -> bool:
-    """Whether `check` says yes, asked with a copy; an exception is a no."""
+    """Whether `check` says yes, asked with a copy; an exception is a no, but for TimeIsUp."""
     try:
         return bool(check(case.copy()))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimeIsUp):
         raise
     except BaseException:
         return False

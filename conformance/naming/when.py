@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..judging.session import clock
 from ..properties.claims import Claims
 from ..reference import Case
 from .conditions import Condition, conditions
@@ -79,7 +80,7 @@ class Search:
     def __init__(self, networks: Networks, fails: Callable[[Case], bool | None], claims: Claims,
                  seconds: float):
         self.networks, self.fails, self.claims = networks, fails, claims
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + min(seconds, clock().left)
         self.rng = np.random.default_rng(0)
         self.failing = [Traits(case) for case in networks.failing]
         self.passing = [Traits(case) for case in networks.passing]

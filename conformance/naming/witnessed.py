@@ -18,6 +18,7 @@ import numpy as np
 from ..faults.behaviour import TAIL, Ask, Behaviour, asked, behaviour, close, largest, same
 from ..faults.core import Fault
 from ..faults.together import together
+from ..judging.session import clock
 from ..properties.agreement import disagreements, measured
 from ..properties.subtraction import carried
 from ..properties.tolerance import SLACK, Spread, deviations, spread
@@ -133,9 +134,13 @@ class Witnessed:
         return self.of() if self.known else self.given(self.spread.truth)
 
     def of(self, *faults: Fault) -> Behaviour:
-        """What a program does that makes these mistakes beside the known ones, asked once."""
+        """What a program does that makes these mistakes beside the known ones, asked once.
+
+        Raises TimeIsUp where it is.
+        """
         every = (*self.known, *faults)
         if every not in self.done:
+            clock().check()
             whole = together(every) or every[-1]
             self.done[every] = self.given(behaviour(asked(whole), self.case))
         return self.done[every]

@@ -17,11 +17,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .ending import Ended, Going
 from .executed import Announce, executed
 from .found_classes import found_class
-from .limits import TookTooLong, limit
+from .limits import Interrupts, TookTooLong, limit, pressed
 from .protocol import COMMAND
 from .refused import TargetError as TargetError
+from .saying import message, name_of, said_by, shortly, whole
 from .subjects import SUBJECTS
 from .wanted import WANTED, candidates, check_framework
 
@@ -39,8 +41,30 @@ def load(text: str, announce: Announce | None = None) -> Subject:
     A file without a name is its one function that can be meant. announce hears, while it is
     imported, that a file is executed which takes long or prints much.
     """
-    subject, target = _loaded(text, announce)
+    with _looking(text):
+        subject, target = _loaded(text, announce)
     return replace(subject, target=target)
+
+
+@contextmanager
+def _looking(text: str) -> Iterator[None]:
+    """Whatever somebody's objects do when they are looked at becomes a TargetError.
+
+    An import has its own limit in here; errors that say what is wrong come out as they are.
+    """
+    from ..reference import DescriptionError
+
+    with Interrupts() as interrupts, Going() as going:
+        try:
+            yield
+        except (TargetError, DescriptionError):
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and (interrupts.seen or pressed()):
+                raise
+            raise TargetError(f"{text}: {said_by(error)}") from error
+        if going.said:
+            raise TargetError(f"{text}: {going.said} would have ended the process: {GUARD}")
 
 
 def _loaded(text: str, announce: Announce | None) -> tuple[Subject, str]:
@@ -175,8 +199,10 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
     try:
         with limit(SECONDS, where):
             yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         sys.modules.pop(name, None)
+        if isinstance(error, KeyboardInterrupt) and pressed():
+            raise
         raise TargetError(_why(where, path, error)) from error
     finally:
         sys.argv = argv
@@ -187,22 +213,27 @@ def _why(where: str, path: Path | None, error: BaseException) -> str:
     if isinstance(error, TookTooLong):
         return (f"{at}: the import still runs after {error.seconds:.0f} s"
                 f"{_line_of(path, error)}: {GUARD}")
+    if isinstance(error, Ended):
+        return f"{at}: the import ends the process with {message(error)}: {GUARD}"
     if isinstance(error, SystemExit):
-        return f"{at}: the import ends the program with sys.exit({error.code!r}): {GUARD}"
+        return f"{at}: the import ends the program with sys.exit({shortly(error.code)}): {GUARD}"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and f"{where}.".startswith(f"{missing}."):
         return f"no module {where!r}" + (f": no {missing!r}" if missing != where else "")
-    relative = "relative import" in str(error)
+    relative = "relative import" in message(error)
     hint = "; for a file in a package: package.module:name" if relative else ""
     return f"{at}: {_said(error)}{hint}"
 
 
 def _said(error: BaseException) -> str:
     """Type and message, on one line."""
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, SyntaxError):
+        text = str(error.msg)
+    else:
+        text = whole(error)
     text = " ".join(text.split())
     short = text[:300] + "..." if len(text) > 300 else text
-    return f"{type(error).__name__}: {short}".removesuffix(": ")
+    return f"{name_of(type(error))}: {short}".removesuffix(": ")
 
 
 def _at(where: str, path: Path | None, error: BaseException) -> str:
@@ -262,7 +293,8 @@ def _look_up(module: ModuleType, where: str, name: str) -> Any:
     found: Any = module
     for part in name.split("."):
         try:
-            found = getattr(found, part)
+            with limit(SECONDS, f"no answer within {SECONDS:g} s to what {part!r} is"):
+                found = getattr(found, part)
         except AttributeError:
             close = _close(part, dir(found))
             raise TargetError(f"no {part!r} in {where}{close}; "

@@ -12,9 +12,11 @@ from itertools import islice
 from .. import oracles
 from ..judging import alone
 from ..judging.asking import Numbered
+from ..judging.clock import SHARE, Clock, TimeIsUp
 from ..judging.inferring import inferred
 from ..judging.judge import Judge
 from ..judging.plan import Plan, different, drawn
+from ..judging.session import session
 from ..judging.smoke import NotJudged, smoke
 from ..judging.verdict import decide, resolution
 from ..naming.finder import Finder
@@ -35,6 +37,10 @@ from .workers import Workers, here
 
 STRUCTURES = 20  # for the oracles that compile a program for each
 DRAWS = 4
+MOST = 20.0      # seconds that are kept for the findings, where something failed
+LEAST = 1.0      # seconds that these have at least
+CUT = ("the time was up before all was asked about what failed: the findings are the best so far, "
+       "and a mistake without a name may have one; give it more --seconds")
 Listen = Callable[[int, int, int, float], None]
 Announce = Callable[[First], None]
 
@@ -51,6 +57,14 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     Raises oracles.NotAvailable where a required oracle is absent, RecordError where there is
     nothing of this run to resume, WorkersError where the workers are not what they must be.
     """
+    with session(plan.seconds) as opened, Interrupts() as interrupts:
+        return _run(subject, plan, recorder, listen, announce, workers, resume, opened.clock,
+                    interrupts)
+
+
+def _run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen,
+         announce: Announce | None, workers: Workers | None, resume: bool, clock: Clock,
+         interrupts: Interrupts) -> Report:
     started = time.monotonic()
     subject = replace(subject, engine=Numbered(subject.engine))
     report = Report(subject.name, "not_judged", environment(), plan.seed)
@@ -64,6 +78,10 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
         report.notes += [*guessed.notes, *smoked.notes]
     except NotJudged as error:
         report.reason = f"smoke: {error}"
+        return _closed(report, started)
+    except TimeIsUp:
+        report.reason = (f"smoke: the {plan.seconds:g} s of the run were over before its smallest "
+                         "networks were answered: give it more --seconds")
         return _closed(report, started)
     except KeyboardInterrupt:
         report.verdict, report.reason = "incomplete", "interrupted before the first network"
@@ -79,24 +97,31 @@ def run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen = lambd
     tell = Announced(judge, announce, started)
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
-    with Interrupts() as interrupts:
-        try:
-            judge.smoked(smoked.attempts)
-            tell()
-        except KeyboardInterrupt:
-            interrupts.seen = True
-        try:
-            _networks(judge, replace(plan, first=first), listen, tell, started, interrupts)
-            if shelf is not None and not judge.ended and not interrupts.seen:
-                _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
-        except NotJudged as error:
-            report.reason = str(error)
-            return _closed(report, started)
-        try:
-            report.findings = findings(judge, recorder.case)
-            report.notes += alone.notes(judge)
-        except KeyboardInterrupt:
-            interrupts.seen = True
+    judge.deadline = clock.end
+    try:
+        judge.smoked(smoked.attempts)
+        tell()
+    except KeyboardInterrupt:
+        interrupts.seen = True
+    except TimeIsUp:
+        pass  # it is told where the first network is to be asked
+    try:
+        _networks(judge, replace(plan, first=first), listen, tell, clock, interrupts)
+        if shelf is not None and not judge.ended and not interrupts.seen:
+            _bulk(judge, plan, recorder, shelf, listen, started, interrupts, workers)
+    except NotJudged as error:
+        report.reason = str(error)
+        return _closed(report, started)
+    clock.again(max(started + plan.seconds, time.monotonic() + LEAST))
+    try:
+        report.findings = findings(judge, recorder.case)
+        report.notes += alone.notes(judge)
+    except KeyboardInterrupt:
+        interrupts.seen = True
+    except TimeIsUp:
+        pass
+    if clock.up and report.findings:
+        report.notes.append(Note(CUT, NoteKind.CUT_SHORT))
     _summarise(report, judge)
     decide(report, judge, interrupts.seen)
     return _closed(report, started)
@@ -158,19 +183,19 @@ def _absent(names: list[str]) -> list[str]:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, started: float,
+def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, clock: Clock,
               interrupts: Interrupts) -> None:
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     total = len(plan.first) + plan.examples + plan.bulk
     judge.planned = total
-    judge.deadline = started + plan.seconds
+    whole, i = clock.end, 0
     try:
         exact = _exact(judge.claims, plan)
         for i, case in enumerate(drawn_cases(judge.claims, plan)):
             interrupts.check()
-            if time.monotonic() - started > plan.seconds:
-                _cut_short(judge, "time limit", f"{i} of {total} networks in {plan.seconds:g} s")
-                break
+            if judge.tally.failures and clock.end == whole:
+                clock.end = judge.deadline = whole - _kept(plan)
+            clock.check()
             judge.network(case)
             tell()
             if i < len(plan.first) and past.is_exact(judge.claims, case):
@@ -180,13 +205,15 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, started
             if i < STRUCTURES and not case.large and _by_structure(judge):
                 judge.structure([case, *_revalued(case, judge)])
             tell()
-            listen(i + 1, total, _families(judge), time.monotonic() - started)
+            listen(i + 1, total, _families(judge), plan.seconds - (whole - time.monotonic()))
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
                            f"{i + 1} of {total} asked")
                 break
     except KeyboardInterrupt:
         interrupts.seen = True
+    except TimeIsUp:
+        _out_of_time(judge, clock, plan, f"{i} of {total} networks")
 
 
 def _bulk(judge: Judge, plan: Plan, recorder: Recorder, shelf: bulk.Shelf, listen: Listen,
@@ -203,9 +230,26 @@ def _bulk(judge: Judge, plan: Plan, recorder: Recorder, shelf: bulk.Shelf, liste
                  workers or here(judge.subject), heard)
     except KeyboardInterrupt:
         interrupts.seen = True
+    except TimeIsUp:
+        judge.ended = judge.ended or "time limit"
     if judge.ended:
         _cut_short(judge, judge.ended, f"{judge.tally.networks} of {judge.planned} networks "
                                        f"in {plan.seconds:g} s")
+
+
+def _out_of_time(judge: Judge, clock: Clock, plan: Plan, where: str) -> None:
+    """Say that the time is up, or that too much of it was lost to hangs."""
+    if clock.spent:
+        lost = f"{clock.lost:.3g} s were lost to questions that were not answered in time"
+        _cut_short(judge, "hangs", f"{where}; {lost}")
+    else:
+        seconds = plan.seconds - (_kept(plan) if judge.tally.failures else 0.0)
+        _cut_short(judge, "time limit", f"{where} in {seconds:.4g} s")
+
+
+def _kept(plan: Plan) -> float:
+    """The seconds that are left for the findings, once something failed."""
+    return min(MOST, SHARE * plan.seconds)
 
 
 def _cut_short(judge: Judge, why: str, where: str) -> None:

@@ -12,7 +12,6 @@ import pytest
 from ..record.report import Finding, Report
 from ..running.api import verify
 from .asked import VERDICT, Asked, Outcome, property_names
-from .ending import told_where_it_ends
 from .session import Session, folder, session, shown
 from .sharing import once
 
@@ -40,9 +39,8 @@ def _run(asked: Asked, item: Any) -> tuple[Outcome, bool]:
     options = {**here.settings.options, **asked.options}
     record = options.setdefault("report", here.record(name))
     try:
-        with told_where_it_ends():
-            report, made = _shared(here, name, lambda: verify(
-                asked.target, apart=_apart(asked.target, item.config), **options))
+        report, made = _shared(here, name, lambda: verify(
+            asked.target, apart=_apart(asked.target, item.config), **options))
     except Exception as error:
         return Outcome(error), True
     return Outcome(report, shown(Path(record).absolute(), item.config) if record else ""), made

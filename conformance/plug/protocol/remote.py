@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...reference import Answer, Case, Network, evaluate, infer
+from ..asked import EndedProgram
 from ..contract import AdapterError, BrokenContract, Declined, read, read_loss
 from ..limits import TookTooLong
 from ..stepping import Stepped
@@ -56,6 +57,7 @@ class Raised(Exception):  # noqa: N818 - about the subject, not an error of ours
 
 
 KNOWN: dict[str, Callable[[str], Exception]] = {
+    "EndedProgram": EndedProgram,
     "AdapterError": AdapterError,
     "TookTooLong": lambda text: TookTooLong(text, 0.0),
 }

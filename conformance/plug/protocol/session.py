@@ -12,13 +12,14 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..asked import QUESTION_SECONDS
 from ..limits import TookTooLong
 from ..refused import TargetError
 from .frames import Frame, Stray, encoded
 from .process import Ended, Process, last_words
 
-SECONDS = 10.0         # for a reply
-GRACE = 0.5            # longer than the process may take, if it keeps its own time
+SECONDS = QUESTION_SECONDS
+EARLIER = 0.3          # than whoever asks would give up: so it can be said where the process was
 GREETING_MOST = 2**20  # bytes
 STDOUT = "stdout is for messages alone: print to stderr"
 FLUSH = "nothing came: does it flush its output after each line?"
@@ -174,7 +175,7 @@ class Session:
     def _send(self, process: Process, number: int, asked: Asked, seconds: float) -> None:
         message = {"id": number, **asked.message}
         process.most = max(process.most, asked.most)
-        process.until = time.monotonic() + seconds + GRACE * self.own_clock
+        process.until = time.monotonic() + seconds - EARLIER
         self._tell("to", message)
         process.send(encoded(message, self.binary))
 
@@ -195,10 +196,6 @@ class Session:
                     return item
                 else:
                     self.notes.add("a reply with an id that was not asked, or was answered before")
-        except TookTooLong as error:  # of whoever asks, who has a shorter limit
-            if error.args and "(" not in str(error):
-                raise TookTooLong(f"{error}{process.where()}", error.seconds) from error
-            raise
         finally:
             process.until = float("inf")
 

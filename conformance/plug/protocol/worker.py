@@ -13,22 +13,27 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from ...reference import Case
-from ..asked import QUESTION_SECONDS, last_line, question, said, where
+from ..asked import QUESTION_SECONDS, last_line, where
 from ..contract import BrokenContract, Declined, check_data_untouched, read_parameters
 from ..layouts import Layout
+from ..limits import limit
 from ..refused import TargetError
+from ..saying import disguised, message, name_of, shortly
 from ..subject import Subject
 from ..targets import load
+from ..undisturbed import undisturbed
 from ..wanted import names_of
 from .frames import Frame, encoded, read_frame
 from .messages import PROTOCOL, Json, case_of, packed
 
 MOST = 2**40
 WITHIN = QUESTION_SECONDS - 0.5  # so that it can say where it was, before it is ended
+ENDED = "EndedProgram"
 Reply = dict[str, Json]
+T = TypeVar("T")
 
 
 class Host:
@@ -47,11 +52,11 @@ class Host:
         return self.engines[number]
 
     def gradients(self, case: Case, message: Mapping[str, Json]) -> Reply:
-        answer = question(self.engine(message.get("engine", 0)), case, WITHIN)
+        answer = question(self.engine(message.get("engine", 0)), case)
         return {"loss": answer.loss, "gradients": dict(answer.gradients)}
 
     def loss(self, case: Case, message: Mapping[str, Json]) -> Reply:
-        return {"loss": question(self.engine(message.get("engine", 0)).loss, case, WITHIN)}
+        return {"loss": question(self.engine(message.get("engine", 0)).loss, case)}
 
     def alone(self, case: Case, message: Mapping[str, Json]) -> Reply:
         assert self.subject.alone is not None
@@ -69,7 +74,7 @@ class Host:
                 self.go = program.start(case.network, *arrays, message["rate"])
             return self.go(*arrays)
 
-        reply = question(go, case, WITHIN)
+        reply = question(go, case)
         check_data_untouched(case, given)
         new, notes = read_parameters(case, reply)
         return {"parameters": new, "notes": sorted(notes)}
@@ -111,13 +116,24 @@ def told(options: Mapping[str, Any]) -> Reply:
 
 def refusal(error: BaseException) -> Reply:
     """The reply for what was raised instead of an answer."""
-    if isinstance(error, BrokenContract):
+    if type(error) is BrokenContract:
         return {"broken": {"kind": error.kind, "message": error.message, "where": error.where,
                            "shape": error.shape}}
     if isinstance(error, Declined | NotImplementedError):
         return {"unsupported": str(error) or type(error).__name__}
-    kind, at = type(error).__name__, where(error).strip(" ()")
-    return {"error": said(error), "kind": kind, **({"where": at} if at else {})}
+    at = {"where": found} if (found := where(error)) else {}
+    if isinstance(error, SystemExit):
+        return {"error": f"sys.exit({shortly(error.code)}) inside the subject", "kind": ENDED, **at}
+    kind, text = name_of(type(error)), message(error)
+    if not isinstance(error, Exception) or disguised(error):
+        kind, text = ENDED, f"{kind}: {text}"
+    return {"error": text, "kind": kind, **at}
+
+
+def question(engine: Callable[[Case], T], case: Case) -> T:
+    """What is asked, with its own clock, in the numbers' usual state."""
+    with undisturbed(), limit(WITHIN, f"no answer within {QUESTION_SECONDS:g} s"):
+        return engine(case)
 
 
 def answered(host: Host, frame: Frame) -> Reply:
