@@ -28,6 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in ("foreign_programs", "foreign_mistakes", "foreign_names"):
     _lazily(_name)
+_lazily("damage")
 _lazily("drawn_features")
 _lazily("function_examples")
 _lazily("perceptrons")

@@ -25,7 +25,7 @@ def case(function="tanh", reduction="mean"):
 
 def finding(property="reference", kinds="bias", *faults, **more):
     """A finding whose id is property:kinds:fault."""
-    return Finding(property, "0.bias", (0,), 1.0, 2.0, 1.0, 1e-12, "abc", f"{property} is wrong", faults=faults,
+    return Finding(property, "0.bias", (0,), 1.0, 2.0, 1.0, 1e-12, "abcabcabcabc", f"{property} is wrong", faults=faults,
                    kinds=kinds, **more)
 
 

@@ -3,12 +3,12 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import warnings
-from pathlib import Path
 
 import backproof
 import pytest
@@ -307,10 +307,25 @@ def test_a_required_oracle_that_is_not_there(monkeypatch, here, capsys):
     assert not (here / "out").exists()
 
 
-def test_a_bug_of_ours_shows_its_traceback(here, monkeypatch):
-    monkeypatch.setattr("backproof.running.run.run", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["verify", "mine.py:right"])
+class Unspeakable(BaseException):
+    """What no `except Exception` catches, and has no text."""
+
+    def __str__(self):
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize(("error", "words"), [
+    (ZeroDivisionError("by\nzero"), "ZeroDivisionError: by zero"), (SystemExit(0), "SystemExit: 0"),
+    (Unspeakable(), "Unspeakable: its text cannot be had"), (MemoryError(), "MemoryError"),
+])
+def test_trouble_inside_is_one_line_with_its_place_and_no_verdict(here, monkeypatch, capsys, error, words):
+    def troubled(*_):
+        raise error
+
+    monkeypatch.setattr("backproof.running.run.run", troubled)
+    assert cli.main(["verify", "mine.py:right"]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(rf"backproof: trouble inside, so there is no verdict: test_cli.py:\d+: {words}", line)
 
 
 # --- verify ------------------------------------------------------------------------------------------------------
@@ -328,7 +343,7 @@ def test_options_reach_the_plan(asked, here):
               "--oracles", "differences, complex_step,differences", "--require", "differences", "--report", "out"])
     assert asked["plan"] == Plan(7, 1.5, 3, ("differences", "complex_step"), ("differences",))
     assert asked["subject"].name == "mine.py:right"
-    assert asked["recorder"].directory == Path("out")
+    assert asked["recorder"].directory == here / "out"
 
 
 def test_right_and_wrong_end_to_end(here, capsys):

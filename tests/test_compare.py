@@ -257,7 +257,7 @@ def test_different_subjects_are_noted_and_compared(tmp_path, capsys):
 
 def test_markdown_shows_names_as_they_are(tmp_path, capsys):
     assert run(tmp_path, {}, {"name": "<b>a_b\n# c|d*`&", "findings": [WRONG]}, "--format", "markdown") == 1
-    assert capsys.readouterr().out.splitlines()[0] == r"### \<b\>a\_b \# c\|d\*\`&amp;: WORSE than before"
+    assert capsys.readouterr().out.splitlines()[0] == r"### &lt;b&gt;a\_b \# c\|d\*\`&amp;: WORSE than before"
 
 
 def test_json(tmp_path, capsys):

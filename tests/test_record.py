@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import socket
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from backproof.judging.plan import Plan
 from backproof.plug.subject import subject_of
+from backproof.record.keeping import Kept
+from backproof.record.notes import NoteKind
 from backproof.record.report import Finding, Report
 from backproof.record.writing import Recorder, RecordError, environment, plain, to_text, write_whole
 from backproof.reference import Case, parse
@@ -49,6 +52,7 @@ def record(directory, *, footer=True):
         recorder.case(a_case())
         if footer:
             recorder.footer(a_report())
+    return directory
 
 
 # --- the files ---------------------------------------------------------------------------------------------------
@@ -143,17 +147,112 @@ def test_a_directory_without_permission(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk(tmp_path):
-    with open("/dev/full", "w") as full:
-        recorder = Recorder(tmp_path)
-        recorder.lines, mine = full, recorder.lines
-        with pytest.raises(RecordError, match="No space left on device"):
-            recorder.result(n=1)
-        recorder.lines = mine
-        recorder.close()
-        with pytest.raises(OSError, match="No space"):
-            full.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+def test_on_a_full_disk_the_record_ends_and_the_report_says_so(tmp_path):
+    full = open("/dev/full", "w")  # noqa: SIM115
+    kept = Kept()
+    recorder = Recorder(tmp_path, kept)
+    recorder.header(subject_of(lambda *_: None), Plan())
+    recorder.lines, mine = full, recorder.lines
+    recorder.result(property="torch", outcome="passed", network=1)
+    recorder.result(property="torch", outcome="passed", network=2)
+    recorder.lines = mine
+    said = Report("mine", "conforms", {}, 0, counts={"torch": {"passed": 2}}, networks=2)
+    recorder.footer(said)
+    recorder.close()
+    with pytest.raises(OSError, match="No space"):
+        full.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    full.close()
+    assert [line["type"] for line in lines(tmp_path)] == ["header"]  # nothing after what is missing
+    assert not (tmp_path / "report.json").exists()
+    [note] = said.notes
+    assert note.kind is NoteKind.LOST
+    assert note == f"the record is lost: report: {tmp_path} cannot be written: No space left on device"
+    assert note in said.text()
+    with kept.lines() as inside:
+        assert inside.read().count('"result"') == 2
+
+
+def test_a_folder_that_is_taken_away_loses_the_record_alone(tmp_path):
+    with Recorder(tmp_path / "out") as recorder:
+        recorder.header(subject_of(lambda *_: None), Plan())
+        shutil.rmtree(tmp_path / "out")
+        recorder.case(a_case())
+        recorder.footer(said := Report("mine", "conforms", {}, 0))
+    assert "cannot be written: No such file or directory" in said.text()
+    assert not (tmp_path / "out").exists()
+
+
+# --- whose folder it is ------------------------------------------------------------------------------------------
+
+
+def test_a_subject_that_changes_the_folder_moves_no_record(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Recorder("out") as recorder:
+        recorder.header(subject_of(lambda *_: None), Plan())
+        monkeypatch.chdir("elsewhere")
+        recorder.case(a_case())
+        recorder.footer(Report("mine", "conforms", {}, 0))
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock", "cases", "report.json", "report.jsonl"}
+    assert [path.stem for path in (tmp_path / "out" / "cases").iterdir()] == [a_case().id]
+
+
+def test_one_run_has_a_folder_and_another_waits_or_goes_elsewhere(tmp_path):
+    with Recorder(tmp_path) as first:
+        first.header(subject_of(lambda *_: None, "first"), Plan())
+        with pytest.raises(RecordError, match=r"another run is writing into .*: wait for it, or name another "):
+            Recorder(tmp_path)
+        first.footer(Report("first", "conforms", {}, 0))
+    assert [line["type"] for line in lines(tmp_path)] == ["header", "footer"]
+    Recorder(tmp_path).close()
+
+
+def test_what_was_made_of_the_run_before_goes_and_what_others_put_there_stays(tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    folder = record(tmp_path / "out")
+    for name in ("report.html", "junit.xml", "badge.json", "report.md", "notes.txt"):
+        (folder / name).write_text("of the run before")
+    (folder / "report.txt").symlink_to(outside)
+    with Recorder(folder) as recorder:
+        recorder.case(a_case())
+    assert {path.name for path in folder.iterdir()} == {".lock", "cases", "report.jsonl", "notes.txt", "report.txt"}
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
+def test_nothing_is_written_through_a_link_or_a_pipe(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine")
+    for number, name in enumerate(("cases", "report.jsonl", ".lock")):
+        for kind in ("link", "pipe"):
+            folder = tmp_path / f"{number}{kind}"
+            folder.mkdir()
+            if kind == "pipe":
+                os.mkfifo(folder / name)
+            else:
+                (folder / name).symlink_to(outside if name == "cases" else outside / "file")
+            with pytest.raises(RecordError, match=rf"report: {name} in .* is no such thing: wanted a"):
+                Recorder(folder)
+    folder = tmp_path / "parts"
+    with Recorder(folder) as recorder:
+        (folder / "report.json.part").symlink_to(outside / "file")
+        recorder.footer(Report("mine", "conforms", {}, 0))
+    assert (outside / "file").read_text() == "mine"
+    assert [path.name for path in outside.iterdir()] == ["file"]
+
+
+def test_texts_are_cut_where_they_are_recorded(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        recorder.result(property="answers", outcome="errored", message="x" * 5_242_880, network=1)
+        recorder.result(property="answers", outcome="errored", message="one\ntwo " + "y" * 3000, network=1)
+    first, second = (line["message"] for line in lines(tmp_path))
+    assert (len(first), first[-23:]) == (2000, "x… 5,242,880 characters")
+    assert second.startswith("one\ntwo yyy")
+    assert second.endswith("y… 3,004 characters")
 
 
 def test_a_summary_is_whole_or_as_before(tmp_path, monkeypatch):

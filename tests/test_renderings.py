@@ -181,7 +181,7 @@ def test_annotations_are_at_the_file_and_line(tmp_path):
 
 
 def test_markdown_is_cut_below_the_limit_and_says_so(tmp_path):
-    findings = [a_finding(explanation="x" * 200_000, case=f"{i:012x}") for i in range(9)]
+    findings = [a_finding(explanation="x\n" * 9_000, case=f"{i:012x}") for i in range(90)]
     shown = render("markdown", record(tmp_path, **WRONG | {"findings": findings}))
     assert MOST / 2 < len(shown.encode()) < 1024 * 1024
     assert "Cut here: " in shown

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -164,12 +165,12 @@ def test_it_says_what_the_finding_said(tmp_path, capsys, monkeypatch):
     [finding] = json.loads((tmp_path / "report.json").read_text("utf-8"))["findings"]
     capsys.readouterr()
     path = tmp_path / "cases" / f"{finding['case']}.json"
-    for arguments in ([path], [path, target]):
-        status, out, err = said(capsys, *arguments)
-        assert status == 1
-        assert ("TARGET is tests/examples/mlp_layers_wrong.py:mlp" in err) == (len(arguments) == 1)
-        wanted = [line for line in finding["explanation"].splitlines() if "times" not in line]
-        assert all(line in out for line in [*wanted, finding["lesson"]["symptom"], finding["lesson"]["right"]])
+    status, out, err = said(capsys, path)
+    assert (status, out, err.endswith(f" {target}\n")) == (2, "", True)
+    status, out, err = said(capsys, path, target)
+    assert status == 1
+    wanted = [line for line in finding["explanation"].splitlines() if "times" not in line]
+    assert all(line in out for line in [*wanted, finding["lesson"]["symptom"], finding["lesson"]["right"]])
     assert said(capsys, path, "tests/examples/mlp_layers.py:mlp")[0] == 0
 
 
@@ -286,49 +287,72 @@ def recorded(folder, subject, source=""):
     with Recorder(folder) as recorder:
         recorder.header(subject_of(lambda *_: None, subject), Plan())
     lines = json.loads((folder / "report.jsonl").read_text("utf-8"))
-    (folder / "report.jsonl").write_text(json.dumps(lines | {"source": source}) + "\n")
+    (folder / "report.jsonl").write_text(json.dumps(lines | {"target": subject, "source": source}) + "\n")
     return write(folder, a_case())
 
 
-CLAIMED = "from backproof import Head, implementation\n" + MLP + """
-claimed = implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")])(right)
-"""
+def test_a_ready_made_subject_is_asked_on_the_records_word(here, capsys):
+    status, out, err = said(capsys, recorded(here / "out", "reference"))
+    assert (status, out[:5]) == (0, "FIXED"), (out, err)
+    assert err == "backproof: TARGET is reference, as the record says\n"
 
 
-def test_the_default_target(here, capsys):
-    (here / "mine").mkdir()
-    (here / "mine" / "net.py").write_text(CLAIMED)
-    for subject, source, target in [("reference", "", "reference"), ("net.py:claimed", "mine/net.py:3",
-                                    "mine/net.py:claimed"), ("mine.net:claimed", "", "mine.net:claimed")]:
-        status, out, err = said(capsys, recorded(here / "out", subject, source))
-        assert (status, out[:5]) == (0, "FIXED"), (out, err)
-        assert f"TARGET is {target}, as the record says" in err
+TRAP = "import os\nos.mkdir({ran!r})\nfrom backproof import *\ndef f(*_): pass\n"
 
 
-def test_the_record_is_not_believed_beyond_this_folder(here, tmp_path_factory, capsys):
+def test_nothing_else_is_run_on_the_records_word(here, tmp_path_factory, capsys):
+    """Neither a file that came with it nor one of the user's own, nor what Python finds by itself."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "evil.py").write_text(f"# backproof\nopen({str(elsewhere / 'ran')!r}, 'w')\ndef f(*_): pass\n")
-    (here / "plain.py").write_text(f"open({str(elsewhere / 'ran')!r}, 'w')\ndef f(*_): pass\n")
-    up = os.path.relpath(elsewhere / "evil.py")
-    for subject, source in [(f"{elsewhere}/evil.py:f", ""), (f"{up}:f", ""), ("evil.py:f", f"{up}:2"), ("os:abort", ""),
-                            ("plain.py:f", ""), ("antigravity:fly", ""), ("\x1b[2J\n:x", ""), ("", "")]:
-        status, out, err = said(capsys, recorded(here / "out", subject, source))
+    ran, up = elsewhere / "ran", os.path.relpath(elsewhere / "evil.py")
+    for path in (elsewhere / "evil.py", here / "evil.py", here / "out" / "evil.py", here / "pack" / "__init__.py",
+                 here / "pack" / "evil.py", here / "conftest.py", here / "sklearn.py"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TRAP.format(ran=str(ran)))
+    before = set(sys.modules)
+    for subject, source in [("evil.py:f", "evil.py:3"), ("pack.evil:f", "pack/evil.py:3"), ("out/evil.py:f", ""),
+                            (f"{elsewhere}/evil.py:f", ""), (f"{up}:f", ""), ("conftest.py:f", ""), ("os:abort", ""),
+                            ("evil.py", f"{up}:2"), ("antigravity:fly", ""), ("", "")]:
+        path = recorded(here / "out", subject, source)
+        status, out, err = said(capsys, path)
         assert (status, out) == (2, "")
-        assert one_line(err), err
-        assert "name the TARGET" in err
-        assert err.removesuffix("\n").isprintable()
-    assert not (elsewhere / "ran").exists()
+        assert err.startswith("backproof: a record is data, and names code")
+        command = shlex.split(err.splitlines()[-1])
+        assert command == ["python", "-m", "backproof", "replay", str(path), subject or "TARGET"]
+    assert not ran.exists()
+    assert not {"antigravity", "pack", "pack.evil", "evil"} & (set(sys.modules) - before)
 
 
-def test_what_claims_nothing_is_not_run_on_the_records_word(here, capsys):
-    (here / "mlp.py").write_text("import backproof\n" + MLP)
-    status, _, err = said(capsys, recorded(here / "out", "mlp.py:right"))
-    assert (status, one_line(err), "claims nothing" in err) == (2, True, True)
+@pytest.mark.parametrize("subject", ["\x1b[2J\n:x", "-rf", "a\u202eb.py:f", "x" * 3000])
+def test_what_cannot_be_typed_is_not_printed(here, capsys, subject):
+    path = recorded(here / "out", "mine")
+    record = path.parent.parent / "report.jsonl"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"target": subject}) + "\n")
+    _, _, err = said(capsys, path)
+    assert err.splitlines()[-1].endswith(" TARGET")
+    assert err.replace("\n", "").isprintable()
+    assert cli.main(["report", str(record.parent)]) == 2
+    assert "wanted what can be typed" in capsys.readouterr().err
+
+
+def test_what_is_typed_is_quoted_for_a_shell(here, capsys):
+    path = recorded(here / "a b; $(touch ran)", "my net.py:f; touch ran #")
+    _, _, err = said(capsys, path)
+    assert shlex.split(err.splitlines()[-1])[-2:] == [str(path), "my net.py:f; touch ran #"]
+
+
+def test_in_the_records_folder_no_library_is_taken_from_it(here):
+    """`python -m` puts the current folder first: there a file could stand for a library."""
+    path = recorded(here / "out", "reference")
+    for name in ("numpy", "argparse", "torch", "jax", "filelock"):
+        (here / "out" / f"{name}.py").write_text(f"import os\nos.mkdir('ran-{name}')\n")
+    for command in (["replay", str(path)], ["report", "."], ["compare", ".", "."], ["expect", "."]):
+        subprocess.run([sys.executable, "-m", "backproof", *command], cwd=here / "out", capture_output=True, timeout=60)
+    assert not list((here / "out").glob("ran-*"))
 
 
 def test_no_record_beside_the_case(here, capsys):
     status, _, err = said(capsys, write(here, a_case()))
-    assert (status, one_line(err), "name the TARGET" in err) == (2, True, True)
+    assert (status, err.endswith(f"{a_case().id}.json TARGET\n")) == (2, True)
 
 
 # --- case files that are none -----------------------------------------------------------------------------------
@@ -402,7 +426,7 @@ def test_no_file_at_all(here, capsys):
 
 def test_a_file_too_large(here, monkeypatch):
     monkeypatch.setattr("backproof.record.cases.LARGEST_FILE", 100)
-    with pytest.raises(RecordError, match=r"too large for a case: \d+ bytes, at most 100$"):
+    with pytest.raises(RecordError, match=r"is too large: \d+ bytes, at most 100$"):
         read_case(write(here, a_case()))
 
 

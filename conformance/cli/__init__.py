@@ -21,7 +21,7 @@ from . import (
     serve,
     verify,
 )
-from .terminal import UsageError, complain, say, survive
+from .terminal import UnsaidError, UsageError, complain, say, survive, trouble
 
 HELP = """\
 backproof tells you whether your backpropagation is right and, where it is not, which mistake you
@@ -59,30 +59,48 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its errors left to `main`."""
+    """argparse, with its errors left to `main`, and its help said as all else is."""
+
+    def print_help(self, file: Any = None) -> None:
+        say(self.format_help().removesuffix("\n"))
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; try `{self.prog} --help`")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; SystemExit(0) after --help and --version."""
+    """Run one command and return its exit status; SystemExit(0) after --help and --version.
+
+    A status is that of a verdict only where the verdict was said. Whatever else happens, a closed
+    or full output too, and an exception that nobody foresaw, is one line and 2.
+    """
     for stream in (sys.stdout, sys.stderr):
         survive(stream)
     try:
         if not (sys.argv[1:] if argv is None else argv):
-            say(parser().format_help())
+            parser().print_help()
             return 2
-        options = parser().parse_args(argv)
-        return int(options.command(options))
-    except UsageError as error:
-        complain(str(error), error.more)
-        return 2
+        return _ran(parser().parse_args(argv))
     except KeyboardInterrupt:
         complain("interrupted")
         return 3
-    finally:
+    except UsageError as error:
+        complain(str(error), error.more)
+    except UnsaidError as error:
+        complain(str(error))
+    return 2
+
+
+def _ran(options: argparse.Namespace) -> int:
+    """The status of the command; UsageError and UnsaidError for its one line and 2."""
+    try:
+        status = int(options.command(options))
         say()
+    except (UsageError, UnsaidError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise UsageError(f"trouble inside, so there is no verdict: {trouble(error)}") from error
+    return status
 
 
 def parser() -> Parser:

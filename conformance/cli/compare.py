@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from ..record.reading import read
     from ..record.writing import RecordError
     from ..renderings.comparison import FORMS
-    from .terminal import UsageError, say
+    from .terminal import UsageError, put
 
     if not 0 <= options.digits < float("inf"):
         raise UsageError(f"--digits: wanted a number, 0 or more; received {options.digits}")
@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
         compared = compare(read(options.old), read(options.new), options.digits)
     except RecordError as error:
         raise UsageError(str(error)) from error
-    say(FORMS[options.format](compared))
+    put(FORMS[options.format](compared))
     return 1 if compared.worse else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def fix(record: Run, path: Path) -> int:
     from .terminal import say
 
     whole(record)
-    old = text_of(path) if path.exists() else ""
+    old = text_of(path) if os.path.lexists(path) else ""
     new, said = fixed(path.name, old, record.report)
     if new != old.removesuffix("\n"):
         write(path, new)
@@ -112,6 +113,6 @@ def write(path: Path, text: str) -> None:
 
     try:
         write_whole(path, text)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
         raise ExpectationError(f"{path}: cannot be written: {why}") from error

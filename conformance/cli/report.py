@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from ..record.reading import read
     from ..record.writing import RecordError
     from ..renderings import render
-    from .terminal import UsageError, say
+    from .terminal import UsageError, put, say
 
     try:
         record = read(options.directory)
@@ -45,13 +47,20 @@ def run(options: argparse.Namespace) -> int:
     text = render(options.format, record)
     out = options.out or ("-" if options.format in ("text", "annotations") else None)
     if out == "-":
-        say(text.removesuffix("\n"))
-    else:
-        where = Path(options.directory)
-        folder = where if where.is_dir() else where.parent
-        path = Path(out) if out else folder / RENDERINGS[options.format].file
-        say(f"wrote {written(path, text)}")
-    return 0
+        return put(text.removesuffix("\n"))
+    if out:
+        return say(f"wrote {written(Path(out), text)}")
+    where = Path(options.directory)
+    folder = where if os.path.isdir(where) else where.parent
+    return say(f"wrote {placed(folder / RENDERINGS[options.format].file, text)}")
+
+
+Write = Callable[[Path, str], object]
+
+
+def in_place(path: Path, text: str) -> None:
+    """Write what somebody named: a device or a pipe as well."""
+    path.write_text(text, encoding="utf-8")
 
 
 def chosen(formats: str | None, directory: str | None) -> list[str]:
@@ -71,23 +80,44 @@ def chosen(formats: str | None, directory: str | None) -> list[str]:
     return names
 
 
-def rendered(directory: str, formats: list[str]) -> list[str]:
-    """A line for each format, after writing it beside the record."""
+def rendered(directory: str | os.PathLike[str] | None, formats: list[str]) -> list[str]:
+    """A line for each format, after writing it beside the record.
+
+    Where there is no record, or no place for it, that is said, and the verdict stands.
+    """
     from ..record.reading import read
+    from ..record.writing import RecordError
     from ..renderings import render
+    from .terminal import UsageError, complain
 
-    record = read(directory) if formats else None
-    return [f"wrote {written(Path(directory) / RENDERINGS[name].file, render(name, record))}"
-            for name in formats if record]
+    try:
+        record = read(directory) if formats and directory else None
+        return [f"wrote {_beside(directory, name, render(name, record))}"
+                for name in formats if record and directory]
+    except (RecordError, UsageError) as error:
+        complain(f"not shown: {error}")
+        return []
 
 
-def written(path: Path, text: str) -> Path:
+def _beside(directory: str | os.PathLike[str], name: str, text: str) -> str:
+    placed(Path(directory) / RENDERINGS[name].file, text)
+    return os.path.join(str(directory), RENDERINGS[name].file)
+
+
+def placed(path: Path, text: str) -> Path:
+    """The same in a record's folder: whole or not at all, and never through a link."""
+    from ..record.writing import write_whole
+
+    return written(path, text.removesuffix("\n"), write_whole)
+
+
+def written(path: Path, text: str, write: Write = in_place) -> Path:
     """The path, after writing it; UsageError where it cannot be."""
     from .terminal import UsageError
 
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+        write(path, text)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
         raise UsageError(f"{path}: cannot be written: {why}") from error
     return path

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from ..record.writing import RecordError
     from ..renderings.scoreboard import Row, render
     from .report import written
-    from .terminal import UsageError, say
+    from .terminal import UsageError, put, say
 
     out = Path("." if options.out == "-" else options.out)
     folder = out if options.out == "-" else out.parent
@@ -42,16 +42,16 @@ def run(options: argparse.Namespace) -> int:
     except RecordError as error:
         raise UsageError(str(error)) from error
     if options.out == "-":
-        return say(render(rows).removesuffix("\n"))
+        return put(render(rows).removesuffix("\n"))
     return say(f"wrote {written(out, render(rows))}")
 
 
 def link(record: Path, folder: Path) -> str:
     """From the scoreboard's folder to the record's own page; "" where there is none."""
-    page = (record if record.is_dir() else record.parent) / "report.html"
-    if not page.is_file():
+    page = (record if os.path.isdir(record) else record.parent) / "report.html"
+    if not os.path.isfile(page):
         return ""
     try:
         return quote(Path(os.path.relpath(page, folder)).as_posix())
-    except ValueError:  # on another drive
+    except (OSError, ValueError):  # on another drive; or the current folder is gone
         return ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..record.place import Place
 from ..running.profiles import listed
 from . import report, targets
 from .targets import opened
@@ -61,7 +62,7 @@ def add_plan(command: Any) -> None:
            help="witnesses, with commas: torch,jax,differences (default: all there are)")
     option("--require", metavar="LIST", default=(),
            help="witnesses that must be there: where one is not, exit 2")
-    option("--report", metavar="DIR",
+    option("--report", metavar="DIR", type=Place,
            help="write DIR/report.jsonl as it goes, DIR/cases/ and DIR/report.json")
     option("--format", metavar="LIST",
            help="show the record at once, with commas: html,junit (see `report`)")
@@ -101,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
         if subject.target != given:
             complain(f"{given}: verifies {subject.target}, the one that may be meant")
         lines, ended = judged(subject, asked)
-    say(*lines)
+    say(*lines)  # first, whatever becomes of the files
+    say(*report.rendered(asked.directory, asked.formats))
     return ended.status
 
 
@@ -146,18 +148,17 @@ def planned(options: argparse.Namespace) -> Planned:
 
 
 def judged(subject: Subject, asked: Planned) -> tuple[list[str], Ended]:
-    """What there is to print of a run, and how it ended; UsageError where it cannot be made."""
+    """What a run says, and how it ended; UsageError where it cannot be made."""
     from ..record.writing import RecordError
     from ..running.api import PlanError, judge
     from ..running.workers import WorkersError
 
-    plan, directory, formats, shared, expecting = asked
+    expecting = asked.expecting
     try:
         with rare_collections():
-            found = judge(subject, plan, directory, quiet=False, shared=shared,
+            found = judge(subject, asked.plan, asked.directory, quiet=False, shared=asked.shared,
                           expecting=expecting)
     except (PlanError, RecordError, WorkersError) as error:
         raise UsageError(str(error)) from error
     said = [] if expecting is None else expecting.said(found)
-    lines = [found.text(), *said, *report.rendered(directory, formats)]
-    return lines, Ended(found.verdict, found.exit)
+    return [found.text(), *said], Ended(found.verdict, found.exit)

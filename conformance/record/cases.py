@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 
 from ..reference import Case, DescriptionError, parse
-from .reading import no_constant, regular
+from . import files
+from .folder import CASES as FOLDER
+from .folder import LINES
+from .harmless import may_be_typed
+from .reading import ID, no_constant
 from .writing import RecordError
 
 LARGEST_FILE = 64 * 2**20
-ID = re.compile("[0-9a-f]{12}")
 
 
 def read_case(where: str | os.PathLike[str]) -> Case:
@@ -28,17 +30,28 @@ def read_case(where: str | os.PathLike[str]) -> Case:
     return case
 
 
-def _text(path: Path) -> str:
+def target_beside(where: str | os.PathLike[str]) -> str:
+    """What the record beside a case calls its subject, as data; "" where none says what to ask.
+
+    Nothing is looked up, imported or run.
+    """
+    path = Path(where).parent.parent / LINES
     try:
-        if (size := regular(path).stat().st_size) > LARGEST_FILE:
-            raise RecordError(f"{path}: is too large for a case: {size} bytes, "
-                              f"at most {LARGEST_FILE}")
-        return path.read_text("utf-8")
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise RecordError(f"{path}: cannot be read: {why}") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: is not UTF-8 text") from error
+        header = json.loads(next(files.lines(path), ""), parse_constant=no_constant)
+    except (files.UnreadableError, ValueError, RecursionError):
+        return ""
+    header = header if isinstance(header, dict) else {}
+    target = header.get("target", header.get("subject"))
+    return target if isinstance(target, str) and may_be_typed(target) else ""
+
+
+def _text(path: Path) -> str:
+    """A case in a record's folder is not to lead out of the record's."""
+    folder = path.parent.parent if path.parent.name == FOLDER else path.parent
+    try:
+        return files.whole(path, LARGEST_FILE, folder)
+    except files.UnreadableError as error:
+        raise RecordError(str(error)) from error
 
 
 def _case(path: Path, text: str) -> Case:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..reference.checks import BackproofError
+from . import files
 from .report import EXECUTED, Finding, Report
 
 FILE = "backproof-expected.txt"
+LARGEST_FILE = 2**22  # bytes
 BLANK = ["WRITE-THE-REASON", "WRITE-THE-LINK"]
 JUDGED = ("conforms", "does_not_conform")
 ID = re.compile(r"[\w,.-]+:[\w,.-]+:[\w,.-]+")
@@ -80,12 +82,10 @@ def load(where: str | os.PathLike[str]) -> list[Expected]:
 def text_of(path: Path) -> str:
     """What the file says; ExpectationError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise ExpectationError(f"{path}: cannot be read: {why}") from error
-    except UnicodeDecodeError as error:
-        raise ExpectationError(f"{path}: is not UTF-8 text") from error
+        text = files.whole(path, LARGEST_FILE).removeprefix("\ufeff")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    except files.UnreadableError as error:
+        raise ExpectationError(str(error)) from error
 
 
 def parsed(name: str, text: str, blank: bool = False) -> list[Expected]:

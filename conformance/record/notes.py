@@ -24,6 +24,7 @@ class NoteKind(Enum):
     DIVERGENCE = "oracle_divergence"
     SHARD = "shard"
     ALONE = "layers_alone"
+    LOST = "record_lost"
     OTHER = "other"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from ..reference.checks import DEEP, LARGEST, deeper, visible
+from . import files, harmless
+from .folder import LINES as NAME
+from .folder import RecordError
 from .keeping import Kept
 from .notes import Note, note_of, of_schema_1
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
-from .writing import RecordError
 
 Json = Any
-NAME = "report.jsonl"
+ID = re.compile("[0-9a-f]{12}")
 POINTS = 20_000
 DEEPEST = "nested too deeply"
 READS = (1, SCHEMA)
@@ -67,16 +69,12 @@ def read(where: str | os.PathLike[str]) -> Run:
     Raises RecordError, in one line, where there is none.
     """
     path = Path(where)
-    path = path / NAME if path.is_dir() else path
+    path = path / NAME if os.path.isdir(path) else path
     try:
-        with open(regular(path), encoding="utf-8", errors="strict") as lines:
-            run = _Reader(path.name, path.stem).run(lines)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise RecordError(f"{path}: cannot be read: {why}") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: is not UTF-8 text") from error
-    return _placed(run, path.resolve().parent)
+        run = _Reader(path.name).run(files.lines(path))
+    except files.UnreadableError as error:
+        raise RecordError(str(error)) from error
+    return _placed(run, path.parent)
 
 
 def kept(record: Kept, folder: str | os.PathLike[str] | None = None) -> Run:
@@ -88,35 +86,27 @@ def kept(record: Kept, folder: str | os.PathLike[str] | None = None) -> Run:
         raise RecordError("the run's record was too large to be kept in memory: "
                           "verify(..., report=\"out\") writes it to a folder")
     with record.lines() as lines:
-        run = _Reader("the run", "").run(lines)
+        run = _Reader("the run").run(lines)
     if folder is None:
         run.cases = False
         return run
-    return _placed(run, Path(folder).resolve())
+    return _placed(run, Path(folder))
 
 
 def _placed(run: Run, folder: Path) -> Run:
     """The run, told where its record is."""
-    here = Path.cwd()
-    run.folder = folder.relative_to(here).as_posix() if folder.is_relative_to(here) else ""
+    try:
+        here, there = Path(os.path.realpath(Path.cwd())), Path(os.path.realpath(folder))
+    except OSError:  # the current folder is gone
+        return run
+    run.folder = there.relative_to(here).as_posix() if there.is_relative_to(here) else ""
     return run
-
-
-def regular(path: Path) -> Path:
-    """The path, where it is a file that ends.
-
-    Raises RecordError for a pipe or a device, OSError where it is not there.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        kind = "a directory" if path.is_dir() else "no ordinary file"
-        raise RecordError(f"{path}: is {kind}")
-    return path
 
 
 class _Reader:
     """The lines of one record, taken in one after another."""
 
-    def __init__(self, name: str, stem: str):
+    def __init__(self, name: str):
         self.name, self.number = name, 0
         self.header: Mapping[str, Json] | None = None
         self.footer: Mapping[str, Json] | None = None
@@ -162,6 +152,7 @@ class _Reader:
             raise self._error(DEEPEST)
         if not isinstance(data, dict):
             raise self._error(f"is {_short(data)}, wanted an object")
+        data = harmless.short(data) if len(line) > harmless.LONGEST else data
         return _mended(data) if "\\ud" in line or "\\uD" in line else data
 
     def _error(self, why: str) -> RecordError:
@@ -193,8 +184,10 @@ class _Reader:
             self._get({name: value}, name, str)
         for facet, names in self._get(data, "unclaimed", dict, {}).items():
             self._names(facet, names)
-        for key in ("door", "source", "started"):
+        for key in ("door", "source", "started", "target"):
             self._get(data, key, str, "")
+        if not harmless.may_be_typed(data.get("target", "")):
+            raise self._error(f"target is {_short(data['target'])}, wanted what can be typed")
         if (code := self._get(data, "code", (dict, type(None)))) is not None:
             self._get(code, "line", int)
             self._get(code, "text", str)
@@ -238,6 +231,8 @@ class _Reader:
             self.points.append((parameter, dtype, error, tolerance, size))
 
     def _finding(self, data: Mapping[str, Json]) -> None:
+        if (case := self._get(data, "case", str)) and not ID.fullmatch(case):
+            raise self._error(f"case is {_short(case)}, wanted 12 digits of 0-9 and a-f")
         finding = Finding(**{key: self._field(data, key, kind) for key, kind in FINDING.items()})
         self.findings.append(finding)
         if isinstance(data.get("example"), dict):
@@ -414,7 +409,8 @@ def _is_number(value: Json) -> bool:
 
 
 def _word(kind: type | tuple[type, ...]) -> str:
-    words = {str: "a text", int: "a whole number", dict: "an object", float: "a number"}
+    words = {str: "a text", int: "a whole number", dict: "an object", float: "a number",
+             list: "a list", type(None): "nothing"}
     return " or ".join(words[each] for each in (kind if isinstance(kind, tuple) else (kind,)))
 
 

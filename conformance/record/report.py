@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..oracles import ORACLES
+from . import harmless
 from .notes import Note
 from .shown import shown
 from .written import written
@@ -84,7 +85,7 @@ class Finding:
     @builtins.property
     def text(self) -> str:
         """The likeliest mistake with its lines, what else it could be, and the explanation."""
-        return "\n".join([*self._taught(), *self.lines])
+        return harmless.lines("\n".join([*self._taught(), *self.lines]))
 
     @builtins.property
     def lines(self) -> list[str]:
@@ -214,7 +215,8 @@ class Report:
     def text(self) -> str:
         """The verdict first, each finding, then what was checked and how sharply."""
         why = f" ({self.reason})" if self.reason else ""
-        return "\n".join([self.headline + why, *self.missing, *self._findings(), *self._evidence()])
+        said = [self.headline + why, *self.missing, *self._findings(), *self._evidence()]
+        return "\n".join(map(harmless.lines, said))
 
     def __repr__(self) -> str:
         return self.text()
@@ -260,7 +262,7 @@ class Report:
         parts = [f"{self.subject}: {word}", f"{self.networks:,}{of} networks{ended}",
                  f"{checks:,} checks{failed}",
                  f"backproof {version}".strip(), f"seed {self.seed}"]
-        return ", ".join(parts)
+        return harmless.line(", ".join(parts))
 
     @property
     def missing(self) -> list[str]:
@@ -273,7 +275,7 @@ class Report:
     def headline(self) -> str:
         """The subject and the verdict in capitals, less its reason."""
         word = self.verdict.replace("_", " ")
-        return f"{self.subject}: {word.upper()}{self.says.removeprefix(word)}"
+        return harmless.line(f"{self.subject}: {word.upper()}{self.says.removeprefix(word)}")
 
     def _findings(self) -> list[str]:
         lines = []

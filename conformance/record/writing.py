@@ -13,7 +13,8 @@
 Schemas of a line, of the summary and of a case are in `schemas/`.
 
 Without its footer a record is of a run that did not end. It is strict JSON: numbers that are not
-finite are strings.
+finite are strings. One run writes into a folder at a time, and removes what an earlier one left
+there, but for its cases; it follows no link.
 """
 
 from __future__ import annotations
@@ -22,18 +23,24 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..reference.checks import BackproofError
+from . import harmless
+from .folder import LINES, SUMMARY, taken
+from .folder import RecordError as RecordError
 from .keeping import Kept
+from .notes import Note, NoteKind
 from .quoting import quoted
 from .report import SCHEMA, Report
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from ..plug.subject import Subject
     from ..reference import Case
     from .expectations import Expecting
@@ -42,10 +49,6 @@ MOST_NUMBERS = 2_500_000  # parameters of a case that is written: some 60 MB of 
 HEADED = ("schema", "subject", "environment", "seed")
 PACKAGES = ("backproof", "numpy", "hypothesis", "python-flint", "torch", "jax", "scikit-learn",
             "autograd", "micrograd")
-
-
-class RecordError(BackproofError):
-    """The record cannot be written where it was asked for."""
 
 
 def environment() -> dict[str, str]:
@@ -74,7 +77,10 @@ def here(text: str) -> str:
     file, _, rest = text.rpartition(":")
     if not Path(file).is_absolute():
         return text
-    path, folder = Path(file).resolve(), Path.cwd()
+    try:
+        path, folder = Path(file).resolve(), Path.cwd()
+    except OSError:  # the current folder is gone
+        return f"{Path(file).name}:{rest}"
     name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
     return f"{name}:{rest}"
 
@@ -110,45 +116,66 @@ def to_text(value: Any, indent: int | None = None) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """The file is there with all of the text, or as it was before."""
+    """The file is there with all of the text, or as it was before; a link is replaced."""
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.unlink(missing_ok=True)
+    with open(temporary, "x", encoding="utf-8") as file:
+        file.write(text + "\n")
     os.replace(temporary, path)
 
 
 class Recorder:
     """Writes a record under a directory, which is made, and into memory, where it is `kept`.
 
-    Without either it writes nothing. `expecting` hears every result. Close it, or use `with`.
+    Without either it writes nothing. `expecting` hears every result. Close it, or use `with`. The
+    directory is where it was when this was made, whatever folder is current later, and nobody else
+    writes into it meanwhile.
 
-    Every method raises RecordError where the disk does not let it.
+    Raises RecordError where it cannot be begun. Where the disk fails later, the record ends there,
+    without its last line, `lost` says why, and so does a note of the report.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None, kept: Kept | None = None,
                  expecting: Expecting | None = None):
+        self.named = directory
         self.directory = None if directory is None else Path(directory)
+        self.lost = ""
         self.kept, self.expecting = kept, expecting
         self.lines: TextIO | None = None
+        self.lock: BaseFileLock | None = None
         self.known: set[str] = set()
         self.cases: dict[str, Case] = {}
         self.features: dict[str, int] = {}
         if self.directory is not None:
-            self._try(self._open, self.directory)
+            try:
+                self.directory = self.directory.absolute()
+                self._open(self.directory)
+            except RecordError:
+                raise
+            except (OSError, ValueError) as error:
+                raise self._failed(error) from error
 
     def _open(self, directory: Path) -> None:
-        if directory.exists() and not directory.is_dir():
-            raise RecordError(f"report: {directory} is a file, wanted a directory")
-        (directory / "cases").mkdir(parents=True, exist_ok=True)
-        (directory / "report.json").unlink(missing_ok=True)
-        path = directory / "report.jsonl"
-        self.lines = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self.lock = taken(directory, self.named)
+        path = directory / LINES
+        self.lines = open(path, "x", encoding="utf-8", newline="\n")  # noqa: SIM115
+
+    def _failed(self, error: BaseException) -> RecordError:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return RecordError(f"report: {self.named} cannot be written: {why}")
 
     def _try(self, do: Any, *arguments: Any) -> None:
+        """Do it, unless the record is lost already; where the disk does not let it, it is now."""
+        if self.lost:
+            return
         try:
             do(*arguments)
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise RecordError(f"report: {self.directory} cannot be written: {why}") from error
+            self.lose(self._failed(error))
+
+    def lose(self, error: RecordError) -> None:
+        """From here on nothing is written to the directory, and the record has no last line."""
+        self.lost = str(error)
 
     def __enter__(self) -> Recorder:
         return self
@@ -166,7 +193,10 @@ class Recorder:
         if self.kept is not None:
             self.kept.close()
         if self.lines is not None:
-            self._try(self.lines.close)
+            with suppress(OSError):  # what a full disk did not take
+                self.lines.close()
+        if self.lock is not None:
+            self.lock.release()
 
     def header(self, subject: Subject, plan: Any) -> None:
         """The first line: who is asked what, with which versions."""
@@ -175,7 +205,7 @@ class Recorder:
 
             started = datetime.now(UTC).isoformat(timespec="seconds")
             self._line(type="header", schema=SCHEMA, subject=subject.name, door=subject.door,
-                       target=here(subject.target), needs=list(subject.needs),
+                       target=_typed(here(subject.target)), needs=list(subject.needs),
                        source=here(subject.source), code=quoted(subject.source),
                        claims=subject.claims,
                        unclaimed=unclaimed(subject.claims), plan=plan, seed=plan.seed,
@@ -226,14 +256,28 @@ class Recorder:
             rest = {key: value for key, value in report.to_json().items() if key not in HEADED}
             self._line(type="footer", **rest | {"findings": len(report.findings)})
         if self.directory is not None:
-            self._try(write_whole, self.directory / "report.json", to_text(report, indent=1))
+            self._try(write_whole, self.directory / SUMMARY, summary(report))
+        if self.lost:
+            report.notes.append(Note(f"the record is lost: {self.lost}", NoteKind.LOST))
 
     def _line(self, **fields: Any) -> None:
-        self._try(self._write, to_text(fields) + "\n")
-
-    def _write(self, text: str) -> None:
+        text = to_text(fields)
+        if len(text) > harmless.LONGEST:
+            text = json.dumps(harmless.short(json.loads(text)))
         if self.kept is not None:
-            self.kept.write(text)
+            self.kept.write(text + "\n")
         if self.lines is not None:
-            self.lines.write(text)
-            self.lines.flush()
+            self._try(self._write, self.lines, text + "\n")
+
+    def _write(self, lines: TextIO, text: str) -> None:
+        lines.write(text)
+        lines.flush()
+
+
+def summary(report: Report) -> str:
+    """`report.json`: the whole report, its texts no longer than anybody reads."""
+    return json.dumps(harmless.short(plain(report)), allow_nan=False, indent=1)
+
+
+def _typed(target: str) -> str:
+    return target if harmless.may_be_typed(target) else ""

@@ -9,6 +9,8 @@ import shlex
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..record.harmless import may_be_typed
+
 if TYPE_CHECKING:
     from ..record.reading import Run
     from ..record.report import Finding
@@ -47,8 +49,8 @@ def replay_line(run: Run, finding: Finding) -> str:
     no text.
     """
     target = shlex.quote(str(run.header.get("target") or "TARGET"))
-    folder = shlex.quote(run.folder) if run.folder else "DIR"
-    return f"python -m backproof replay {folder}/cases/{finding.case}.json {target}"
+    folder = shlex.quote(run.folder) if may_be_typed(run.folder) and run.folder else "DIR"
+    return f"python -m backproof replay {folder}/cases/{finding.case or 'ID'}.json {target}"
 
 
 def render(name: str, run: Run) -> str:

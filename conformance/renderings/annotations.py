@@ -6,6 +6,7 @@ shown for a step.
 
 from __future__ import annotations
 
+from ..record import harmless
 from ..record.reading import Run
 
 MOST = 10
@@ -37,8 +38,8 @@ def command(level: str, run: Run, title: str, message: str) -> str:
 
 def data(text: str) -> str:
     """As the runner unescapes it."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return harmless.lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def value_of(text: str) -> str:
-    return data(text).replace(":", "%3A").replace(",", "%2C")
+    return data(harmless.line(text)).replace(":", "%3A").replace(",", "%2C")

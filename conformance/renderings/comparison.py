@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 
+from ..record import harmless
 from ..record.comparison import KINDS, Change, Compared
 from ..record.reading import Run
+from .markdown import text as _plain
 
 
 def text(compared: Compared) -> str:
@@ -19,7 +20,7 @@ def text(compared: Compared) -> str:
     for title, changes in _parts(compared):
         lines += ["", f"{title}:"]
         lines += [f"  {KINDS[change.kind]}: {line}" for change, line in _lines(changes)]
-    return "\n".join(lines)
+    return "\n".join(map(harmless.line, lines))
 
 
 def markdown(compared: Compared) -> str:
@@ -38,15 +39,10 @@ def as_json(compared: Compared) -> str:
     whole = {"old": compared.old.report.subject, "new": compared.new.report.subject,
              "notes": compared.notes, "worse": list(map(asdict, compared.worse)),
              "better": list(map(asdict, compared.better))}
-    return json.dumps(whole, indent=1)
+    return harmless.defused_json(json.dumps(harmless.short(whole), indent=1))
 
 
 FORMS: dict[str, Callable[[Compared], str]] = {"text": text, "markdown": markdown, "json": as_json}
-
-
-def _plain(line: str) -> str:
-    """The line as Markdown that shows it as it is: on one line, and nothing in it is read."""
-    return re.sub(r"([\\`*_\[\]<>#|~!])", r"\\\1", " ".join(line.split())).replace("&", "&amp;")
 
 
 def _headline(compared: Compared) -> str:

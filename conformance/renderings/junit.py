@@ -6,17 +6,14 @@ none looks passed. A failure holds the line that replays it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from xml.etree import ElementTree as Xml
 
+from ..record import harmless
 from ..record.coverage import counted
 from ..record.reading import Run
 from ..record.report import Finding
 from . import replay_line
-
-# what XML 1.0 may not hold
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(run: Run) -> str:
@@ -77,5 +74,5 @@ def told(made: Xml.Element, tag: str, message: str, text: str) -> None:
 
 
 def clean(value: str) -> str:
-    """Without the characters that no XML may hold."""
-    return FORBIDDEN.sub("\ufffd", value)
+    """Every line visible and harmless: so there is nothing left that no XML may hold."""
+    return harmless.lines(value)

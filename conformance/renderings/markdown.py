@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from ..record import harmless
 from ..record.coverage import MARKS, WORST, Feature, counted, judges, matrix
 from ..record.reading import Run
 from ..record.report import Finding
@@ -108,7 +109,8 @@ def noted(note: str) -> Iterator[str]:
     first, *rest = note.split("\n")
     yield f"- note: {text(first)}"
     if rest:
-        yield from ("  ```python", *(f"  {line.replace('`', ' ')}" for line in rest), "  ```")
+        told = (harmless.line(line).replace("`", " ") for line in rest)
+        yield from ("  ```python", *(f"  {line}" for line in told), "  ```")
 
 
 # --- what comes from the subject is text, never Markdown or HTML ----------------------------------
@@ -116,8 +118,10 @@ def noted(note: str) -> Iterator[str]:
 
 def text(value: str) -> str:
     """One line in which nothing is markup: no tags, no links, no table cells, no mentions."""
-    escaped = re.sub(r"([\\`*_\[\]#|~@])", r"\\\1", untagged(value))
-    return escaped.replace("\\@", "&#64;").replace("://", "&#58;//")
+    escaped = re.sub(r"([\\`*_\[\]#|~@!])", r"\\\1", untagged(value))
+    for markup, shown in {"\\@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}.items():
+        escaped = escaped.replace(markup, shown)
+    return escaped
 
 
 def code(value: str) -> str:
@@ -127,12 +131,13 @@ def code(value: str) -> str:
 
 
 def untagged(value: str) -> str:
-    """One line, with its tags shown."""
-    return escape(" ".join(value.split()), quote=False)
+    """One line, with its tags shown, and all that could not be seen."""
+    return escape(harmless.line(" ".join(value.split())), quote=False)
 
 
 def fenced(value: str, language: str = "text") -> str:
-    """A code block whose fence is longer than any in the text."""
+    """A code block whose fence is longer than any in the text, whose lines are harmless."""
+    value = harmless.lines(value)
     longest = max((len(run) for run in re.findall(r"`+", value)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{value}\n{fence}\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..oracles import ORACLES, NotAvailable
 from ..oracles import load as load_oracle
 from ..record.keeping import Kept
+from ..record.place import Place
 from ..record.report import Report
 from ..record.writing import Recorder
 from ..reference.checks import BackproofError
@@ -75,6 +76,7 @@ def verify(
     Raises TargetError, PlanError, ExpectationError, RecordError or WorkersError, each a ValueError
     of one line, and DescriptionError for what is not callable; all are a BackproofError.
     """
+    report = None if report is None else Place(report)
     shared = Sharing(jobs, scheduler, resume)
     plan = plan_of(examples, seconds, seed, oracles, require, stop_after, profile, shared.wanted)
     check_shared(shared, plan, report)

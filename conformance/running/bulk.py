@@ -108,13 +108,20 @@ class Bulk:
                 self.take(shard, kept)
         for shard, result in workers(task, missing):
             if result is not None:
-                self.shelf.keep(shard, result)
+                self.keep(shard, result)
             self.take(shard, result)
             listen(self.done)
             if time.monotonic() > deadline:
                 self.cut_short()
                 self.judge.ended = "time limit" if self.todo else ""
                 return
+
+    def keep(self, shard: Shard, result: Json) -> None:
+        """Write it down; where the disk does not let it, the run goes on without its record."""
+        try:
+            self.shelf.keep(shard, result)
+        except RecordError as error:
+            self.recorder.lose(error)
 
     def take(self, shard: Shard, result: Json | None) -> None:
         """A result: it waits until all before it are there."""

@@ -42,7 +42,7 @@ def remembered(directory: str | os.PathLike[str] | None) -> tuple[tuple[Case, ..
 
 def _newest(folder: Path) -> list[Path]:
     try:
-        dated = sorted((-path.stat().st_mtime, path) for path in folder.glob("*.json"))
+        dated = sorted((-path.lstat().st_mtime, path) for path in folder.glob("*.json"))
     except OSError:
         return []
     return [path for _, path in dated[:MOST]]

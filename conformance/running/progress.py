@@ -10,6 +10,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from ..record.harmless import line as harmless
+
 if TYPE_CHECKING:
     from ..record.report import Finding, Report
     from ..reference import Case
@@ -81,10 +83,10 @@ class Progress:
         """A line that stays: the first finding, long before the report."""
         if self.stream is not None:
             self._write("\r" + " " * self.width + "\r" if self.width else "")
-            self._write(f"{self.name}: {first.line}".encode("ascii", "replace").decode() + "\n")
+            self._write(_ascii(f"{self.name}: {first.line}") + "\n")
 
     def _show(self, line: str) -> None:
-        line = line.encode("ascii", "replace").decode()
+        line = _ascii(line)
         if self.rewrites:
             line = line[: shutil.get_terminal_size().columns - 1]
             self._write("\r" + line.ljust(self.width))
@@ -99,6 +101,10 @@ class Progress:
                 self.stream.flush()
         except (OSError, ValueError):
             self.stream = None
+
+
+def _ascii(line: str) -> str:
+    return harmless(line).encode("ascii", "replace").decode()
 
 
 def _time(seconds: float) -> str:

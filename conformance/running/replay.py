@@ -7,12 +7,8 @@ can be decided. A case file is data: it is read, checked against its own name, a
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,8 +23,6 @@ from ..oracles import ORACLES
 from ..plug.limits import TookTooLong, limit
 from ..plug.stepping import Stepped
 from ..plug.subject import Subject
-from ..plug.subjects import SUBJECTS
-from ..plug.targets import TargetError, is_file, load, split
 from ..plug.undisturbed import undisturbed
 from ..properties import exact, own_loss
 from ..properties.catalogue import state_probes
@@ -38,10 +32,7 @@ from ..properties.inside import hidden_activations
 from ..properties.structures import PLAIN, allowed, structures_of
 from ..properties.tolerance import spread
 from ..record.notes import NoteKind
-from ..record.reading import NAME, no_constant, regular
-from ..record.writing import RecordError
 from ..reference import Case, DescriptionError
-from ..reference.checks import visible
 
 EXITS = {"FIXED": 0, "FAILED": 1, "ERROR": 2}
 SECONDS = 120.0
@@ -60,70 +51,6 @@ class Replay:
     def exit(self) -> int:
         """0 FIXED, 1 FAILED, 2 ERROR."""
         return EXITS[self.status]
-
-
-# --- the target the record names -----------------------------------------------------------------
-
-
-def recorded_target(case: str | os.PathLike[str]) -> str:
-    """The target that the record beside the case names.
-
-    A record may come from anywhere. So it is followed to a ready-made subject, or below the current
-    folder to a file that speaks of backproof, and to nothing else: RecordError where its word is
-    not enough to run anything.
-    """
-    path = Path(case).parent.parent / NAME
-    header = _header(path)
-    texts = {key: str(header[key]) for key in ("target", "subject", "source")
-             if isinstance(header.get(key), str)}
-    subject = texts.get("target") or texts.get("subject", "")
-    if subject in SUBJECTS:
-        return subject
-    where, name = split(subject)
-    for file in _files(where, texts.get("source", "")) if name else ():
-        if _below(file) and "backproof" in file.read_text("utf-8", "replace"):
-            return f"{file.as_posix()}:{name}" if is_file(where) else subject
-    raise RecordError(f"{path}: its subject is {visible(repr(subject), 80)}, which is not found "
-                      "below this folder; name the TARGET")
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """The first line of a record."""
-    try:
-        with open(regular(path), encoding="utf-8") as lines:
-            header = json.loads(lines.readline(2**20), parse_constant=no_constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: no record beside the case says what to ask; "
-                          "name the TARGET") from error
-    return header if isinstance(header, dict) else {}
-
-
-def _files(where: str, source: str) -> list[Path]:
-    """Where a file of that name, or a module, may be, from this folder."""
-    if not is_file(where):
-        return [Path(*where.split(".")).with_suffix(".py"), Path(*where.split("."), "__init__.py")]
-    said = Path(source.rpartition(":")[0])
-    return [said, Path(where)] if said.name == Path(where).name else [Path(where)]
-
-
-def _below(file: Path) -> bool:
-    try:
-        return (not file.is_absolute() and file.resolve().is_relative_to(Path.cwd())
-                and file.is_file())
-    except (OSError, ValueError):
-        return False
-
-
-def load_recorded(text: str) -> Subject:
-    """The subject of `recorded_target`: only what claims to be an implementation.
-
-    Raises TargetError for anything else.
-    """
-    subject = load(text)
-    if text not in SUBJECTS and subject.claims.explored:
-        raise TargetError(f"{text}, which the record names, claims nothing: "
-                          "name the TARGET if it is to be run")
-    return subject
 
 
 # --- asking --------------------------------------------------------------------------------------

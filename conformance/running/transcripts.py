@@ -14,8 +14,11 @@ from ..plug.protocol.command import greeted
 from ..plug.protocol.messages import ROOM, array_of
 from ..plug.protocol.session import Died, Listen, Session
 from ..plug.protocol.transcript import Transcript, Writer, Written, questions
+from ..plug.refused import TargetError
 from ..plug.subject import Subject
+from ..record.report import Report
 from ..record.writing import RecordError, version
+from .api import verify
 
 ROUNDING = 1e-9  # of the largest entry: what two right programs may differ by, and more
 Json = Any
@@ -41,11 +44,20 @@ def transcribed(path: str | os.PathLike[str] | None, **header: Json) -> Iterator
         raise RecordError(f"transcript: {path} is not whole: {writer.failed}")
 
 
-def subject_of(transcript: Transcript) -> Subject:
-    """A subject that answers what the transcript has; TargetError where that cannot be."""
-    target = str(transcript.header.get("target", ""))
+PLAN: dict[str, type | tuple[type, ...]] = {
+    "examples": int, "seconds": (int, float), "seed": int, "oracles": str, "profile": str}
+
+
+def judged(transcript: Transcript) -> Report:
+    """The report on the replies of a transcript, asked as its header says.
+
+    Raises TargetError where there is no subject in it, PlanError for a plan that cannot be.
+    """
     written: Any = Written(transcript)
-    return greeted(written, target)
+    subject = greeted(written, str(transcript.header.get("target", "")))
+    plan: dict[str, Any] = {name: transcript.header[name] for name, kind in PLAN.items()
+                            if isinstance(transcript.header.get(name), kind)}
+    return verify(subject, quiet=True, **plan)
 
 
 class Compared(NamedTuple):
@@ -64,8 +76,15 @@ class Compared(NamedTuple):
                           *(["  ..."] if len(self.others) > 10 else [])])
 
 
-def asked_again(transcript: Transcript, session: Session) -> Compared:
-    """All questions of a transcript, asked of a process that was greeted."""
+def asked_again(transcript: Transcript, subject: Subject) -> Compared:
+    """All questions of a transcript, asked of a subject in a process of its own.
+
+    Raises TargetError for one that is in none.
+    """
+    session: Session | None = getattr(subject.engine, "session", None)
+    if session is None:
+        raise TargetError(f"{subject.name} is asked in this process, where no messages are sent: "
+                          "wanted a file's function without --in-process, or --command")
     asked = same = close = 0
     others: list[str] = []
     for question, before in questions(transcript):

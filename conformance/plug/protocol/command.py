@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -76,11 +76,14 @@ def _subject(session: Session, said: Mapping[str, Json], target: str) -> Subject
 
 def _of_steps(session: Session, said: Mapping[str, Json], name: str, claims: Claims, target: str
               ) -> Subject:
-    """A subject whose steps are its answers; "rate" in its hello is a rate of its own."""
-    rates: Sequence[float] = RATES
-    if "rate" in said:
-        rates = (number("rate", said["rate"]),)
-    claims = claimed(claims, said.get("rule", {}), rates)
+    """A subject whose steps are its answers; "rates" in its hello are those that it can be told.
+
+    One alone is a rate of its own.
+    """
+    rates = [number("rates", rate) for rate in said.get("rates", RATES)]
+    if not rates or min(rates) <= 0:
+        raise DescriptionError(f"rates is {said['rates']!r}, wanted a list of numbers above 0")
+    claims = claimed(claims, claims.rule, rates)
     stepping = RemoteSteps(RemoteProgram(session, {}), claims, rates)
     return Subject(name, claims, stepping, frozenset(claims.made_of), door=DOOR, target=target,
                    stepping=stepping)

@@ -193,9 +193,14 @@ class RemoteSteps(Stepped):
 
     program: RemoteProgram
 
+    @property
+    def session(self) -> Session:
+        """The conversation with the program's process."""
+        return self.program.session
+
     def close(self) -> None:
         """End the process."""
-        self.program.session.close()
+        self.session.close()
 
 
 def _case(network: Network, values: Arrays, inputs: Array, targets: Array) -> Case:

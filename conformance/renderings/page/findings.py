@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ...record.reading import Run
@@ -19,7 +18,6 @@ NONE = {"conforms": "No mistake was found.", "does_not_conform": "The record has
         "not_judged": "None: nothing was judged.",
         "incomplete": "None so far, which is no verdict.",
         "cut off": "The record has none: findings are written when a run ends."}
-IDS = re.compile(r"[0-9a-f]{6,64}")
 
 
 def findings(run: Run) -> Markup:
@@ -93,9 +91,9 @@ def _more(run: Run, finding: Finding) -> Markup:
 
 
 def _replay(run: Run, finding: Finding) -> Markup:
-    """The command; none for an id that is none, which nobody should paste into a shell."""
+    """The command, where the case is in a file."""
     if not run.cases:
         return join([code('verify(..., report="out")'), " keeps the case in a file"])
-    if not IDS.fullmatch(finding.case):
+    if not finding.case:
         return tag("span", "this finding has no case file")
     return tag("pre", code(replay_line(run, finding)))

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ...reference.checks import visible
+from ...record.harmless import line
 
-LONGEST = 2000
 VOID = {"meta", "link", "input", "br"}
 
 
@@ -26,7 +25,7 @@ def html(value: object) -> Markup:
     """Markup as it is, anything else as escaped text."""
     if isinstance(value, Markup):
         return value
-    return Markup(escape(visible(str(value), LONGEST), quote=True))
+    return Markup(escape(line(str(value)), quote=True))
 
 
 def join(parts: Iterable[object]) -> Markup:
