@@ -19,6 +19,7 @@ from ..faults import FAULTS
 from ..faults.behaviour import Ask, Behaviour, asked, behaviour, close, same
 from ..faults.core import Fault, Faults, with_value
 from ..judging.asking import question
+from ..judging.session import clock
 from ..plug.subject import Subject
 from ..properties.identities.state import other_numbers
 from ..properties.perturbed import UNIT
@@ -92,7 +93,11 @@ def _apart(mine: list[Behaviour], theirs: list[Behaviour], questions: list[Case]
 
 
 def _sequence(ask: Ask, questions: list[Case], warm: int) -> list[Behaviour]:
-    """The answers to the questions, after the first one `warm` times (for a second at most)."""
+    """The answers to the questions, after the first one `warm` times (for a second at most).
+
+    Raises TimeIsUp where it is.
+    """
+    clock().check()
     end = time.monotonic() + WARM_SECONDS
     for _ in range(warm):
         behaviour(ask, questions[0])

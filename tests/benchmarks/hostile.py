@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1] / "hostile"))
 
 from command_rows import PROGRAMS, Program
 from python_rows import ROWS, Row
-from replies import Tried, tried, tried_apart
+from replies import Tried, tried, tried_apart, tried_together
 from running import Seen, verified
 
 
@@ -38,20 +38,25 @@ def summed(what: str, seen: Sequence[Seen]) -> bool:
     """Print the figure; whether all is as it must be."""
     bad = sum(bool(one.wrong) for one in seen)
     longest = max((one.seconds for one in seen), default=0.0)
-    print(f"{what}: {len(seen) - bad} of {len(seen)} as they must be; the longest took {longest:.1f} s", flush=True)
+    print(f"{what}: {len(seen) - bad} of {len(seen)} as they must be; the longest took {longest:.1f} s; "
+          f"the peak of memory here is {peak():.0f} MB", flush=True)
     return not bad
+
+
+def peak() -> float:
+    """The most memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def replies(where: str, count: int, ask: Callable[[int], Tried]) -> bool:
     """Ask for so many hostile replies; whether all is as it must be."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     found = ask(count)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     for (name, outcome), number in sorted(found.counts.items()):
         print(f"  {name}: {outcome}: {number}")
     print(*found.wrong, sep="\n")
     print(f"hostile replies {where}: {count}, {len(found.wrong)} not as they must be; the slowest took {1e3 * found.slowest:.0f} ms; "
-          f"memory grew by {grown:.0f} MB")
+          f"the peak of memory rose by {peak() - before:.0f} MB")
     return not found.wrong
 
 
@@ -61,13 +66,16 @@ def main() -> int:
     parser.add_argument("--replies", type=int, default=10_000)
     parser.add_argument("--apart", type=int, default=20, help="so many of the subjects through a command of its own, too")
     parser.add_argument("--fast", action="store_true", help="none that takes the whole of its limit")
+    parser.add_argument("--slow", action="store_true", help="only those that do")
     options = parser.parse_args()
-    rows, programs = ([row for row in table if options.only in row.name and not (options.fast and row.slow)]
+    rows, programs = ([row for row in table if options.only in row.name and not (options.slow if not row.slow else options.fast)]
                       for table in (ROWS, PROGRAMS))
     with tempfile.TemporaryDirectory() as folder:
         good = [replies("in this process", options.replies, tried),
                 replies("of a process", options.replies // 50, lambda count: tried_apart(count, Path(folder)))]
-    good += [
+    mixed = tried_together(options.replies)
+    print(f"replies in any order: {options.replies}, {len(mixed)} of another question")
+    good += [not mixed,
             summed("subjects in Python", subjects(rows)), summed("programs", subjects(programs))]
     if options.apart:
         some = [*rows, *programs][:: max(1, len(rows + programs) // options.apart)]

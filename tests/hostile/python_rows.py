@@ -244,7 +244,6 @@ WRONGS = {
     "lazily": "class Late:\n    def __array__(self, dtype=None, copy=None): return 3 * a\na = g['0.bias']; g['0.bias'] = Late()",
     "right when looked at twice": "class Late:\n    k = 3\n    def __array__(self, dtype=None, copy=None):\n"
                                   "        Late.k -= 2\n        return (Late.k + 2) * a\na = g['0.bias']; g['0.bias'] = Late()",
-    "json is patched": "import json\njson.dumps = lambda *a, **k: '{}'\ng['0.bias'] = 3 * g['0.bias']",
 }
 ENDLESS = """
 class Endless(dict):
@@ -260,6 +259,7 @@ class Endless(dict):
 def wrongs():
     for name, line in WRONGS.items():
         yield Row(f"wrong: {name}", WRONG, LYING + ENDLESS, reply=line, slow="hangs" in name)
+    yield Row("json is patched", NOT_JUDGED, slow=True, reply="import json\njson.dumps = lambda *a, **k: '{}'")
 
 
 # --- it raises ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ raised is a finding about the subject, whatever came, and the next question is a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -273,6 +274,49 @@ def _after(remote: Remote, given: Hostile) -> str:
 def _same(answer: Answer) -> bool:
     return float(answer.loss) == float(TRUTH.loss) and all(
         np.array_equal(answer.gradients[name], TRUTH.gradients[name]) for name in CASE.parameters)
+
+
+# --- several on their way -------------------------------------------------------------------------
+
+
+class Shuffled(Scripted):
+    """Answers in any order, with odd lines and old replies between them; it may die at any of them."""
+
+    def __init__(self, rng: random.Random, outstanding: int):
+        super().__init__(lambda _: Hostile(b""))
+        self.rng, self.outstanding, self.waiting, self.old = rng, outstanding, list[Any](), list[Any]()
+
+    def send(self, data: bytes) -> None:
+        message = json.loads(data)
+        greeted = {"id": 0, "protocol": 1, "outstanding": self.outstanding}
+        reply = greeted if message["id"] == 0 else {**right(message["id"]), "loss": message["inputs"]["data"][0]}
+        self.waiting.append(reply)
+
+    def next(self) -> Any:
+        if self.over or self.rng.random() < 0.01:
+            self.over = True
+            return Ended("it died")
+        if self.old and self.rng.random() < 0.3:
+            return self.rng.choice(self.old)
+        self.old.append(self.waiting.pop(self.rng.randrange(len(self.waiting))))
+        stream = io.BytesIO(line(self.old[-1]))
+        self.old[-1] = read_frame(stream, lambda: self.most)
+        return self.old[-1]
+
+
+def tried_together(count: int, seed: int = 0) -> list[str]:
+    """So many questions, up to eight on their way at once; what was answered wrongly, or not by its own reply."""
+    rng, wrong = random.Random(seed), list[str]()
+    for start in range(0, count, 20):
+        most = rng.randrange(2, 9)
+        remote = Remote(Session(["shuffled"], {"ask": "hello"}, lambda _, most=most: Shuffled(rng, most)))
+        with contextlib.suppress(Died):  # in the greeting, or at the first question
+            remote(CASE)
+        cases = [CASE.but(inputs=np.full((2, 2), float(start + i))) for i in range(20)]
+        for i, answer in enumerate(remote.several(cases)):
+            fine = isinstance(answer, Died) or (isinstance(answer, Answer) and float(answer.loss) == start + i)
+            wrong += [] if fine else [f"{start + i}: {answer}"]
+    return wrong
 
 
 # --- through real processes -----------------------------------------------------------------------

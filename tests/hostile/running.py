@@ -23,7 +23,8 @@ SECONDS = 20
 OVER = 2.0           # seconds
 START = 3.0          # for the command and the worker to start
 BOUND = 2e9          # bytes, in the place of most of this machine
-OPTIONS = ("--examples", "8", "--seconds", str(SECONDS), "--oracles", "differences")
+NETWORKS = 8
+OPTIONS = ("--examples", str(NETWORKS), "--seconds", str(SECONDS), "--oracles", "differences")
 SPARED = "deletes the record's folder"  # has none that could be read
 
 
@@ -108,3 +109,5 @@ def _unreadable(record: Path, verdict: str) -> Iterator[str]:
         return
     if run.report.verdict != verdict:
         yield f"its record says {run.report.verdict}"
+    if run.report.networks < NETWORKS and not run.report.ended:
+        yield f"no more was asked after network {run.report.networks}"

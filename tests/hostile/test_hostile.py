@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parent))
 from backproof.plug.protocol import process
 from command_rows import PROGRAMS
 from python_rows import ROWS
-from replies import tried
+from replies import tried, tried_together
 from running import verified
 
 DAILY = ("os._exit(0), at question 60", "os._exit(0), on import", "closes files 0, 1, 2", "a fork that answers too",
@@ -41,6 +41,10 @@ def test_whatever_is_replied_is_a_finding_and_the_next_question_is_answered():
     assert found.wrong == []
     assert found.slowest < 5
     assert {name for name, _ in found.counts} >= {"doubled", "cut, then death", "blocks", "huge"}
+
+
+def test_replies_in_any_order_are_those_of_their_questions():
+    assert tried_together(1000) == []
 
 
 def test_who_says_much_unasked_waits():
