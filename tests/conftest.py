@@ -31,6 +31,7 @@ for _name in ("foreign_programs", "foreign_mistakes", "foreign_names"):
 _lazily("damage")
 _lazily("drawn_features")
 _lazily("function_examples")
+_lazily("harmful_output")
 _lazily("perceptrons")
 _lazily("small_records")
 _lazily("undecorated_programs")
