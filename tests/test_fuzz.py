@@ -94,6 +94,13 @@ BENT = {
     "no fault for the lesson": ("finding", ("faults",), [], "faults is empty"),
     "agreement": ("result", ("agreement",), {"0.bias": [0.1, 10**400, 1.0]}, "wanted three numbers"),
     "type": ("result", ("type",), ["result"], "type is"),
+    "one count of networks": ("finding", ("networks",), [3], "no count of networks"),
+    "an unknown trait": ("finding", ("when",), {"trait": "x", "relation": ">=", "value": 1, "nearest": None, "inside": [1, 1],
+                                                "outside": [0, 1], "asked": []}, "no condition that can be told"),
+    "no counts of a condition": ("finding", ("when",), {"trait": "batch", "relation": ">=", "value": 1, "nearest": None,
+                                                        "inside": [], "outside": [], "asked": []}, "no condition"),
+    "a condition on a text": ("finding", ("when",), {"trait": "batch", "relation": ">=", "value": "x", "nearest": None,
+                                                     "inside": [1, 1], "outside": [0, 1], "asked": []}, "no condition"),
     "deep plan": ("header", ("plan", "examples"), DEEP, "nested too deeply"),
     "deep example": ("finding", ("example",), DEEP, "nested too deeply"),
 }

@@ -130,6 +130,15 @@ def at_commands(trial, repeat, folder, other, number):
         at_every_command(trial, repeat, folder, other)
 
 
+@functools.cache
+def conditioned(record):
+    """The record with a condition on its finding."""
+    lines = [json.loads(line) for line in record.splitlines()]
+    when = {"trait": "batch", "relation": ">=", "value": 5, "nearest": 4, "inside": [3, 3], "outside": [0, 9], "asked": [1, 1]}
+    return "".join(f"{json.dumps(line | ({'when': when} if line['type'] == 'finding' else {}))}\n"
+                   for line in lines).encode()
+
+
 def fuzz_records(trial, record, cases, count, seed):
     """Damaged records, each beside a whole one."""
     place = Path("out")
@@ -137,7 +146,7 @@ def fuzz_records(trial, record, cases, count, seed):
     (place / "cases" / "case.json").write_bytes(cases[0])
     for number in range(count):
         rng = random.Random(f"{seed} record {number}")
-        (place / "report.jsonl").write_bytes(mutated(record, rng))
+        (place / "report.jsonl").write_bytes(mutated(conditioned(record) if number % 2 else record, rng))
         shutil.copy("known.txt", "fixed.txt")
         at_commands(trial, f"--seed {seed}, record {number}", place, "whole", number)
 
