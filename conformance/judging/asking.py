@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..plug.asked import QUESTION_SECONDS, EndedProgram
 from ..plug.asked import last_line as last_line
@@ -16,6 +16,7 @@ from .session import Session, clock, current
 
 T = TypeVar("T")
 EARLY = 128
+Several = Callable[[Sequence[Case]], Iterable[Answer | Exception]]
 
 
 class Numbered:
@@ -39,9 +40,9 @@ class Numbered:
         return loss_of(self.engine, case)
 
     @property
-    def several(self) -> Callable[[Sequence[Case]], Iterable[Answer | Exception]] | None:
+    def several(self) -> Several | None:
         """What asks several questions at once, where the engine can; they all count."""
-        inside: Callable[..., Any] | None = getattr(self.engine, "several", None)
+        inside: Several | None = getattr(self.engine, "several", None)
         if inside is None or getattr(self.engine, "outstanding", 1) == 1:
             return None
 
@@ -126,7 +127,7 @@ def questions(engine: Engine, cases: Iterable[Case]) -> list[Answer | Exception]
 
     One after another, but where the engine takes several questions at once.
     """
-    several: Callable[..., Iterable[Answer | Exception]] | None = getattr(engine, "several", None)
+    several: Several | None = getattr(engine, "several", None)
     if several is not None:
         clock().check()
         return list(several(list(cases)))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, cast
 
 from ..refused import TargetError
 from .frames import Frame, Stray, TooLong, read_frame
@@ -139,8 +139,7 @@ class Process:
     # --- threads ----------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        assert self._popen.stdout is not None
-        stream = self._popen.stdout
+        stream = cast(BinaryIO, self._popen.stdout)
         strays = 0
         try:
             while (item := read_frame(stream, lambda: self.most)) is not None:
