@@ -1,5 +1,6 @@
 """python -m backproof"""
 
+import os
 import sys
 
 # Commands that read what others made, and import nothing from the current folder, which Python has
@@ -9,14 +10,20 @@ READERS = ("report", "replay", "expect", "compare", "scoreboard")
 
 def leave_out_the_current_folder() -> None:
     """Unless backproof itself is there, or a TARGET, which may be anywhere, is named."""
-    first = sys.path[0] if sys.path else ""
+    try:
+        here = os.getcwd()
+    except OSError:  # it is gone
+        return
     named = sys.argv[1:2] == ["replay"] and len(sys.argv) > 3
-    if sys.argv[1:2] and sys.argv[1] in READERS and not named and not __file__.startswith(first):
+    reads = bool(sys.argv[1:]) and sys.argv[1] in READERS and not named
+    if reads and sys.path[:1] == [here] and not __file__.startswith(here + os.sep):
         del sys.path[0]
 
 
 if __name__ == "__main__":
     leave_out_the_current_folder()
-    from .cli import main
 
+from .cli import main  # noqa: E402, the folder is left out before anything is imported
+
+if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), None:
 def array_to_json(array: Any) -> dict[str, Json]:
     """dtype, shape and one flat list of shortest round-trip numbers, non-finite ones as strings."""
     array = np.asarray(array)
-    if array.dtype.kind == "f":
+    if array.dtype == np.float64 and np.isfinite(array).all():
+        flat = array.ravel().tolist()
+    elif array.dtype.kind == "f":
         flat = [float(str(v)) if np.isfinite(v) else str(float(v)) for v in array.ravel()]
     else:
         flat = [int(v) for v in array.ravel()]
@@ -42,7 +45,15 @@ def array_from_json(where: str, data: Json) -> np.ndarray:
     if math.prod(n for n in shape if n) > MOST:
         raise DescriptionError(f"{where}: shape is {shape!r}, which is too large: "
                                f"at most {MOST} numbers")
-    return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype).reshape(shape)
+    return _array(where, flat, dtype).reshape(shape)
+
+
+def _array(where: str, flat: list[Json], dtype: str) -> np.ndarray:
+    """The numbers as an array; plain ones of double precision at once, the others one by one."""
+    if dtype == "float64" and set(map(type, flat)) <= {int, float}:
+        with suppress(OverflowError):
+            return np.array(flat, dtype=dtype)
+    return np.array([_entry(where, v, dtype) for v in flat], dtype=dtype)
 
 
 def _length(value: Json) -> bool:

@@ -28,9 +28,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in ("foreign_programs", "foreign_mistakes", "foreign_names"):
     _lazily(_name)
+_lazily("adapter_mistakes")
 _lazily("damage")
 _lazily("drawn_features")
 _lazily("function_examples")
+_lazily("harmful_output")
 _lazily("perceptrons")
 _lazily("small_records")
 _lazily("undecorated_programs")
@@ -45,12 +47,15 @@ ENOUGH = {
     "test_a_formula_or_a_subtraction_is_no_narrower_precision": 1,
     "test_a_lie_on_one_call_alone_is_caught": 2,
     "test_a_mistake_in_a_structure": 6,
+    "test_a_line_longer_than_any_buffer_is_read_whole": 3,
+    "test_a_mistake_in_a_command_is_named_as_in_a_function": 0,
     "test_a_mistake_in_branches_inside_branches_only": 0,
     "test_a_mistake_in_one_place_is_named_with_the_place": 1,
     "test_a_mistake_is_named": 3,
     "test_a_mistake_on_few_networks_is_caught": 2,
     "test_a_narrow_precision_is_named_where_errors_scatter_as_its_rounding_does": 1,
     "test_a_planted_fault_is_caught": 64,
+    "test_a_planted_mistake_changes_the_answers": 3,
     "test_a_planted_mistake_gives_the_numbers_of_the_table": 45,
     "test_a_planted_mistake_is_named": 2,
     "test_a_planted_mistake_of_a_convolution_is_named": 3,
@@ -67,12 +72,14 @@ ENOUGH = {
     "test_a_wrong_line_of_a_tutorial_is_named": 1,
     "test_a_wrong_loss_beside_a_wrong_gradient_is_its_own_finding": 1,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 6,
+    "test_an_adapter_conforms_by_every_check": 0,
     "test_an_answer_that_is_kept_is_state": 1,
     "test_an_engine_made_again_remembers_nothing": 120,
     "test_an_unknown_mistake_is_described": 3,
     "test_another_reduction_is_not_the_one_that_fits_the_smallest_batch": 3,
     "test_at_one_question_alone": 0,
     "test_bounds_are_finite": 12,
+    "test_brain_conforms_by_every_check": 0,
     "test_counts_vary_between_seeds_as_of_independent_draws": 0,
     "test_drawn_networks": 2,
     "test_each_separable_mistake_is_a_finding_by_its_name": 2,
@@ -109,6 +116,7 @@ ENOUGH = {
     "test_torch_nn_in_float32_conforms": 4,
     "test_two_mistakes_are_two_findings_by_their_names": 1,
     "test_what_no_simple_condition_parts_has_none": 1,
+    "test_what_it_prints_goes_to_stderr_and_no_reply_is_lost": 3,
     "test_whatever_a_subject_does_is_a_finding": 6,
     "test_where_one_hides_in_the_other_there_are_still_two": 1,
     "test_witnesses": 16,

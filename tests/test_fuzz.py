@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import damage
 import pytest
+from backproof import cli
 from backproof.plug.subjects import load as ready_made
 from backproof.record.cases import read_case
 from backproof.record.reading import read
@@ -21,6 +22,7 @@ from backproof.reference import DescriptionError
 from backproof.renderings import RENDERINGS, render
 from backproof.running.replay import replay
 from damage import CANARY, Payload, mutated, put
+from harmful_output import Elements, commands_on, wrong_with
 
 RECORDS, CASES = 600, 400
 KILLS = int(os.environ.get("BACKPROOF_KILLS", "4"))
@@ -92,6 +94,13 @@ BENT = {
     "no fault for the lesson": ("finding", ("faults",), [], "faults is empty"),
     "agreement": ("result", ("agreement",), {"0.bias": [0.1, 10**400, 1.0]}, "wanted three numbers"),
     "type": ("result", ("type",), ["result"], "type is"),
+    "one count of networks": ("finding", ("networks",), [3], "no count of networks"),
+    "an unknown trait": ("finding", ("when",), {"trait": "x", "relation": ">=", "value": 1, "nearest": None, "inside": [1, 1],
+                                                "outside": [0, 1], "asked": []}, "no condition that can be told"),
+    "no counts of a condition": ("finding", ("when",), {"trait": "batch", "relation": ">=", "value": 1, "nearest": None,
+                                                        "inside": [], "outside": [], "asked": []}, "no condition"),
+    "a condition on a text": ("finding", ("when",), {"trait": "batch", "relation": ">=", "value": "x", "nearest": None,
+                                                     "inside": [1, 1], "outside": [0, 1], "asked": []}, "no condition"),
     "deep plan": ("header", ("plan", "examples"), DEEP, "nested too deeply"),
     "deep example": ("finding", ("example",), DEEP, "nested too deeply"),
 }
@@ -145,6 +154,73 @@ def test_damaged_cases(originals, nothing_runs):
         assert said.status in ("FIXED", "ERROR"), (number, said.text)
         assert said.status == "FIXED" or said.text.isprintable()
     assert 0.5 * CASES < refused < 0.99 * CASES
+
+
+INJECTED = [
+    "\x1b]0;x\x07\x1b[2J\x9b31m\r", "::error file=x::pwned", "a\n::add-mask::x", "##[error]x ##vso[task.x]y ##teamcity[z]",
+    "\u202egnp.exe\u2066", "</pre><script>x</script>", "![a](http://x) @all www.example.org ```", "]]><x/>", "y" * 100_000,
+    "'; touch executed #\n$(touch executed)",
+]
+
+
+@pytest.mark.parametrize("text", INJECTED)
+def test_no_text_of_a_record_is_obeyed_by_what_shows_it(originals, nothing_runs, capsys, text):
+    lines = [json.loads(line) for line in originals[0].splitlines()]
+    for line in lines:
+        for key, value in {**line}.items():
+            if key in {"header": ("subject", "door", "started"), "finding": ("explanation", "property", "parameter", "also"),
+                       "footer": ("reason", "ended", "notes"), "result": ("message",)}.get(line["type"], ()):
+                line[key] = [text] if isinstance(value, list) else text
+        if line["type"] == "header":
+            line |= {"target": "mine.py:f; touch executed", "environment": {text: text}, "unclaimed": {text: [text]}}
+        if line["type"] == "finding":
+            line |= {"faults": [text], "lesson": dict.fromkeys(("symptom", "wrong", "right", "seen"), text)}
+    whole, folder = nothing_runs / "whole", nothing_runs / "out"
+    for place, said in ((whole, originals[0]), (folder, "".join(f"{json.dumps(line)}\n" for line in lines).encode())):
+        (place / "cases").mkdir(parents=True)
+        (place / "report.jsonl").write_bytes(said)
+        (place / "cases" / "case.json").write_bytes(originals[1][0])
+    (nothing_runs / "known.txt").write_text("")
+    (nothing_runs / "fixed.txt").write_text("")
+    pages = {"a"}
+    for where in (whole, folder):
+        for words in commands_on(where, whole):
+            status = cli.main(list(map(str, words)))
+            out, err = capsys.readouterr()
+            if where == whole:
+                pages |= Elements(out).names
+                continue
+            assert status != 2 or words[0] in ("replay", "expect"), err
+            assert not list(wrong_with(words, status, out, err, pages))
+    assert {path.name for path in nothing_runs.iterdir()} == {"whole", "out", "known.txt", "fixed.txt"}
+
+
+# --- files that are none ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes, links and devices")
+@pytest.mark.parametrize(("kind", "words"), [
+    ("pipe", "is no ordinary file"), ("folder", "is a directory"), ("link", "is a link out of its folder"),
+    ("zero", "is no ordinary file"), ("3 GB", "has a line of more than 16,777,216 bytes"), ("deep", "nested too deeply"),
+    ("UTF-16", "is not UTF-8 text"), ("itself", "cannot be read: "), ("gone", "No such file"),
+])
+def test_what_stands_in_the_place_of_a_record_is_refused_at_once(originals, tmp_path, capsys, kind, words):
+    path, other = tmp_path / "out" / "report.jsonl", tmp_path / "other"
+    path.parent.mkdir()
+    other.write_bytes(originals[0])
+    {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "link": lambda: path.symlink_to(other),
+     "zero": lambda: path.symlink_to("/dev/zero"), "itself": lambda: path.symlink_to(path), "gone": lambda: None,
+     "3 GB": lambda: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 3 * 2**30),
+     "deep": lambda: path.write_text("[" * 10**6 + "\n"), "UTF-16": lambda: path.write_bytes("é".encode("utf-16")),
+     }[kind]()
+    started = time.monotonic()
+    for command in (["report", path.parent], ["report", path], ["compare", path.parent, path.parent],
+                    ["scoreboard", path.parent], ["expect", path.parent]):
+        assert cli.main(list(map(str, command))) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert words in err or (kind == "folder" and "No such file" in err), err
+    assert time.monotonic() - started < 20
 
 
 # --- killed -----------------------------------------------------------------------------------------------------

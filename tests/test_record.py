@@ -262,6 +262,7 @@ def test_a_summary_is_whole_or_as_before(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         write_whole(path, "new")
     assert path.read_text() == "old\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
 
 
 # --- values ------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from . import (
     serve,
     verify,
 )
-from .terminal import UnsaidError, UsageError, complain, say, survive, trouble
+from .terminal import UnsaidError, UsageError, complain, occupy, say, survive, trouble
 
 HELP = """\
 backproof tells you whether your backpropagation is right and, where it is not, which mistake you
@@ -74,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     A status is that of a verdict only where the verdict was said. Whatever else happens, a closed
     or full output too, and an exception that nobody foresaw, is one line and 2.
     """
+    occupy()
     for stream in (sys.stdout, sys.stderr):
         survive(stream)
     try:

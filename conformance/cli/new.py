@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ..running.doors import DOORS
+from ..running.languages import LANGUAGES
 from .terminal import UsageError, say
 
 DESCRIPTION = """\
@@ -15,14 +16,21 @@ yours. It conforms as it is; put your own lines in, and verify it after each.
   python -m backproof new my_file.py
   python -m backproof new my_layers.py --door layers
   python -m backproof new my_network.py --door step
+  python -m backproof new my_net.rs --door command --language rust
 """
-EPILOG = "doors:\n" + "\n".join(f"  {door:10} {says}" for door, (_, says) in DOORS.items())
+EPILOG = "\n".join([
+    "doors:", *(f"  {door:10} {says}" for door, (_, says) in DOORS.items()), "",
+    "languages of a command:", *(f"  {name:10} {row.commands(f'my_net{row.ending}')[1]}"
+                                 for name, row in LANGUAGES.items())])
 
 
 def add(command: Any) -> None:
     command.add_argument("file", metavar="FILE", help="the file to write, which is not there yet")
-    command.add_argument("--door", choices=[*DOORS], default="function", metavar="DOOR",
-                         help=f"how it is plugged in: {', '.join(DOORS)} (default function)")
+    command.add_argument("--door", choices=[*DOORS], metavar="DOOR",
+                         help=f"how it is plugged in: {', '.join(DOORS)} (default function; "
+                              "command where the name tells a language)")
+    command.add_argument("--language", choices=[*LANGUAGES], metavar="NAME",
+                         help=f"of a command: {', '.join(LANGUAGES)} (default: as the name ends)")
     command.set_defaults(command=run)
 
 
@@ -31,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from ..running.adapters import NewFileError, new_file
 
     try:
-        command = new_file(options.file, options.door)
+        commands = new_file(options.file, options.door, options.language)
     except NewFileError as error:
         raise UsageError(str(error)) from error
-    return say(f"wrote {options.file}; next:", "", f"    {command}")
+    return say(f"wrote {options.file}; next:", "", *(f"    {command}" for command in commands))

@@ -31,6 +31,8 @@ def complain(line: str, more: Sequence[str] = ()) -> None:
     """
     lines = [f"backproof: {line}", *([""] if more else []),
              *(f"    {each}".rstrip() for each in more)]
+    if sys.stderr is None:
+        return
     try:
         print("\n".join(map(harmless.line, lines)), file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -42,6 +44,15 @@ def survive(stream: Any) -> None:
     if hasattr(stream, "reconfigure"):
         with suppress(OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")
+
+
+def occupy() -> None:
+    """A number that a closed stream has left is given to no file: else prints would go into it."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def say(*lines: str) -> int:

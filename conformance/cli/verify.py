@@ -45,6 +45,9 @@ exit status:
 
 def add(command: Any) -> None:
     targets.add(command)
+    command.add_argument("--ladder", action="store_true",
+                         help="for a new adapter: from the smallest network up, one thing more a "
+                              "rung, and stop at the first that fails")
     add_plan(command)
     command.set_defaults(command=run)
 
@@ -98,13 +101,27 @@ def run(options: argparse.Namespace) -> int:
     """Print the report, return its exit; UsageError for what cannot be verified as asked."""
     given = targets.text_of(options)  # first, since the rest takes its time to import
     asked = planned(options)
+    if options.ladder and asked.directory is not None:
+        raise UsageError("--ladder keeps no record; leave out --report, or the ladder")
     with opened(options, **header_of(options)) as subject:
         if subject.target != given:
             complain(f"{given}: verifies {subject.target}, the one that may be meant")
+        if options.ladder:
+            return climbed(subject, options.seed)
         lines, ended = judged(subject, asked)
     say(*lines)  # first, whatever becomes of the files
     say(*report.rendered(asked.directory, asked.formats))
     return ended.status
+
+
+def climbed(subject: Subject, seed: int) -> int:
+    """Print the rungs of the ladder as they are climbed; the exit status of the last."""
+    from ..running.ladder import Ladder
+
+    ladder = Ladder(subject, seed)
+    for line in ladder:
+        say(line)
+    return ladder.status
 
 
 class Planned(NamedTuple):

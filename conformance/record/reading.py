@@ -24,6 +24,7 @@ from .folder import RecordError
 from .keeping import Kept
 from .notes import Note, note_of, of_schema_1
 from .report import OUTCOMES, SCHEMA, VERDICTS, Finding, Report
+from .shown import shown
 
 Json = Any
 ID = re.compile("[0-9a-f]{12}")
@@ -234,6 +235,11 @@ class _Reader:
         if (case := self._get(data, "case", str)) and not ID.fullmatch(case):
             raise self._error(f"case is {_short(case)}, wanted 12 digits of 0-9 and a-f")
         finding = Finding(**{key: self._field(data, key, kind) for key, kind in FINDING.items()})
+        try:
+            shown(finding.networks, finding.when)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise self._error("networks or when is no count of networks, or no condition that "
+                              "can be told") from error
         self.findings.append(finding)
         if isinstance(data.get("example"), dict):
             self.examples[finding.case] = data["example"]

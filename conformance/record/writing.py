@@ -119,9 +119,14 @@ def write_whole(path: Path, text: str) -> None:
     """The file is there with all of the text, or as it was before; a link is replaced."""
     temporary = path.with_name(path.name + ".part")
     temporary.unlink(missing_ok=True)
-    with open(temporary, "x", encoding="utf-8") as file:
-        file.write(text + "\n")
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 class Recorder:

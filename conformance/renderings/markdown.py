@@ -119,15 +119,18 @@ def noted(note: str) -> Iterator[str]:
 def text(value: str) -> str:
     """One line in which nothing is markup: no tags, no links, no table cells, no mentions."""
     escaped = re.sub(r"([\\`*_\[\]#|~@!])", r"\\\1", untagged(value))
-    for markup, shown in {"\\@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}.items():
-        escaped = escaped.replace(markup, shown)
-    return escaped
+    return _unlinked(escaped.replace("\\@", "&#64;"))
+
+
+def _unlinked(escaped: str) -> str:
+    """Without what becomes a link by itself, in inline code as well."""
+    return escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
 def code(value: str) -> str:
     """Inline code, in a table too."""
     inside = re.sub(r"([\\`*_\[\]|~@])", lambda match: f"&#{ord(match[0])};", untagged(value))
-    return f"<code>{inside}</code>"
+    return f"<code>{_unlinked(inside)}</code>"
 
 
 def untagged(value: str) -> str:

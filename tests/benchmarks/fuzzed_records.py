@@ -25,7 +25,6 @@ import os
 import random
 import re
 import resource
-import shlex
 import shutil
 import socket
 import subprocess
@@ -33,9 +32,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -45,8 +42,9 @@ from backproof import cli, renderings  # noqa: E402
 from backproof.record import coverage  # noqa: E402
 from backproof.renderings import RENDERINGS  # noqa: E402
 from damage import CANARY, HOSTILE, damaged, mutated, originals  # noqa: E402
+from harmful_output import Elements, commands_on, wrong_with  # noqa: E402
 
-SLOW, LONGEST = 10.0, 2_100
+SLOW = 10.0  # seconds
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUNS = ("exec", "compile", "import", "pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.fork",
         "os.posix_spawn", "os.spawn", "ctypes.dlopen", "socket.connect", "marshal.loads", "code.__new__")
@@ -84,19 +82,6 @@ class Watch:
             self.seen.append(("outside", f"{event} {path}"))
 
 
-class Elements(HTMLParser):
-    """The elements of a page, and their attributes."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.names = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.names.add(tag)
-        self.names |= {f"{tag} {name}" for name, _ in attrs if name.startswith("on")}
-
-
 class Trial:
     """One command, and everything that is wrong with how it went."""
 
@@ -125,71 +110,7 @@ class Trial:
         return out.getvalue()
 
 
-def wrong_with(words, status, out, err, pages):
-    """(kind, what) of all that a command's output has and must not have."""
-    if status not in (0, 1, 2, 3):
-        yield "trouble", str(status)
-    if "Traceback" in err or "trouble inside" in err:
-        yield "trouble", err[:300]
-    if (status == 2) != err.startswith("backproof: ") and words[0] not in ("verify", "replay"):
-        yield "trouble", f"exit {status}, said {err[:100]!r}"
-    form = words[words.index("--format") + 1] if "--format" in words else ""
-    for line in (out + "\n" + err).split("\n"):
-        if not line.replace("\t", "").isprintable():
-            yield "injection", f"not visible: {line[:200]!r}"
-        if line.lstrip().startswith("::") and form != "annotations":
-            yield "injection", f"a workflow command: {line[:200]!r}"
-        if any(each in line for each in ("##[", "##vso[", "##teamcity[")):
-            yield "injection", f"a command to a log: {line[:200]!r}"
-        if form in ("", "text") and "scoreboard" not in words and len(line) > LONGEST:
-            yield "injection", f"a line of {len(line)} characters"
-        if line.lstrip().startswith("python -m backproof replay") and not _is_command(line):
-            yield "injection", f"other words: {line[:200]!r}"
-    if status == 0 and "-" in words:
-        yield from wrong_form(form or words[0], out, pages)
-
-
-def _is_command(line):
-    """Whether a shell reads as many words as there are meant to be."""
-    try:
-        return len(shlex.split(line)) in (6, 7)
-    except ValueError:
-        return False
-
-
-def wrong_form(form, out, pages):
-    """The same, of one format."""
-    if form in ("html", "scoreboard") and not Elements(out).names <= pages:
-        yield "injection", f"elements {Elements(out).names - pages}"
-    if form == "junit":
-        tags = {each.tag for each in ElementTree.fromstring(out).iter()}
-        if not tags <= {"testsuites", "testsuite", "testcase", "failure", "error", "skipped", "system-out"}:
-            yield "injection", f"elements {tags}"
-    if form in ("json", "badge"):
-        json.loads(out)
-    if form == "annotations" and any(line and not line.startswith("::") for line in out.split("\n")):
-        yield "injection", "a line that is no annotation"
-    if form == "markdown":
-        outside = "".join(part for i, part in enumerate(out.split("\n```")) if i % 2 == 0)
-        for each in ("<script", "<img", "<style", "](", "@all", "http://", "www."):
-            if each in outside.replace("\\]", ""):
-                yield "injection", f"{each} in Markdown"
-
-
 # --- records and cases --------------------------------------------------------------------------------------------
-
-
-def commands_on(folder, other):
-    """All that reads a record."""
-    yield from (["report", folder, "--format", name, "--out", "-"] for name in RENDERINGS)
-    yield ["report", folder, "--format", "html"]
-    yield ["compare", folder, other]
-    yield ["compare", other, folder, "--format", "markdown"]
-    yield ["compare", other, folder, "--format", "json"]
-    yield ["scoreboard", folder, other, "--out", "-"]
-    yield ["expect", folder, "--file", "known.txt"]
-    yield ["expect", folder, "--file", "fixed.txt", "--fix"]
-    yield ["replay", Path(folder) / "cases" / "case.json"]
 
 
 def at_every_command(trial, repeat, folder, other):
@@ -209,6 +130,15 @@ def at_commands(trial, repeat, folder, other, number):
         at_every_command(trial, repeat, folder, other)
 
 
+@functools.cache
+def conditioned(record):
+    """The record with a condition on its finding."""
+    lines = [json.loads(line) for line in record.splitlines()]
+    when = {"trait": "batch", "relation": ">=", "value": 5, "nearest": 4, "inside": [3, 3], "outside": [0, 9], "asked": [1, 1]}
+    return "".join(f"{json.dumps(line | ({'when': when} if line['type'] == 'finding' else {}))}\n"
+                   for line in lines).encode()
+
+
 def fuzz_records(trial, record, cases, count, seed):
     """Damaged records, each beside a whole one."""
     place = Path("out")
@@ -216,7 +146,7 @@ def fuzz_records(trial, record, cases, count, seed):
     (place / "cases" / "case.json").write_bytes(cases[0])
     for number in range(count):
         rng = random.Random(f"{seed} record {number}")
-        (place / "report.jsonl").write_bytes(mutated(record, rng))
+        (place / "report.jsonl").write_bytes(mutated(conditioned(record) if number % 2 else record, rng))
         shutil.copy("known.txt", "fixed.txt")
         at_commands(trial, f"--seed {seed}, record {number}", place, "whole", number)
 

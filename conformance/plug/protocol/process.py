@@ -185,6 +185,7 @@ class Process:
         if (status := self._popen.poll()) is not None:
             self._reader.join(0.2)
             self.kill()
+            self._logger.join(0.5)  # its last words
             return Ended(_of_status(status))
         if time.monotonic() > self.until:
             where = self.where()
