@@ -184,7 +184,8 @@ class _Timer(_Limit):
     __slots__ = ("done", "lock", "thread", "watch")
 
     def __enter__(self) -> None:
-        self.thread, self.lock, self.done = threading.get_ident(), threading.Lock(), threading.Event()
+        self.thread, self.lock = threading.get_ident(), threading.Lock()
+        self.done = threading.Event()
         self.watch = threading.Thread(target=self._watched, daemon=True)
         self.watch.start()
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .ending import Ended, Going
 from .executed import Announce, executed
 from .found_classes import found_class
-from .ending import Ended, Going
 from .limits import Interrupts, TookTooLong, limit, pressed
 from .refused import TargetError as TargetError
 from .saying import message, name_of, said_by, shortly, whole
@@ -222,10 +222,7 @@ def _why(where: str, path: Path | None, error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     """Type and message, on one line."""
-    if isinstance(error, SyntaxError):
-        text = str(error.msg)
-    else:
-        text = whole(error)
+    text = str(error.msg) if isinstance(error, SyntaxError) else whole(error)
     text = " ".join(text.split())
     short = text[:300] + "..." if len(text) > 300 else text
     return f"{name_of(type(error))}: {short}".removesuffix(": ")

@@ -1,0 +1,57 @@
+"""The same seed asks the same questions, whichever witnesses there are."""
+
+import numpy as np
+import pytest
+
+from backproof import Head, implementation
+from backproof.judging.plan import Plan
+from backproof.plug.subject import subject_of
+from backproof.record.writing import Recorder
+from backproof.reference import Case, evaluate
+from backproof.running.run import run
+
+
+def asked(oracles, seed=3, examples=3):
+    """The ids of all cases that a right function is asked, in their order."""
+    ids = []
+
+    @implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")])
+    def listens(network, parameters, inputs, targets):
+        case = Case(network, {k: v.copy() for k, v in parameters.items()}, inputs, targets, str(inputs.dtype))
+        ids.append(case.id)
+        answer = evaluate(case)
+        return answer.loss, answer.gradients
+
+    with Recorder(None) as recorder:
+        report = run(subject_of(listens), Plan(examples=examples, oracles=oracles, seed=seed), recorder)
+    assert report.networks == examples
+    return ids
+
+
+@pytest.fixture(scope="module")
+def by_differences():
+    return asked(("differences",))
+
+
+def test_without_jax(by_differences):
+    assert asked(("torch", "differences", "jax")) == by_differences
+
+
+def test_without_differences(by_differences):
+    assert asked(()) == by_differences
+
+
+def test_another_seed_asks_others(by_differences):
+    assert set(asked((), seed=4)) - set(by_differences)
+
+
+def test_what_one_judge_draws_disturbs_no_other():
+    from backproof.judging.judge import Judge
+    from backproof.properties.claims import Claims
+
+    judge = Judge(subject_of(lambda *a: None, "f"), Claims(), (), lambda **_: None, 0)
+    mine = judge.drawing("scaling").random(3)
+    judge.drawing("differences").random(5)
+    assert np.array_equal(judge.drawing("scaling").random(3), mine)
+    judge.tally.networks += 1
+    assert not np.array_equal(judge.drawing("scaling").random(3), mine)
