@@ -22,7 +22,7 @@ from .executed import Announce, executed
 from .found_classes import found_class
 from .limits import Interrupts, TookTooLong, limit, pressed
 from .refused import TargetError as TargetError
-from .saying import message, name_of, said_by, shortly, whole
+from .saying import disguised, message, name_of, said_by, shortly, whole
 from .subjects import SUBJECTS
 from .wanted import WANTED, candidates, check_framework
 
@@ -59,7 +59,7 @@ def _looking(text: str) -> Iterator[None]:
         except (TargetError, DescriptionError):
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and (interrupts.seen or pressed()):
+            if issubclass(type(error), KeyboardInterrupt) and (interrupts.seen or pressed()):
                 raise
             raise TargetError(f"{text}: {said_by(error)}") from error
         if going.said:
@@ -196,7 +196,7 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
             yield
     except BaseException as error:
         sys.modules.pop(name, None)
-        if isinstance(error, KeyboardInterrupt) and pressed():
+        if issubclass(type(error), KeyboardInterrupt) and pressed():
             raise
         raise TargetError(_why(where, path, error)) from error
     finally:
@@ -205,6 +205,8 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
 
 def _why(where: str, path: Path | None, error: BaseException) -> str:
     at = _at(where, path, error)
+    if disguised(error):
+        return f"{at}: {said_by(error)}"
     if isinstance(error, TookTooLong):
         return (f"{at}: the import still runs after {error.seconds:.0f} s"
                 f"{_line_of(path, error)}: {GUARD}")
@@ -230,7 +232,7 @@ def _said(error: BaseException) -> str:
 
 def _at(where: str, path: Path | None, error: BaseException) -> str:
     """file:line of a syntax error, or of the last line of the user's own that ran; else `where`."""
-    if isinstance(error, SyntaxError) and error.filename:
+    if issubclass(type(error), SyntaxError) and error.filename:
         return f"{os.path.basename(error.filename)}:{error.lineno or 1}"
     frame = _frame(path, error)
     return f"{os.path.basename(frame.filename)}:{frame.lineno}" if frame else where
