@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from backproof import Head, implementation
 from backproof.judging.plan import Plan
 from backproof.plug.subject import subject_of

@@ -12,7 +12,6 @@ import warnings
 
 import numpy as np
 import pytest
-
 from backproof import Head, implementation, verify
 from backproof.judging import asking
 from backproof.judging.asking import EndedProgram, last_line, question
@@ -142,13 +141,13 @@ def test_numpy_and_warnings_are_as_they_were():
 def test_a_run_leaves_random_numbers_and_the_environment_alone():
     def careless(*arguments):
         random.seed(1)
-        np.random.seed(1)  # noqa: NPY002
+        np.random.seed(1)
         os.environ["SOME_VARIABLE"] = "1"
         return right(*arguments)
 
-    before = random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)
     assert verified(careless).verdict == "conforms"
-    assert (random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)) == before  # noqa: NPY002
+    assert (random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)) == before
 
 
 def raising_floats(*arguments):
@@ -189,20 +188,20 @@ class Odd(BaseException):
     pass
 
 
-class Silent(Exception):
+class SilentError(Exception):
     def __str__(self):
         raise SystemExit(0)
 
     __repr__ = __str__
 
 
-class Endless(Exception):
+class EndlessError(Exception):
     def __str__(self):
         while True:
             time.sleep(0.01)
 
 
-class Masked(Exception):
+class MaskedError(Exception):
     @property
     def __class__(self):
         raise SystemExit(0)
@@ -247,9 +246,9 @@ RAISED = {
     "no Exception": (raises(Odd("so odd")), "Odd: so odd"),
     "GeneratorExit": (raises(GeneratorExit()), "GeneratorExit: no message"),
     "KeyboardInterrupt": (raises(KeyboardInterrupt()), "KeyboardInterrupt: no message"),
-    "an exit in __str__": (raises(Silent()), "Silent: its message cannot be read"),
-    "a hang in __str__": (raises(Endless()), "Endless: its message cannot be read"),
-    "an exit in __class__": (raises(Masked("m")), "Masked: m"),
+    "an exit in __str__": (raises(SilentError()), "SilentError: its message cannot be read"),
+    "a hang in __str__": (raises(EndlessError()), "EndlessError: its message cannot be read"),
+    "an exit in __class__": (raises(MaskedError("m")), "MaskedError: m"),
     "an exit in its metaclass": (raises(Nameless("Named", (Exception,), {})("n")), "Named: n"),
     "megabytes": (raises(ValueError("x" * 5_000_000)), "ValueError: xxxx"),
     "os._exit": (lambda *_: os._exit(0), "os._exit(0) inside the subject would have ended the process"),
@@ -337,7 +336,7 @@ def test_other_processes_and_signals_are_its_own_affair():
 
 
 def test_the_last_line_of_an_error_whose_message_raises():
-    assert last_line(Silent()) == "Silent: its message cannot be read"
+    assert last_line(SilentError()) == "SilentError: its message cannot be read"
 
 
 def test_an_interrupt_of_the_user_is_the_users():
@@ -362,5 +361,5 @@ def _seconds():
 
 def test_the_limit_is_the_question_s(monkeypatch):
     monkeypatch.setattr(asking, "QUESTION_SECONDS", 0.05)
-    with pytest.raises(Exception, match="no answer within 0.05 s"):
+    with pytest.raises(Exception, match=r"no answer within 0\.05 s"):
         question(lambda case: time.sleep(5), None)
