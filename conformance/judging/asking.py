@@ -102,8 +102,10 @@ def _raised(session: Session, error: BaseException, seconds: float) -> BaseExcep
     if session.going.said:
         return _ended(session)
     if issubclass(kind, TookTooLong):
+        if seconds < QUESTION_SECONDS:
+            return TimeIsUp()  # it had not all of its time, so it is not to blame
         session.clock.lost += seconds
-        return error if seconds >= QUESTION_SECONDS else TimeIsUp()
+        return error
     if issubclass(kind, TimeIsUp) or (issubclass(kind, KeyboardInterrupt) and pressed()):
         return error
     if kind is SystemExit:
