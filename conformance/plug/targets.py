@@ -232,7 +232,7 @@ def _said(error: BaseException) -> str:
 
 def _at(where: str, path: Path | None, error: BaseException) -> str:
     """file:line of a syntax error, or of the last line of the user's own that ran; else `where`."""
-    if issubclass(type(error), SyntaxError) and error.filename:
+    if not disguised(error) and isinstance(error, SyntaxError) and error.filename:
         return f"{os.path.basename(error.filename)}:{error.lineno or 1}"
     frame = _frame(path, error)
     return f"{os.path.basename(frame.filename)}:{frame.lineno}" if frame else where
