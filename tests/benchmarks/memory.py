@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=0, help="trace allocations, and print the lines that hold most")
     options = parser.parse_args()
     if options.lines:
-        tracemalloc.start(6)
+        tracemalloc.start()
     seen = Seen(options.networks, options.lines)
     first = min(300, options.networks) if options.bulk else options.networks
     plan = Plan(examples=first, bulk=options.networks - first, seconds=86400.0,
