@@ -1,9 +1,12 @@
 """The same seed asks the same questions, whichever witnesses there are."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from backproof import Head, implementation
-from backproof.judging.plan import Plan
+from backproof.judging.plan import Plan, different
 from backproof.plug.subject import subject_of
 from backproof.record.writing import Recorder
 from backproof.reference import Case, evaluate
@@ -54,3 +57,29 @@ def test_what_one_judge_draws_disturbs_no_other():
     assert np.array_equal(judge.drawing("scaling").random(3), mine)
     judge.tally.networks += 1
     assert not np.array_equal(judge.drawing("scaling").random(3), mine)
+
+
+def test_what_was_drawn_before_is_not_kept():
+    class Drawn:
+        """Something that can be looked for."""
+
+        def __init__(self, number):
+            self.number = number
+
+        def __hash__(self):
+            return self.number
+
+    seen = []
+
+    def draws():
+        for number in range(20):
+            one = Drawn(number)
+            seen.append(weakref.ref(one))
+            yield one
+            del one
+
+    fresh = different(draws(), lambda one: one)
+    for _ in range(8):
+        next(fresh)
+    gc.collect()
+    assert sum(each() is not None for each in seen) <= 1
