@@ -57,7 +57,7 @@ def pack(judge: Judge, cases: Sequence[Case], largest: float | None) -> Draws:
 
 def by_itself(judge: Judge, case: Case, largest: float | None) -> None:
     """One draw asked as any network is, mended where it must be."""
-    judge.first(mended(case, judge.rng, largest))
+    judge.first(mended(case, judge.drawing("draws"), largest))
 
 
 def together(judge: Judge, draws: Draws, compiled: bool) -> None:

@@ -103,16 +103,20 @@ def _raised(session: Session, error: BaseException, seconds: float) -> BaseExcep
 
     A KeyboardInterrupt is the user's, unless it is known that nobody pressed Ctrl-C.
     """
+    kind = type(error)  # an object may say that it is of another one
     if session.going.said:
         return _ended(session)
-    if isinstance(error, TookTooLong):
+    if issubclass(kind, TookTooLong):
+        if seconds < QUESTION_SECONDS:
+            return TimeIsUp()  # it had not all of its time, so it is not to blame
         session.clock.lost += seconds
-        return error if seconds >= QUESTION_SECONDS else TimeIsUp()
-    if isinstance(error, TimeIsUp) or (isinstance(error, KeyboardInterrupt) and pressed()):
         return error
-    if isinstance(error, SystemExit):
-        return EndedProgram(f"sys.exit({shortly(error.code)}) inside the subject")
-    if isinstance(error, Exception) and not disguised(error):
+    if issubclass(kind, TimeIsUp) or (issubclass(kind, KeyboardInterrupt) and pressed()):
+        return error
+    if kind is SystemExit:
+        return EndedProgram(f"sys.exit({shortly(error.args[0] if error.args else None)}) "
+                            "inside the subject")
+    if issubclass(kind, Exception) and not disguised(error):
         return error
     return EndedProgram(said_by(error))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SHARE = 1 / 3
 
@@ -19,7 +22,8 @@ class Clock:
     """
 
     def __init__(self, seconds: float = float("inf")):
-        self.end = time.monotonic() + seconds
+        self.started = time.monotonic()
+        self.end = self.started + seconds
         self.most, self.lost = SHARE * seconds, 0.0
 
     @property
@@ -36,6 +40,23 @@ class Clock:
     def up(self) -> bool:
         """Whether nothing more is asked, for one reason or the other."""
         return self.spent or self.left <= 0
+
+    @property
+    def passed(self) -> float:
+        """Seconds since it started."""
+        return time.monotonic() - self.started
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of what is left, of which none needs to be kept; the end is afterwards the same.
+        """
+        end = self.end
+        if self.left < math.inf:
+            self.end -= (1 - SHARE) * self.left
+        try:
+            yield
+        finally:
+            self.end = end
 
     def check(self) -> None:
         """Raise TimeIsUp where it is."""

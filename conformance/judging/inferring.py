@@ -58,9 +58,9 @@ NO_SUCH_LOSS = ("it claims nothing, and the loss that it reports is none that ba
                 "whatever the activations: write what it does above it, such as "
                 '@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]), '
                 "from `backproof list losses` and `backproof list activations`")
-NO_TIME = ("it claims nothing, and was too slow to find out what it does: write it above it, such as "
-           '@implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]), or give it '
-           "more --seconds")
+NO_TIME = ("it claims nothing, and was too slow to find out what it does: write that above it, "
+           'as @implementation(hidden=["tanh"], heads=[Head("identity", "squared_error")]) does, '
+           "or give it more --seconds")
 LOOKS = "nothing is claimed; it looks like this, and was held to it; to paste above it:"
 IMPORT = "from backproof import Head, implementation"
 WIDTH = 100

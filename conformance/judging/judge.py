@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class Judge:
         self.entrywise = entrywise
         self.tally = Tally()
         self.confirming = Confirming(names, subject.made_of, claims)
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.part = seed, 0  # part: of a run in shards, the number of the structure
         self.suspects, self.wrong_losses, self.roundings = Cases(), Cases(), Cases()
         self.agreement: dict[str, tuple[float, float, float]] = {}
         self.unmeasured = False
@@ -89,6 +90,11 @@ class Judge:
         if all_large(self.claims):
             return []
         return [draft_at(self.claims, OTHERS_SEED, number).case for number in range(OTHERS)]
+
+    def drawing(self, name: str) -> np.random.Generator:
+        """What a judge of this name draws from, on the network at hand; it disturbs no other."""
+        which = (self.part, crc32(name.encode()), self.tally.networks)
+        return np.random.default_rng((self.seed, *which))
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -365,7 +371,7 @@ class Judge:
         line = self.tally.networks % 2 == 1 and first.case.dtype == "float64"
         if line and not self.clipped(first.case) and time.monotonic() < self.deadline:
             try:
-                found = large_line(first, self.question, self.rng)
+                found = large_line(first, self.question, self.drawing("line_integral"))
                 self.equations("line_integral", found, first)
             except Exception as error:
                 self.raised_by_it(error, first.case)
@@ -387,7 +393,7 @@ class Judge:
     def directed(self, first: Reply) -> None:
         """Differences along directions of each array; a wrong one is halved to see where."""
         case, truth = first.case, spread(first.case).truth
-        found = list(directed(first, truth, self.rng, halving))
+        found = list(directed(first, truth, self.drawing("differences"), halving))
         apart = [each.found for each in found if each.found is not None]
         if apart and case in self.suspects:
             says = "; ".join(each.says for each in found if each.says)
@@ -416,10 +422,11 @@ class Judge:
         if self.tally.networks > EARLY and self.tally.networks % 16 not in (1, 15):
             return
         if self.tally.networks % 4 == 1:
-            found = own_loss.directional(first, self.question, self.rng)
+            found = own_loss.directional(first, self.question, self.drawing("own_loss"))
             self.equations("own_loss", found, first)
         elif self.tally.networks % 4 == 3:
-            lines = own_loss.line_integral(first, self.question, self.spread, self.rng)
+            rng = self.drawing("line_integral")
+            lines = own_loss.line_integral(first, self.question, self.spread, rng)
             self.equations("line_integral", lines, first)
 
     # --- identities -------------------------------------------------------------------------------
@@ -445,7 +452,8 @@ class Judge:
         for name in names:
             if done == most or time.monotonic() > self.deadline:
                 break
-            asked = PROPERTIES[name].question(first.case, self.claims, self.rng)
+            rng = self.drawing(name)
+            asked = PROPERTIES[name].question(first.case, self.claims, rng)
             if asked is not None and all(kept(self.claims, case) for case in asked.cases):
                 self.identity(name, first, asked)
                 done += 1
@@ -502,7 +510,7 @@ class Judge:
         along = ORACLES[name].how is How.DIRECTIONS and not self.entrywise
         try:
             if along and reply.case not in self.suspects:
-                self.against(name, directions(name, reply, s, self.rng), reply)
+                self.against(name, directions(name, reply, s, self.drawing(name)), reply)
             else:
                 self.against(name, entries(name, reply, s), reply)
         except oracles.Unsupported:
@@ -532,20 +540,21 @@ class Judge:
         return differing("loss", reply.loss, sides.loss)
 
     def structure(self, cases: Sequence[Case]) -> None:
-        """Several cases of one structure before the oracles that compile one program for all."""
-        for name in self.names:
-            if ORACLES[name].when is When.STRUCTURES:
-                self.many(name, cases)
+        """Several cases of one structure before the oracles that compile one program for all.
 
-    def many(self, name: str, cases: Sequence[Case]) -> None:
-        """Several cases of one structure against one oracle."""
+        They are asked where there is no such oracle, too: the same seed asks the same questions.
+        """
         replies = [reply for reply in map(self.ask, cases) if reply is not None and reply.gradients]
-        if not replies:
-            return
+        for name in self.names if replies else ():
+            if ORACLES[name].when is When.STRUCTURES:
+                self.many(name, replies)
+
+    def many(self, name: str, replies: Sequence[Reply]) -> None:
+        """Several replies for one structure against one oracle."""
         try:
             sides = several(name, replies, [spread(reply.case) for reply in replies])
         except oracles.Unsupported:
-            self.count(name, "not_claimed", cases[0])
+            self.count(name, "not_claimed", replies[0].case)
             return
         for reply, each in zip(replies, sides, strict=True):
             self.against(name, each, reply)

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 from ..plug.ending import Going
 from ..plug.settings import Settings
-from ..plug.undisturbed import untouched
+from ..plug.undisturbed import undisturbed, untouched
 from .clock import Clock
 
 
@@ -28,11 +28,11 @@ _SESSION: ContextVar[Session | None] = ContextVar("session", default=None)
 
 @contextmanager
 def session(seconds: float = float("inf")) -> Iterator[Session]:
-    """A session of so many seconds; afterwards the process is as it was before."""
+    """A session of so many seconds, undisturbed; afterwards the process is as it was before."""
     opened = Session(seconds)
     token = _SESSION.set(opened)
     try:
-        with untouched(), opened.going:
+        with undisturbed(), untouched(), opened.going:
             yield opened
     finally:
         _SESSION.reset(token)

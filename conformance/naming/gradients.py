@@ -85,7 +85,7 @@ def searched(finder: Finder, every: list[Failure]) -> list[Draft]:
 
 def as_seen(failures: list[Failure], first: Failure) -> Draft:
     """The draft of a failure about which nothing more is asked."""
-    return Draft(failures, first, first.case, list(first.disagreements), NONE)
+    return Draft(failures, first, first.case, list(first.disagreements), {})
 
 
 def held(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draft]:
@@ -93,7 +93,7 @@ def held(finder: Finder, drafts: list[Draft], every: list[Failure]) -> list[Draf
     try:
         return needed(finder, borne_out(finder, drafts, every), every)
     except TimeIsUp:
-        return [draft._replace(named=NONE) for draft in drafts]
+        return [draft._replace(named={}) for draft in drafts]
 
 
 def told(finder: Finder, draft: Draft) -> Finding:

@@ -33,4 +33,6 @@ def where(error: BaseException) -> str:
 
 def _theirs(file: Path) -> bool:
     """Whether a file is the subject's: not of this package, but for the ready-made subjects."""
+    if str(file).startswith("<frozen"):
+        return False
     return not file.is_relative_to(OURS) or file.is_relative_to(SUBJECTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ HARMLESS = {getattr(signal, name) for name in ("SIGINT", "SIGCHLD", "SIGCONT", "
 
 
 class Ended(SystemExit):
-    """Raised in the place of an end; a thread that raises it ends without a word."""
+    """Raised in the place of an end; in other threads a SystemExit, which ends them without a word.
+    """
 
 
 class Going:
@@ -38,12 +40,14 @@ class Going:
         vars(os).update(self.before.pop())
 
     def _instead(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        main = threading.main_thread()
+
         def instead(*arguments: Any, **more: Any) -> Any:
             here = os.getpid() == self.process
             if not here or (name in SENDING and not self._ends(name, *arguments, **more)):
                 return real(*arguments, **more)
             self.said = f"os.{name}({', '.join(map(_short, arguments))})"
-            raise Ended(self.said)
+            raise (Ended if threading.current_thread() is main else SystemExit)(self.said)
         return instead
 
     def _ends(self, name: str, target: Any = None, number: Any = 0, *_: Any, **more: Any) -> bool:
@@ -61,4 +65,6 @@ def _fatal(number: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    return repr(value)[:40] if type(value) in (int, str) else type(value).__name__
+    if isinstance(value, int):
+        return str(int(value))
+    return repr(value)[:40] if type(value) in (str, bytes) else type(value).__name__

@@ -5,7 +5,7 @@
 
 Where there is SIGALRM it ends sleeps and loops alike, for a few microseconds; elsewhere, and
 outside the main thread, a timer raises at the next line of Python. Neither ends a call that never
-comes back from C. What is raised is no Exception, and it is raised again every tenth of a second
+comes back from C. What is raised is no Exception, and it is raised again fifty times a second
 until the block is left, so code that catches whatever it can does not go on for long (see
 `unwinding.py`). Outside the block it is a TookTooLong. Limits nest: the one that ends first is
 raised.
@@ -27,7 +27,7 @@ from typing import Any
 from .unwinding import Unwinding
 
 SIGNALS = hasattr(signal, "setitimer")
-AGAIN = 0.1  # seconds
+AGAIN = 0.02  # seconds
 _set_handler = importlib.import_module("_signal").signal  # signal's own makes enumerations first
 
 
@@ -184,7 +184,8 @@ class _Timer(_Limit):
     __slots__ = ("done", "lock", "thread", "watch")
 
     def __enter__(self) -> None:
-        self.thread, self.lock, self.done = threading.get_ident(), threading.Lock(), threading.Event()
+        self.thread, self.lock = threading.get_ident(), threading.Lock()
+        self.done = threading.Event()
         self.watch = threading.Thread(target=self._watched, daemon=True)
         self.watch.start()
 

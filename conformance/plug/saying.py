@@ -46,7 +46,7 @@ def _text(of: Any, value: Any) -> str:
             text = of(value)
             return text if type(text) is str else str.__str__(text)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and pressed():
+        if issubclass(type(error), KeyboardInterrupt) and pressed():
             raise
         return SILENT
 

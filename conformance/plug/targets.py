@@ -23,7 +23,7 @@ from .found_classes import found_class
 from .limits import Interrupts, TookTooLong, limit, pressed
 from .protocol import COMMAND
 from .refused import TargetError as TargetError
-from .saying import message, name_of, said_by, shortly, whole
+from .saying import disguised, message, name_of, said_by, shortly, whole
 from .subjects import SUBJECTS
 from .wanted import WANTED, candidates, check_framework
 
@@ -60,7 +60,7 @@ def _looking(text: str) -> Iterator[None]:
         except (TargetError, DescriptionError):
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and (interrupts.seen or pressed()):
+            if issubclass(type(error), KeyboardInterrupt) and (interrupts.seen or pressed()):
                 raise
             raise TargetError(f"{text}: {said_by(error)}") from error
         if going.said:
@@ -201,7 +201,7 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
             yield
     except BaseException as error:
         sys.modules.pop(name, None)
-        if isinstance(error, KeyboardInterrupt) and pressed():
+        if issubclass(type(error), KeyboardInterrupt) and pressed():
             raise
         raise TargetError(_why(where, path, error)) from error
     finally:
@@ -210,6 +210,8 @@ def _importing(where: str, path: Path | None, name: str = "") -> Iterator[None]:
 
 def _why(where: str, path: Path | None, error: BaseException) -> str:
     at = _at(where, path, error)
+    if disguised(error):
+        return f"{at}: {said_by(error)}"
     if isinstance(error, TookTooLong):
         return (f"{at}: the import still runs after {error.seconds:.0f} s"
                 f"{_line_of(path, error)}: {GUARD}")
@@ -227,10 +229,7 @@ def _why(where: str, path: Path | None, error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     """Type and message, on one line."""
-    if isinstance(error, SyntaxError):
-        text = str(error.msg)
-    else:
-        text = whole(error)
+    text = str(error.msg) if isinstance(error, SyntaxError) else whole(error)
     text = " ".join(text.split())
     short = text[:300] + "..." if len(text) > 300 else text
     return f"{name_of(type(error))}: {short}".removesuffix(": ")
@@ -238,7 +237,7 @@ def _said(error: BaseException) -> str:
 
 def _at(where: str, path: Path | None, error: BaseException) -> str:
     """file:line of a syntax error, or of the last line of the user's own that ran; else `where`."""
-    if isinstance(error, SyntaxError) and error.filename:
+    if not disguised(error) and isinstance(error, SyntaxError) and error.filename:
         return f"{os.path.basename(error.filename)}:{error.lineno or 1}"
     frame = _frame(path, error)
     return f"{os.path.basename(frame.filename)}:{frame.lineno}" if frame else where

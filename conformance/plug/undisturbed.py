@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def untouched() -> Iterator[None]:
     """The random numbers that a process goes on with, and its environment, are afterwards the same.
     """
     python, legacy, environment = random.getstate(), np.random.get_state(), dict(os.environ)
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     rng = torch.random.get_rng_state() if hasattr(torch, "random") else None
     try:
         yield
@@ -37,7 +38,7 @@ def untouched() -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(legacy)
         if rng is not None:
-            sys.modules["torch"].random.set_rng_state(rng)
+            torch.random.set_rng_state(rng)
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)

@@ -2,20 +2,23 @@
 
 `while True: try: ... finally: continue` swallows any exception, if it comes in the `try`. But every
 handler has instructions around which there is one handler less: its own. So the frames are traced,
-and the exception is raised again at the first instruction with fewer handlers around it than where
-it was raised before. A function that catches it so is left to do so the next time, and the frame
-that called it is ended in its place, and so on. What a frame calls may also lose the exception in
-C, as `__del__` does: so every other time the frame's next instruction will do.
+and the exception is raised again at the first instruction without a handler, or with fewer than
+where it was raised before. A function that catches it all the same is left to do so at other times,
+and a frame that called it is ended in its place. What a frame calls may also lose the exception in
+C, as `__del__` does: then the frame's next instruction will do. Which of these is tried when is a
+matter of chance, so that no rhythm of the code is that of the tries.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from random import Random
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 MOST = 20  # handlers around one another, which Python's own compiler limits too
+FEWER = (MOST, 1, 2, 0)  # handlers fewer than before
 
 
 class Handler(NamedTuple):
@@ -69,19 +72,19 @@ class Unwinding:
         self.stop = stop
         self.before: Any = sys.gettrace()
         self.most: dict[FrameType, int] = {}
-        self.times = 0
+        self.chance = Random(0)
 
     def begin(self, frame: FrameType | None, block: FrameType | None) -> None:
         """Watch this frame and those that called it, up to the one that holds the block.
 
-        One frame less every other time, from the innermost on, then all again.
+        Or some of these, the outermost.
         """
-        every, (left, less) = list(_frames(frame, block)), divmod(self.times, 2)
+        every, fewer = list(_frames(frame, block)), self.chance.choice(FEWER)
         self.most.clear()
-        for each in every[left % max(1, len(every)):]:
-            self.most[each] = around(each.f_code, each.f_lasti) - (not less)
+        for each in every[self.chance.randrange(max(1, len(every))):]:
+            before = around(each.f_code, each.f_lasti)
+            self.most[each] = max(before - fewer, 0) if before or not fewer else -1
             each.f_trace, each.f_trace_opcodes = self._see, True
-        self.times += 1
         sys.settrace(self._call)
 
     def end(self) -> None:

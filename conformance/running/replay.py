@@ -134,9 +134,10 @@ def _ask(judge: Judge, case: Case) -> Reply | None:
         judge.exact(case)
         return None
     reply = judge.ask(case)
-    for _ in range(ROUNDS if reply else 0):
+    for turn in range(ROUNDS if reply else 0):
         for name in state_probes():
-            asked = PROPERTIES[name].question(case, judge.claims, judge.rng)
+            asked = PROPERTIES[name].question(case, judge.claims,
+                                              judge.drawing(f"{name} {turn}"))
             if reply and asked is not None:
                 judge.identity(name, reply, asked)
     if reply and judge.subject.stepping is not None:
@@ -163,9 +164,10 @@ def _exact(case: Case) -> bool:
 def _along_lines(judge: Judge, reply: Reply) -> None:
     """Loss and gradient against each other."""
     try:
-        found = own_loss.directional(reply, judge.question, judge.rng)
+        found = own_loss.directional(reply, judge.question, judge.drawing("own_loss"))
         judge.equations("own_loss", found, reply)
-        found = own_loss.line_integral(reply, judge.question, judge.spread, judge.rng)
+        found = own_loss.line_integral(reply, judge.question, judge.spread,
+                                       judge.drawing("line_integral"))
         judge.equations("line_integral", found, reply)
     except Exception as error:
         judge.refused(reply.case, error)

@@ -80,8 +80,9 @@ def _run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen,
         report.reason = f"smoke: {error}"
         return _closed(report, started)
     except TimeIsUp:
-        report.reason = (f"smoke: the {plan.seconds:g} s of the run were over before its smallest "
-                         "networks were answered: give it more --seconds")
+        report.reason = ("smoke: your adapter is broken: it does not answer in time" if clock.spent
+                         else f"smoke: the {plan.seconds:g} s of the run were over before its "
+                         "smallest networks were answered: give it more --seconds")
         return _closed(report, started)
     except KeyboardInterrupt:
         report.verdict, report.reason = "incomplete", "interrupted before the first network"
@@ -94,12 +95,13 @@ def _run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen,
         judge.tally.counts[name]["not_available"] += 1
         recorder.result(property=name, outcome="not_available", network=0)
     shelf = bulk.shelf_of(judge, recorder, plan.bulk, plan.seed, resume) if plan.bulk else None
-    tell = Announced(judge, announce, started)
+    tell = Announced(judge, announce, clock)
     first = past.covered(plan.first, claims)
     report.notes += past.notes(len(first), len(plan.first) - len(first))
     judge.deadline = clock.end
     try:
         judge.smoked(smoked.attempts)
+        _keep_time(judge, clock, plan)
         tell()
     except KeyboardInterrupt:
         interrupts.seen = True
@@ -130,8 +132,8 @@ def _run(subject: Subject, plan: Plan, recorder: Recorder, listen: Listen,
 class Announced:
     """Called now and then; the first time that there is a finding, it is announced."""
 
-    def __init__(self, judge: Judge, announce: Announce | None, started: float):
-        self.judge, self.announce, self.started = judge, announce, started
+    def __init__(self, judge: Judge, announce: Announce | None, clock: Clock):
+        self.judge, self.announce, self.clock = judge, announce, clock
 
     def __call__(self) -> None:
         if self.announce is None or not self.judge.tally.failures:
@@ -143,9 +145,10 @@ class Announced:
             cases[case.id] = case
             return case.id
 
-        for finding in findings(self.judge, kept, hasty)[:1]:
-            seconds = time.monotonic() - self.started
-            announce(First(seconds, finding, cases.get(finding.case)))
+        with self.clock.part():
+            found = findings(self.judge, kept, hasty)
+        for finding in found[:1]:
+            announce(First(self.clock.passed, finding, cases.get(finding.case)))
 
 
 def _families(judge: Judge) -> int:
@@ -188,24 +191,23 @@ def _networks(judge: Judge, plan: Plan, listen: Listen, tell: Announced, clock: 
     """Judge network after network, until there are no more, the time is up, or Ctrl-C."""
     total = len(plan.first) + plan.examples + plan.bulk
     judge.planned = total
-    whole, i = clock.end, 0
+    i = 0
     try:
         exact = _exact(judge.claims, plan)
         for i, case in enumerate(drawn_cases(judge.claims, plan)):
             interrupts.check()
-            if judge.tally.failures and clock.end == whole:
-                clock.end = judge.deadline = whole - _kept(plan)
             clock.check()
             judge.network(case)
+            _keep_time(judge, clock, plan)
             tell()
             if i < len(plan.first) and past.is_exact(judge.claims, case):
                 judge.exact(case)
             if i % 4 == 0:
                 judge.exact(next(exact))
-            if i < STRUCTURES and not case.large and _by_structure(judge):
+            if i < STRUCTURES and not case.large:
                 judge.structure([case, *_revalued(case, judge)])
             tell()
-            listen(i + 1, total, _families(judge), plan.seconds - (whole - time.monotonic()))
+            listen(i + 1, total, _families(judge), clock.passed)
             if plan.stop_after is not None and judge.tally.failing >= plan.stop_after:
                 _cut_short(judge, f"stopped after {plan.stop_after} failing networks",
                            f"{i + 1} of {total} asked")
@@ -247,6 +249,13 @@ def _out_of_time(judge: Judge, clock: Clock, plan: Plan, where: str) -> None:
         _cut_short(judge, "time limit", f"{where} in {seconds:.4g} s")
 
 
+def _keep_time(judge: Judge, clock: Clock, plan: Plan) -> None:
+    """Once something failed, the end for networks is earlier, so that there is time for findings.
+    """
+    if judge.tally.failures:
+        clock.end = judge.deadline = clock.started + plan.seconds - _kept(plan)
+
+
 def _kept(plan: Plan) -> float:
     """The seconds that are left for the findings, once something failed."""
     return min(MOST, SHARE * plan.seconds)
@@ -255,11 +264,6 @@ def _kept(plan: Plan) -> float:
 def _cut_short(judge: Judge, why: str, where: str) -> None:
     judge.ended = why
     judge.tally.notes[Note(f"{why}: {where}", NoteKind.CUT_SHORT)] = None
-
-
-def _by_structure(judge: Judge) -> bool:
-    """Whether an oracle is asked several cases of one structure at once."""
-    return any(oracles.ORACLES[name].when is oracles.When.STRUCTURES for name in judge.names)
 
 
 def drawn_cases(claims: Claims, plan: Plan) -> Iterator[Case]:
@@ -277,7 +281,7 @@ def _exact(claims: Claims, plan: Plan) -> Iterator[Case | None]:
 
 def _revalued(case: Case, judge: Judge) -> list[Case]:
     """The same structure with other values."""
-    rng, head = judge.rng, judge.claims.head_of(case.network)
+    rng, head = judge.drawing("structures"), judge.claims.head_of(case.network)
 
     def other() -> Case:
         scaled = {n: (v * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype)

@@ -15,8 +15,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import numpy as np
-
 from ..judging.abreast import judge_draws
 from ..judging.asking import Numbered
 from ..judging.judge import Judge
@@ -116,7 +114,7 @@ def asked(subject: Subject, task: Task, shard: Shard) -> Json:
 
 def judge_structure(judge: Judge, task: Task, shard: Shard, number: int) -> None:
     """All draws of one structure; one alone of a large network."""
-    judge.rng = np.random.default_rng((shard.seed, number))
+    judge.part = number
     draft = draft_at(task.claims, shard.seed, number)
     cases = draws(draft, 1 if draft.case.large else shard.draws)
     judge_draws(judge, cases, compiled=number % COMPILED == 0)

@@ -16,7 +16,7 @@ def structures_of(network: Network) -> list[str]:
     return list(_found(network))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _found(network: Network) -> tuple[str, ...]:
     owners = [row.owns for row in STRUCTURES.values()]
     loose = any(spec.branches and not any(owns(spec) for owns in owners)
