@@ -290,7 +290,7 @@ def test_ctrl_c_ends_both_processes(tmp_path):
         time.sleep(0.05)
     time.sleep(1.0)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=60)
     assert running.returncode == 3, err
     assert "Traceback" not in err
     assert not alive(int(pid.read_text()))

@@ -66,7 +66,7 @@ def bare(network, parameters, inputs, targets):
 
 @training_step(**CLAIMS)
 def step(network, parameters, inputs, targets, rate):
-    loss, dW, db = core(network, parameters, inputs, targets)
+    _, dW, db = core(network, parameters, inputs, targets)
     W, b = network.unpack(parameters)
     return network.pack([w - rate * d for w, d in zip(W, dW, strict=True)],
                         [c - rate * d for c, d in zip(b, db, strict=True)])
