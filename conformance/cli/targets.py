@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .terminal import UsageError, complain
+from .terminal import UsageError, aside, complain
 
 if TYPE_CHECKING:
     from ..plug.subject import Subject
@@ -23,8 +23,8 @@ def add(command: Any, says: str = TARGET) -> None:
            help="a program in any language that speaks the protocol (docs/protocol.md), in the "
                 'place of TARGET: "node my_net.js"')
     option("--in-process", action="store_true",
-           help="run a Python subject in this process: for a debugger, and for its prints; without "
-                "it a crash is a finding, and no question takes longer than its limit")
+           help="run a Python subject in this process, for a debugger; without it a crash is a "
+                "finding, and no question takes longer than its limit")
     option("--transcript", metavar="FILE",
            help="write all questions and replies to FILE, for `replay FILE`")
 
@@ -52,6 +52,7 @@ def opened(options: argparse.Namespace, **header: Any) -> Iterator[Subject]:
     Raises UsageError for options that cannot be, and where the subject cannot be had.
     """
     from ..plug.protocol.apart import apart, closing
+    from ..plug.protocol.printed import Printed
     from ..plug.targets import TargetError, load
     from ..record.writing import RecordError
     from ..running.transcripts import transcribed
@@ -62,7 +63,7 @@ def opened(options: argparse.Namespace, **header: Any) -> Iterator[Subject]:
     try:
         with transcribed(options.transcript, target=text, **header) as listen:
             loaded = (load(text, complain) if options.in_process
-                      else apart(text, complain, listen))
+                      else apart(text, complain, listen, Printed(aside)))
             with closing(loaded) as subject:
                 yield subject
     except TargetError as error:

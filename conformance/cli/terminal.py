@@ -29,8 +29,12 @@ def complain(line: str, more: Sequence[str] = ()) -> None:
 
     Where stderr is closed or full nobody is told, and that is all.
     """
-    lines = [f"backproof: {line}", *([""] if more else []),
-             *(f"    {each}".rstrip() for each in more)]
+    aside(f"backproof: {line}", *([""] if more else []),
+          *(f"    {each}".rstrip() for each in more))
+
+
+def aside(*lines: str) -> None:
+    """Lines on stderr, each harmless; nobody is told where it is closed or full."""
     if sys.stderr is None:
         return
     try:

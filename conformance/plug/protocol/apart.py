@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ...properties.claims import Claims
@@ -19,6 +20,7 @@ from ..targets import load
 from . import COMMAND
 from .command import command, hello
 from .messages import Json, case_of, request, room_for
+from .process import Log, Process
 from .remote import Remote, RemoteProgram, RemoteSteps, checked
 from .session import Listen, Session
 
@@ -26,19 +28,20 @@ START_SECONDS = 30.0  # an import may take 10, a first one of libraries as long 
 WORKER = "backproof.plug.protocol.worker"
 
 
-def apart(text: str, announce: Announce | None = None, listen: Listen | None = None) -> Subject:
+def apart(text: str, announce: Announce | None = None, listen: Listen | None = None,
+          log: Log = lambda _: None) -> Subject:
     """The Subject of a target, in a process of its own; a ready-made one is loaded here.
 
-    announce hears that a file is at work while it is imported, listen of every message. Raises
-    TargetError, as `targets.load`, and where the process ends instead.
+    announce hears that a file is at work while it is imported, listen of every message, log what is
+    printed there. Raises TargetError, as `targets.load`, and where the process ends instead.
     """
     if text in SUBJECTS:
         return load(text, announce)
     if text.startswith(COMMAND):
-        return command(text.removeprefix(COMMAND), listen)
+        return command(text.removeprefix(COMMAND), listen, log)
     python = [sys.executable, *_flags(), "-P", "-m", WORKER, text]
-    session = Session(python, hello(binary=listen is None), listen=listen, own_clock=True,
-                      progress=announce or (lambda _: None))
+    session = Session(python, hello(binary=listen is None), partial(Process, log=log), listen,
+                      own_clock=True, progress=announce or (lambda _: None))
     try:
         said = session.greet(START_SECONDS)
     except TargetError as error:

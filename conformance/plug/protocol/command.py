@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from ...properties.claims import ANSWERS, EVERYTHING, GRADIENTS, STEP, VJP, Claims, Head
@@ -15,7 +16,7 @@ from ..stepping import RATES, claimed
 from ..subject import Subject
 from . import COMMAND
 from .messages import PROTOCOL, Json
-from .process import Process
+from .process import Log, Process
 from .remote import Remote, RemoteProgram, RemoteSteps
 from .session import Listen, Session
 
@@ -23,8 +24,10 @@ DOOR = "command"
 COTANGENT = (Head("identity", "inner_product", "sum"),)
 
 
-def command(text: str, listen: Listen | None = None) -> Subject:
+def command(text: str, listen: Listen | None = None, log: Log = lambda _: None) -> Subject:
     """The Subject of a command line, which is split as a shell does and run without one.
+
+    listen hears every message, log what it writes to its standard error.
 
     Raises TargetError where it cannot be started, says no hello, or one that cannot be.
     """
@@ -34,7 +37,7 @@ def command(text: str, listen: Listen | None = None) -> Subject:
         raise TargetError(f"command: {text!r} cannot be split into words: {error}") from error
     if not words:
         raise TargetError("command: received nothing; wanted a command line: \"node my_net.js\"")
-    session = Session(words, hello(binary=listen is None), Process, listen)
+    session = Session(words, hello(binary=listen is None), partial(Process, log=log), listen)
     return greeted(session, f"{COMMAND}{text}")
 
 

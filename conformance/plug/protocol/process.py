@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from ..refused import TargetError
 from .frames import Frame, Stray, TooLong, read_frame
@@ -41,17 +41,20 @@ class Ended(NamedTuple):
     late: bool = False  # it took too long
 
 
+Log = Callable[[bytes], None]
 Item = Frame | Stray | Ended
 
 
 class Process:
     """A started command. `inbox` has its replies as they come; Ended is the last.
 
+    log hears what it writes to its standard error.
+
     Raises TargetError where the command cannot be started.
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None,
-                 log: IO[bytes] | None = None):
+                 log: Log = lambda _: None):
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.most = 2**20      # bytes of a reply
         self.until = float("inf")
@@ -169,8 +172,7 @@ class Process:
             while data := os.read(fd, 2**16):
                 self._tail += data
                 del self._tail[:-TAIL]
-                if self._log is not None:
-                    self._log.write(data)
+                self._log(data)
             self._popen.stderr.close()
 
     def _watch(self) -> None:
