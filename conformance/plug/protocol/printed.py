@@ -10,7 +10,7 @@ MORE = "further lines that the subject prints are left out"
 
 
 class Printed:
-    """Takes a log as it comes, and shows its first lines, but for the stacks of a dying Python."""
+    """Takes a log as it comes, and shows its first lines: no empty ones, no dying Python's stack."""
 
     def __init__(self, show: Callable[[str], None], most: int = LINES):
         self.show, self.left = show, most
@@ -25,6 +25,6 @@ class Printed:
             self._line(line[:LETTERS].decode("utf-8", "backslashreplace"))
 
     def _line(self, line: str) -> None:
-        if self.left >= 0 and not line.strip().startswith(STACK):
+        if self.left >= 0 and line.strip() and not line.strip().startswith(STACK):
             self.show(line if self.left else MORE)
             self.left -= 1
