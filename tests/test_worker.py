@@ -240,7 +240,7 @@ def test_the_first_lines_that_it_prints_are_shown_and_no_stack(capsys, tmp_path)
                                       "    print('delta \x1b[31m', given[2].shape)\n    return faults(*given)\n")
     assert cli.main(["verify", f"{tmp_path}/mine.py:says", "--examples", "2", "--oracles", "differences"]) == 1
     err = capsys.readouterr().err
-    assert err.count("delta \\x1b[31m (") == 40
+    assert err.count("\ndelta \\x1b[31m (") == 40
     assert err.count("further lines that the subject prints are left out") == 1
     assert "File " not in err
 

@@ -10,7 +10,8 @@ MORE = "further lines that the subject prints are left out"
 
 
 class Printed:
-    """Takes a log as it comes, and shows its first lines: no empty ones, no dying Python's stack."""
+    """Takes a log as it comes, and shows its first lines, but for empty ones and a Python's stack.
+    """
 
     def __init__(self, show: Callable[[str], None], most: int = LINES):
         self.show, self.left = show, most
