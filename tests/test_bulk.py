@@ -26,7 +26,7 @@ from backproof.running.shards import Shard, asked, task_of, work
 from backproof.running.workers import WorkersError, cluster, here, processes
 
 RIGHT = """\
-import os
+import signal
 from pathlib import Path
 
 from backproof import Head, implementation
@@ -225,8 +225,8 @@ def test_a_damaged_shard_is_said_in_one_line(mine, tmp_path):
 DIES_ONCE = """flag = Path("died")
     if len(inputs) == 5 and not flag.exists():
         flag.write_text("")
-        os._exit(3)"""
-DIES_ALWAYS = "if len(inputs) == 5: os._exit(3)"
+        signal.raise_signal(signal.SIGKILL)"""
+DIES_ALWAYS = "if len(inputs) == 5: signal.raise_signal(signal.SIGKILL)"
 
 
 def test_a_process_that_dies_loses_nothing_and_counts_nothing_twice(mine, tmp_path):

@@ -121,7 +121,7 @@ def test_nothing_outlasts_a_limit(stubborn, monkeypatch):
         gc.callbacks[:] = callbacks
         Heavy.light = True
         gc.collect()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 60  # they never end by themselves
     assert (sys.gettrace(), sys.unraisablehook, gc.isenabled()) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 

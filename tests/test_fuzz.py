@@ -232,8 +232,8 @@ from backproof.record import writing as record
 
 side, write = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), record.Recorder._write
 
-def seen(self, text):
-    write(self, text)
+def seen(self, lines, text):
+    write(self, lines, text)
     os.write(side, text.encode())
 
 record.Recorder._write = seen

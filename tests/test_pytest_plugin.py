@@ -121,7 +121,7 @@ def test_options_reach_the_run(pytester, asked):
                 "--backproof-seed=3", "--backproof-profile=quick", "--backproof-report=out", "-k", "verdict",
                 passed=1, deselected=len(NAMES) - 1)
     assert asked["reference"] == {"examples": 7, "seconds": 1.5, "seed": 3, "profile": "quick",
-                                  "report": pytester.path / "out"}
+                                  "report": pytester.path / "out", "apart": True}
     assert "backproof: verifies reference; profile quick; examples 7; seconds 1.5; seed 3; report in out\n" in text
     assert re.search(r"^backproof: reference: conforms.*; report in out$", text, re.M)
 
@@ -137,7 +137,7 @@ def test_options_hold_for_conformance_tests_that_say_nothing_else(pytester, aske
                 deselected=2 * len(NAMES) - 2)
     assert asked["a.py:f"]["examples"] == 7
     assert asked["a.py:f"]["report"].parent == pytester.path / "out"
-    assert asked["b.py:f"] == {"examples": 5, "report": "b"}
+    assert asked["b.py:f"] == {"examples": 5, "report": "b", "apart": True}
     assert "; report in b" in text
 
 
@@ -229,7 +229,7 @@ def test_without_a_record_there_is_nothing_to_replay(pytester, asked):
     text = here(pytester, "--backproof=a.py:f", "-p", "no:cacheprovider", failed=1, xfailed=1, passed=len(NAMES) - 2)
     assert "is halved\ncase abc\n" in text
     assert "replay:" not in text
-    assert asked[f"{pytester.path / 'a.py'}:f"] == {"report": None}
+    assert asked[f"{pytester.path / 'a.py'}:f"] == {"report": None, "apart": True}
 
 
 def test_a_function_of_a_file_is_replayed_by_its_name(pytester, asked):

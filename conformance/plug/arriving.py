@@ -29,6 +29,8 @@ def arrived(value: Any) -> Any:
 
 def narrow(value: Any) -> str:
     """The name of a dtype of half precision or less that NumPy does not have; "" for others."""
+    if type(value) is np.ndarray and value.dtype.isbuiltin == 1:
+        return ""  # at once, since a dtype makes up its name anew each time
     name = str(getattr(value, "dtype", "")).rpartition(".")[2]
     return name if name.startswith(NARROW) else ""
 

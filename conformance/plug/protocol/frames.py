@@ -8,16 +8,18 @@ endian and in row-major order.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ...reference.arrays import array_to_json
+from ...reference.arrays import ARRAY_DTYPES, array_to_json
 
 CHUNK = 2**16
+BLOCKS = {name: np.dtype(name).newbyteorder("<") for name in ARRAY_DTYPES}
+NAMES = {np.dtype(name): name for name in ARRAY_DTYPES}  # NumPy makes them up anew each time
 SHOWN = 200  # characters of a line that is no message
 Json = Any
 
@@ -42,25 +44,20 @@ class TooLong(Exception):  # noqa: N818 - about the other side, not an error of 
 
 def encoded(message: dict[str, Json], binary: bool) -> bytes:
     """A message on its way; its NumPy arrays are in a block after the line, or in the line."""
-    block = bytearray()
+    block, size = list[bytes](), 0
 
     def array(value: Any) -> Json:
+        nonlocal size
         if not binary:
             return array_to_json(value)
-        at = len(block)
-        block.extend(_little(value).tobytes())
-        return {"dtype": _name(value.dtype), "shape": value.shape, "at": at}
+        block.append(_little(value).tobytes())
+        at, size = size, size + value.nbytes
+        return {"dtype": NAMES.get(value.dtype) or str(value.dtype), "shape": value.shape, "at": at}
 
     text = json.dumps(message, default=array, separators=(",", ":"))
-    if block:
-        text = f'{text[:-1]},"binary":{len(block)}}}'
-    return text.encode() + b"\n" + block
-
-
-@lru_cache(maxsize=16)
-def _name(dtype: Any) -> str:
-    """Its name, which NumPy makes up anew each time."""
-    return str(dtype)
+    if size:
+        text = f'{text[:-1]},"binary":{size}}}'
+    return b"".join((text.encode(), b"\n", *block))
 
 
 def _little(array: Any) -> Any:
@@ -121,11 +118,8 @@ def array_at(value: dict[str, Json], block: bytes) -> Any:
 
     Raises ValueError for a dtype, a shape or a place that cannot be.
     """
-    dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
-    if dtype.kind not in "fiu" or not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"dtype {dtype} and shape {shape}")
-    count = 1
-    for size in shape:
-        count *= size
-    flat = np.frombuffer(block, dtype.newbyteorder("<"), count, value["at"])
-    return flat.astype(dtype).reshape(shape)
+    name, shape = value["dtype"], tuple(value["shape"])
+    if name not in BLOCKS or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"dtype {name} and shape {shape}")
+    flat = np.frombuffer(block, BLOCKS[name], math.prod(shape), value["at"])
+    return flat.astype(name).reshape(shape)

@@ -59,11 +59,11 @@ def arrays_of(what: str, frame: Frame, dtype: str) -> dict[str, Any]:
 
 def array_of(where: str, value: Json, block: bytes, dtype: str) -> Any:
     """One array of a reply; `where` is its place in the message, for errors."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict:
         return _plain(value, dtype)
     try:
         if "at" in value:
-            return array_at({"dtype": dtype, **value}, block)
+            return array_at(value if "dtype" in value else {"dtype": dtype, **value}, block)
         given = {key: value[key] for key in ("dtype", "shape", "data") if key in value}
         return array_from_json(where, {"dtype": dtype, **given})
     except DescriptionError as error:
@@ -95,11 +95,13 @@ def case_of(data: Mapping[str, Json], block: bytes) -> Case:
         return {name: array_of(name, value, block, dtype) for name, value in values.items()}
 
     inputs, targets = (array_of(name, data[name], block, dtype) for name in ("inputs", "targets"))
-    return Case(_network(json.dumps(data["network"])), arrays(data["parameters"]), inputs, targets,
+    network = data["network"]
+    text = network if isinstance(network, str) else json.dumps(network)
+    return Case(_network(text), arrays(data["parameters"]), inputs, targets,
                 dtype, arrays(data.get("constants", {})))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _network(text: str) -> Network:
     """The network of a description; the same one as long as it is the same text."""
     return parse.network(json.loads(text))

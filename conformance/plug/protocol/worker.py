@@ -26,6 +26,7 @@ from ..subject import Subject
 from ..targets import load
 from ..undisturbed import undisturbed
 from ..wanted import names_of
+from . import processor
 from .frames import Frame, encoded, read_frame
 from .messages import PROTOCOL, Json, case_of, packed
 
@@ -142,7 +143,9 @@ def answered(host: Host, frame: Frame) -> Reply:
     if ask not in ASKS:
         return {"unsupported": f"the question {ask!r}"}
     try:
-        reply = ASKS[ask](host, case_of(frame.message, frame.block), frame.message)
+        case = case_of(frame.message, frame.block)
+        processor.stay(not case.large)
+        reply = ASKS[ask](host, case, frame.message)
     except BaseException as error:  # in this process even Ctrl-C is the subject's own
         return refusal(error)
     return reply | host.notes()
