@@ -343,16 +343,23 @@ def alone(**rows):
     return [str(note) for note in report.notes if note.kind.value == "layers_alone"]
 
 
-def test_the_class_that_is_wrong_is_told():
-    start = "each layer asked alone, with a random delta: "
-    dense = Layer(Plain, **MAPPED)
-    assert alone(dense=dense, tanh=Layer(Wrong)) == [f"{start}Wrong is wrong (dx); Plain is right"]
-    wrong = Layer(having(backward=lambda self, dy: 2 * Plain.backward(self, dy)), **MAPPED)
-    assert alone(dense=wrong, tanh=Layer(Tanh)) == [f"{start}Dense is wrong (dx); Tanh is right"]
-    assert alone(dense=dense, tanh=Layer(Tanh)) == []
-    halved = pair(lambda p, t: (both(p, t)[0], both(p, t)[1] / 2))
-    assert alone(dense=dense, tanh=Layer(Tanh), squared_error=halved) == [
-        f"{start}Plain and Tanh are right, so it is the way through them or the loss"]
+DENSE = Layer(Plain, **MAPPED)
+DOUBLED = Layer(having(backward=lambda self, dy: 2 * Plain.backward(self, dy)), **MAPPED)
+HALVED = pair(lambda p, t: (both(p, t)[0], both(p, t)[1] / 2))
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    ({"dense": DENSE, "tanh": Layer(Wrong)}, "Wrong is wrong (dx); Plain is right"),
+    ({"dense": DOUBLED, "tanh": Layer(Tanh)}, "Dense is wrong (dx); Tanh is right"),
+    ({"dense": DENSE, "tanh": Layer(Tanh), "squared_error": HALVED},
+     "Plain and Tanh are right, so it is the way through them or the loss"),
+])
+def test_the_class_that_is_wrong_is_told(rows, said):
+    assert alone(**rows) == [f"each layer asked alone, with a random delta: {said}"]
+
+
+def test_no_class_is_told_where_all_are_right():
+    assert alone(dense=DENSE, tanh=Layer(Tanh)) == []
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------
