@@ -156,21 +156,24 @@ def test_replies_in_another_order_are_each_their_own_questions():
         assert all((one.gradients[name] == other.gradients[name]).all() for name in one.gradients)
 
 
-DIES = ("import sys, json\nfor n, line in enumerate(sys.stdin):\n    m = json.loads(line)\n"
+ENDS = ("import sys, json, time\nfor n, line in enumerate(sys.stdin):\n    m = json.loads(line)\n"
         "    if m['ask'] == 'hello': print(json.dumps({'id': 0, 'protocol': 1, 'outstanding': 4}), flush=True); continue\n"
-        "    if len(m['inputs']['data']) == 7: sys.exit(5)\n"
+        "    if len(m['inputs']['data']) == 7: HERE\n"
         "    print(json.dumps({'id': m['id'], 'loss': 1.0, 'gradients': {k: v for k, v in m['parameters'].items()}}), flush=True)\n")
 
 
-def test_a_reply_that_came_is_not_lost_with_the_process():
-    """Of several questions on their way, the one that it dies of has that for an answer, and no other."""
-    subject = command(shlex.join([sys.executable, "-c", DIES]))
+@pytest.mark.parametrize(("here", "kind", "says"), [("sys.exit(5)", Died, "exit status 5"),
+                                                    ("time.sleep(60)", TookTooLong, "no answer within 1.5 s")])
+def test_a_reply_that_came_is_not_lost_with_the_process(here, kind, says, monkeypatch):
+    """Of several questions on their way, the one that it ends with has that for an answer, and no other."""
+    monkeypatch.setattr(sessions, "SECONDS", 1.5)
+    subject = command(shlex.join([sys.executable, "-c", ENDS.replace("HERE", here)]))
     cases = [one_wide(batch) for batch in (1, 2, 7, 3, 4, 5)]
     with closing(subject):
         found = list(subject.engine.several(cases))
     assert [isinstance(each, Exception) for each in found] == [False, False, True, False, False, False]
-    assert isinstance(found[2], Died)
-    assert "exit status 5" in str(found[2])
+    assert isinstance(found[2], kind)
+    assert says in str(found[2])
 
 
 def one_wide(batch):

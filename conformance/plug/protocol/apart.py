@@ -41,12 +41,8 @@ def apart(text: str, announce: Announce | None = None, listen: Listen | None = N
         return command(text.removeprefix(COMMAND), listen, log)
     python = [sys.executable, *_flags(), "-P", "-m", WORKER, text]
     session = Session(python, hello(binary=listen is None), partial(Process, log=log), listen,
-                      own_clock=True, progress=announce or (lambda _: None))
-    try:
-        said = session.greet(START_SECONDS)
-    except TargetError as error:
-        raise TargetError(f"{text}: {error}".replace("command: no reply to hello: ", ""),
-                          error.more) from error
+                      own_clock=True, progress=announce or (lambda _: None), unready=text)
+    said = session.greet(START_SECONDS)
     if "refused" in said:
         session.close()
         raise TargetError(said["refused"], said.get("more", ()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 LINES, LETTERS = 40, 2_000
-STACK = ("File ", "Thread ", "Current thread ", "Fatal Python error", "Extension modules")
+FATAL = "Fatal Python error"
+STACK = ("File ", "Thread ", "Current thread ", "Extension modules", FATAL)
 MORE = "further lines that the subject prints are left out"
 
 

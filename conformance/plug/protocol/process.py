@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,6 +21,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from ..refused import TargetError
 from .frames import Frame, Stray, TooLong, read_frame
+from .printed import FATAL, STACK
 
 POSIX = os.name == "posix"
 TAIL = 16 * 1024       # bytes of the log that are kept
@@ -28,8 +29,6 @@ WAITING = 200          # replies that nobody has looked at yet
 LOOK_SECONDS = 0.1     # between two looks at a process
 LEAVE_SECONDS = 2.0    # for a process to end by itself, once its input has ended
 MEMORY_SHARE = 0.8     # of what is available at the start
-FATAL = "Fatal Python error"
-STACK = ("File ", "Thread ", "Current thread ")
 FRAME = re.compile(r'^\s*File "(.+)", line (\d+) in ', re.MULTILINE)
 OURS = str(Path(__file__).parents[2]), str(Path(os.__file__).parent), "<frozen"
 
@@ -48,25 +47,21 @@ Item = Frame | Stray | Ended
 class Process:
     """A started command. `inbox` has its replies as they come; Ended is the last.
 
-    log hears what it writes to its standard error.
-
-    Raises TargetError where the command cannot be started.
+    log hears what it writes to its standard error. Raises TargetError where it cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None,
-                 log: Log = lambda _: None):
+    def __init__(self, command: Sequence[str], log: Log = lambda _: None):
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.most = 2**20      # bytes of a reply
         self.until = float("inf")
         self.heard = False     # whether anything came since the last question
         self._tail, self._log = bytearray(), log
-        self._look, self._over, self._left = threading.Event(), False, False
+        self._look, self._left = threading.Event(), False
         self._end = ""
         try:
             self._popen = subprocess.Popen(
                 list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, env=None if env is None else dict(env),
-                start_new_session=POSIX)
+                stderr=subprocess.PIPE, start_new_session=POSIX)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise TargetError(f"command: {command[0]!r} cannot be started: {why}") from error
@@ -90,11 +85,6 @@ class Process:
     def next(self) -> Item:
         """The next reply, stray line or end, which the watch brings in the end."""
         return self.inbox.get()
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self._over
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -179,7 +169,6 @@ class Process:
         """Put Ended into the inbox once it has ended, after what it said before."""
         while (ended := self._seen()) is None:
             self._look.wait(LOOK_SECONDS)
-        self._over = True
         self.inbox.put(ended)
 
     def _seen(self) -> Ended | None:

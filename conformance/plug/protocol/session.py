@@ -44,17 +44,19 @@ class Session:
     greeting: the first message; `hello` is the reply to it. listen(direction, message) hears of all
     questions and replies, "to" and "from" the process; progress of what else it tells. `notes`:
     what was odd but no failure. own_clock: whether the process ends its own questions in time, and
-    says where it is when it is asked by a signal.
+    says where it is when it is asked by a signal. unready: what is said before the reason where
+    there is no hello.
     """
 
     def __init__(self, command: Sequence[str], greeting: dict[str, Json],
                  start: Callable[[Sequence[str]], Process] = Process,
                  listen: Listen | None = None, own_clock: bool = False,
-                 progress: Callable[[str], None] = lambda _: None):
+                 progress: Callable[[str], None] = lambda _: None,
+                 unready: str = "command: no reply to hello"):
         self.command, self.greeting, self.start, self.listen = command, greeting, start, listen
         self.hello: dict[str, Json] = {}
         self.notes = set[str]()
-        self.own_clock, self.progress = own_clock, progress
+        self.own_clock, self.progress, self.unready = own_clock, progress, unready
         self._ids = itertools.count(1)
         self._process: Process | None = None
         self._close: weakref.finalize[..., Any] | None = None
@@ -73,11 +75,10 @@ class Session:
             frame = self._one(process, 0, Asked(self.greeting, GREETING_MOST), seconds)
         except TookTooLong as error:
             self.drop()
-            raise TargetError(f"command: no reply to hello: {error}") from error
+            raise TargetError(f"{self.unready}: {error}") from error
         except Died as error:
             self.drop()
-            raise TargetError(f"command: no reply to hello: {error}",
-                              process.last.splitlines()[-5:]) from error
+            raise TargetError(f"{self.unready}: {error}", process.last.splitlines()[-5:]) from error
         except BaseException:
             self.drop()
             raise
@@ -181,6 +182,7 @@ class Session:
 
     def _reply(self, process: Process, numbers: set[int], seconds: float) -> Frame:
         stray: Stray | None = None
+        process.until = time.monotonic() + seconds - EARLIER
         try:
             while True:
                 item = process.next()
