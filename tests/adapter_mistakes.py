@@ -142,7 +142,8 @@ def lacking(language):
         asked = "puts [package vcompare [info tclversion] 8.6]"
         said = subprocess.run(["tclsh"], input=asked, capture_output=True, text=True).stdout
         return "" if said.strip() in ("0", "1") else "tclsh is older than 8.6"
-    return ""
+    says = [needed(language), "-v" if language == "perl" else "--version"]
+    return "" if subprocess.run(says, capture_output=True).returncode == 0 else f"{says[0]} is there, but does not run"
 
 
 def built(language, folder, changes=()):
