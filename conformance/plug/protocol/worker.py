@@ -160,7 +160,7 @@ def aside() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(2, 1)
     os.close(nothing)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that what was printed is there when it dies
+        sys.stdout.reconfigure(line_buffering=True)  # what it printed is there when it dies
     return questions, replies
 
 
