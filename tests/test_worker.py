@@ -73,7 +73,7 @@ def test_a_hang_that_nothing_inside_can_end_is_ended(tmp_path, monkeypatch):
         start = time.monotonic()
         with pytest.raises(TookTooLong, match=r"no answer within 1.5 s \(mine.py:5\)"):
             subject.engine(draft_at(subject.claims, 0, 0).case)
-        assert time.monotonic() - start < QUESTION_SECONDS / 2
+        assert time.monotonic() - start < QUESTION_SECONDS  # it sleeps for a minute
 
 
 def test_the_worker_never_hears_of_the_case_the_answer_or_the_seed():
