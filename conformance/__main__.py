@@ -26,7 +26,9 @@ def leave_out_the_current_folder() -> None:
 if __name__ == "__main__":
     leave_out_the_current_folder()
 
-from .cli import main  # noqa: E402 - the folder is left out before anything is imported
+# The folder is left out before anything is imported.
+from .cli import main  # noqa: E402
+from .cli.terminal import complain, trouble  # noqa: E402
 
 
 def command() -> NoReturn:
@@ -49,12 +51,7 @@ def command() -> NoReturn:
 
 def failed(error: BaseException) -> int:
     """Say in one line what went wrong inside of this program; returns 2."""
-    from .plug.saying import said_by
-
-    try:
-        print(f"backproof: an error of its own: {said_by(error)}", file=sys.stderr)
-    except Exception:
-        return 2
+    complain(f"an error of its own: {trouble(error)}")
     return 2
 
 

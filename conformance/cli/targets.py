@@ -51,21 +51,20 @@ def opened(options: argparse.Namespace, **header: Any) -> Iterator[Subject]:
 
     Raises UsageError for options that cannot be, and where the subject cannot be had.
     """
-    from ..plug.protocol.apart import apart, closing
     from ..plug.protocol.printed import Printed
-    from ..plug.targets import TargetError, load
+    from ..plug.targets import TargetError
     from ..record.writing import RecordError
+    from ..running.api import subject_for
     from ..running.transcripts import transcribed
 
     text = text_of(options)
     if options.in_process and options.transcript:
         raise UsageError("--transcript: nothing is written down of a subject --in-process")
     try:
-        with transcribed(options.transcript, target=text, **header) as listen:
-            loaded = (load(text, complain) if options.in_process
-                      else apart(text, complain, listen, Printed(aside)))
-            with closing(loaded) as subject:
-                yield subject
+        with (transcribed(options.transcript, target=text, **header) as listen,
+              subject_for(text, not options.in_process, complain, listen=listen,
+                          log=Printed(aside)) as subject):
+            yield subject
     except TargetError as error:
         raise UsageError(str(error), error.more) from error
     except RecordError as error:

@@ -15,10 +15,9 @@ def replayed(options: argparse.Namespace) -> int:
     Without a subject its replies are judged, as they were, and the exit status is the verdict's.
     With one, it is asked all the questions, and the status is 1 where a reply is another one.
     """
-    from ..plug.protocol.transcript import read
     from ..plug.targets import TargetError
     from ..reference.checks import BackproofError
-    from ..running.transcripts import asked_again, judged
+    from ..running.transcripts import asked_again, judged, read
 
     try:
         transcript = read(Path(options.case))

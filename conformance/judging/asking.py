@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from ..plug.asked import QUESTION_SECONDS, EndedProgram
+from ..plug.asked import QUESTION_SECONDS, EndedProgram, as_raised
 from ..plug.asked import last_line as last_line
 from ..plug.limits import TookTooLong, limit, pressed
-from ..plug.saying import disguised, said_by, shortly
 from ..plug.undisturbed import undisturbed
 from ..reference import Answer, Case, Engine
 from .clock import TimeIsUp
@@ -113,12 +112,7 @@ def _raised(session: Session, error: BaseException, seconds: float) -> BaseExcep
         return error
     if issubclass(kind, TimeIsUp) or (issubclass(kind, KeyboardInterrupt) and pressed()):
         return error
-    if kind is SystemExit:
-        return EndedProgram(f"sys.exit({shortly(error.args[0] if error.args else None)}) "
-                            "inside the subject")
-    if issubclass(kind, Exception) and not disguised(error):
-        return error
-    return EndedProgram(said_by(error))
+    return as_raised(error)
 
 
 def _ended(session: Session) -> EndedProgram:

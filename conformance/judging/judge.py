@@ -14,7 +14,7 @@ import numpy as np
 from .. import oracles
 from ..oracles import ORACLES, How, Oracle, When
 from ..plug.contract import AdapterError, BrokenContract, Declined
-from ..plug.saying import NOTHING, message, name_of
+from ..plug.saying import name_of, reason
 from ..plug.subject import Subject
 from ..properties import exact, own_loss
 from ..properties.agreement import Disagreement, differing, disagreements, kind_of, measured
@@ -212,8 +212,7 @@ class Judge:
             name = "untouched_arguments" if error.kind == "mutated" else "contract"
             self.fail(name, error.kind, case, error.message)
         elif isinstance(error, Declined | NotImplementedError):
-            why = message(error)
-            self.declined(case, name_of(type(error)) if why == NOTHING else why)
+            self.declined(case, reason(error))
         else:
             self.count("answers", "errored", case)
             kind = name_of(type(error))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from .saying import said_by
+from .saying import disguised, said_by, shortly
 
 QUESTION_SECONDS = 10.0
 OURS = Path(__file__).parent.parent
@@ -15,6 +15,21 @@ SUBJECTS = OURS / "plug" / "subjects"
 
 class EndedProgram(Exception):  # noqa: N818 - about the subject, not an error of ours
     """The subject would have ended the process, or raised what is no Exception."""
+
+
+def as_raised(error: BaseException) -> Exception:
+    """What stands for an error of the subject's: itself, if it is an Exception that says so.
+
+    A SystemExit, whatever else is no Exception, and what claims to be of another class are an
+    EndedProgram.
+    """
+    kind = type(error)  # an object may say that it is of another one
+    if kind is SystemExit:
+        code = error.args[0] if error.args else None
+        return EndedProgram(f"sys.exit({shortly(code)}) inside the subject")
+    if isinstance(error, Exception) and issubclass(kind, Exception) and not disguised(error):
+        return error
+    return EndedProgram(said_by(error))
 
 
 def last_line(error: BaseException) -> str:

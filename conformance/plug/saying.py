@@ -25,8 +25,13 @@ def said_by(error: BaseException) -> str:
 def message(error: BaseException) -> str:
     """The first line of its message; that there is none, or that it cannot be read."""
     text = whole(error).strip()
-    first = text.splitlines()[0] if text else NOTHING
-    return first if len(first) <= LONGEST else f"{first[:LONGEST]}..."
+    return _cut(text.splitlines()[0] if text else NOTHING)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of its message; the name of its class where there is none."""
+    first = message(error)
+    return name_of(type(error)) if first == NOTHING else first
 
 
 def whole(error: BaseException) -> str:
@@ -36,7 +41,10 @@ def whole(error: BaseException) -> str:
 
 def shortly(value: Any) -> str:
     """The repr of a value, shortened."""
-    text = _text(repr, value)
+    return _cut(_text(repr, value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

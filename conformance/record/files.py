@@ -25,17 +25,17 @@ class UnreadableError(BackproofError):
     """What is no file to read; one line, which begins with the path."""
 
 
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text in UTF-8, each with its end if it has one.
+def lines(path: Path, longest: int = LONGEST_LINE) -> Iterator[str]:
+    """The lines of a text in UTF-8, of at most so many bytes, each with its end if it has one.
 
     Raises UnreadableError where there is no such file, and as soon as it is larger than it may be.
     """
     with _ordinary(path, path.parent) as file:
         left = LARGEST_FILE
-        while line := _tried(path, lambda: file.readline(LONGEST_LINE + 1)):
+        while line := _tried(path, lambda: file.readline(longest + 1)):
             left -= len(line)
-            if len(line) > LONGEST_LINE:
-                raise UnreadableError(f"{path}: has a line of more than {LONGEST_LINE:,} bytes")
+            if len(line) > longest:
+                raise UnreadableError(f"{path}: has a line of more than {longest:,} bytes")
             if left < 0:
                 raise UnreadableError(f"{path}: has more than {LARGEST_FILE:,} bytes")
             yield _text(path, line)

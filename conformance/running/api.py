@@ -22,6 +22,7 @@ from .showing import Shown
 
 if TYPE_CHECKING:
     from ..judging.plan import Plan
+    from ..plug.executed import Announce
     from ..plug.subject import Subject
     from ..record.expectations import Expecting
     from .workers import Workers
@@ -104,12 +105,13 @@ def expected(failing: str | os.PathLike[str] | None, flaky: str | os.PathLike[st
 
 
 @contextmanager
-def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False
-                ) -> Iterator[Subject]:
+def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False,
+                announce: Announce | None = None, **hears: Any) -> Iterator[Subject]:
     """The Subject of a function, a text, or a Subject; its process ends with the block.
 
-    apart: a text's file is executed in a process of its own. Raises TargetError or DescriptionError
-    where there is none.
+    apart: a text's file is executed in a process of its own. announce hears that a file is at work
+    while it is imported; listen and log hear a process, as they do of `protocol.apart.apart`.
+    Raises TargetError or DescriptionError where there is none.
     """
     from ..plug.protocol.apart import apart as in_its_own
     from ..plug.protocol.apart import closing
@@ -117,7 +119,8 @@ def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False
     from ..plug.targets import load
 
     if isinstance(target, str):
-        with closing((in_its_own if apart else load)(target)) as subject:
+        loaded = in_its_own(target, announce, **hears) if apart else load(target, announce)
+        with closing(loaded) as subject:
             yield subject
     else:
         yield subject_of(target)

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..plug.contract import BrokenContract
@@ -13,13 +14,15 @@ from ..plug.limits import TookTooLong
 from ..plug.protocol.command import greeted
 from ..plug.protocol.messages import ROOM, array_of
 from ..plug.protocol.session import Died, Listen, Session
-from ..plug.protocol.transcript import Transcript, Writer, Written, questions
+from ..plug.protocol.transcript import Transcript, Writer, Written, parsed, questions
 from ..plug.refused import TargetError
 from ..plug.subject import Subject
+from ..record import files
 from ..record.report import Report
 from ..record.writing import RecordError, version
 from .api import verify
 
+LONGEST_LINE = 2**28  # bytes: a large network's message
 ROUNDING = 1e-9  # of the largest entry: what two right programs may differ by, and more
 Json = Any
 
@@ -42,6 +45,14 @@ def transcribed(path: str | os.PathLike[str] | None, **header: Json) -> Iterator
         raise RecordError(f"transcript: {path} cannot be written: {why}") from error
     if writer.failed:
         raise RecordError(f"transcript: {path} is not whole: {writer.failed}")
+
+
+def read(path: Path) -> Transcript:
+    """The transcript of a file; TargetError, in one line, for what is none."""
+    try:
+        return parsed(path, files.lines(path, LONGEST_LINE))
+    except files.UnreadableError as error:
+        raise TargetError(str(error)) from error
 
 
 PLAN: dict[str, type | tuple[type, ...]] = {

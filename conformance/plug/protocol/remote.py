@@ -82,9 +82,8 @@ class Remote:
 
     answers: what its replies are, "gradients" or "vjp". tells_loss: whether it can be asked for the
     loss alone. arguments: what the function there calls its arguments. more: what is said with each
-    question.
-    Calling it raises what `checked` raises, BrokenContract for a reply that is no answer, Died
-    where the process ends, TookTooLong where it hangs.
+    question. Calling it raises what `checked` raises, BrokenContract for a reply that is no answer,
+    Died where the process ends, TookTooLong where it hangs.
     """
 
     def __init__(self, session: Session, answers: str = "gradients", tells_loss: bool = False,

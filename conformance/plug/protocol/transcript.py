@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -16,7 +15,6 @@ from .frames import Frame, encoded
 from .session import Asked
 
 VERSION = 1
-MOST_LINE = 2**28  # letters of a line
 Json = Any
 Message = dict[str, Json]
 
@@ -68,23 +66,14 @@ def is_transcript(path: Path) -> bool:
     return False
 
 
-def read(path: Path) -> Transcript:
-    """The transcript of a file; TargetError, in one line, for what is none."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            header, *rest = [_object(path, number, line) for number, line
-                             in enumerate(iter(lambda: stream.readline(MOST_LINE), ""), 1)]
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise TargetError(f"{path}: cannot be read: {why}") from error
-    except ValueError as error:
-        raise TargetError(str(error) if str(path) in str(error) else f"{path}: it is empty"
-                          ) from error
-    if header.get("transcript") != VERSION:
+def parsed(path: Path, lines: Iterable[str]) -> Transcript:
+    """The transcript of the lines of a file; TargetError, in one line, for what is none."""
+    objects = [_object(path, number, line) for number, line in enumerate(lines, 1)]
+    if not objects or objects[0].get("transcript") != VERSION:
         raise TargetError(f"{path}: is no transcript of version {VERSION}")
-    return Transcript(header, [(direction, line[direction]) for line in rest
-                               for direction in ("to", "from")
-                               if isinstance(line.get(direction), dict)])
+    return Transcript(objects[0], [(direction, line[direction]) for line in objects[1:]
+                                   for direction in ("to", "from")
+                                   if isinstance(line.get(direction), dict)])
 
 
 def _object(path: Path, number: int, line: str) -> Message:
@@ -93,7 +82,7 @@ def _object(path: Path, number: int, line: str) -> Message:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise ValueError(f"{path}: line {number} is no JSON object")
+        raise TargetError(f"{path}: line {number} is no JSON object")
     return data
 
 
@@ -144,9 +133,7 @@ def _key(message: Mapping[str, Json]) -> str:
     return json.dumps({k: v for k, v in message.items() if k != "id"}, sort_keys=True)
 
 
-def questions(transcript: Transcript, most: int | None = None
-              ) -> Iterator[tuple[Message, Message]]:
+def questions(transcript: Transcript) -> Iterator[tuple[Message, Message]]:
     """The questions that got a reply, with it, the greeting left out."""
-    found = ((asked, reply) for asked, reply in transcript.exchanges
-             if reply is not None and asked.get("ask") != "hello")
-    return islice(found, most)
+    return ((asked, reply) for asked, reply in transcript.exchanges
+            if reply is not None and asked.get("ask") != "hello")

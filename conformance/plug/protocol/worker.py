@@ -17,12 +17,12 @@ from io import TextIOWrapper
 from typing import Any, BinaryIO, TypeVar
 
 from ...reference import Case
-from ..asked import QUESTION_SECONDS, last_line, where
+from ..asked import QUESTION_SECONDS, as_raised, last_line, where
 from ..contract import BrokenContract, Declined, check_data_untouched, read_parameters
 from ..layouts import Layout
 from ..limits import limit
 from ..refused import TargetError
-from ..saying import disguised, message, name_of, shortly
+from ..saying import message, name_of, reason
 from ..subject import Subject
 from ..targets import load
 from ..undisturbed import undisturbed
@@ -33,7 +33,6 @@ from .messages import PROTOCOL, Json, case_of, packed
 
 MOST = 2**40
 WITHIN = QUESTION_SECONDS - 0.5  # so that it can say where it was, before it is ended
-ENDED = "EndedProgram"
 Reply = dict[str, Json]
 T = TypeVar("T")
 
@@ -122,14 +121,10 @@ def refusal(error: BaseException) -> Reply:
         return {"broken": {"kind": error.kind, "message": error.message, "where": error.where,
                            "shape": error.shape}}
     if isinstance(error, Declined | NotImplementedError):
-        return {"unsupported": str(error) or type(error).__name__}
+        return {"unsupported": reason(error)}
     at = {"where": found} if (found := where(error)) else {}
-    if isinstance(error, SystemExit):
-        return {"error": f"sys.exit({shortly(error.code)}) inside the subject", "kind": ENDED, **at}
-    kind, text = name_of(type(error)), message(error)
-    if not isinstance(error, Exception) or disguised(error):
-        kind, text = ENDED, f"{kind}: {text}"
-    return {"error": text, "kind": kind, **at}
+    told = as_raised(error)
+    return {"error": message(told), "kind": name_of(type(told)), **at}
 
 
 def question(engine: Callable[[Case], T], case: Case) -> T:
