@@ -40,7 +40,7 @@ def told(report):
     return (report.verdict, [finding.text for finding in report.findings], report.counts, sorted(map(str, report.notes)))
 
 
-@pytest.mark.parametrize("name", ["right", "averages", "raises", "odd_shape", "scribbles", "declines", "bare", "step",
+@pytest.mark.parametrize("name", ["right", "averages", "raises", "raises_a_namesake", "odd_shape", "scribbles", "declines", "bare", "step",
                                   "forgets_its_velocity", "stack"])
 def test_it_is_judged_as_it_is_here(name):
     target = f"{SUBJECTS}:{name}"

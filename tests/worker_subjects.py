@@ -43,6 +43,17 @@ def raises(network, parameters, inputs, targets):
     return right(network, parameters, inputs, targets)
 
 
+class AdapterError(Exception):
+    """One of their own, which has the name of one of backproof's."""
+
+
+@implementation(**CLAIMS)
+def raises_a_namesake(network, parameters, inputs, targets):
+    if len(inputs) > 1:
+        raise AdapterError("of mine")
+    return right(network, parameters, inputs, targets)
+
+
 @implementation(**CLAIMS)
 def odd_shape(network, parameters, inputs, targets):
     loss, dW, db = core(network, parameters, inputs, targets)

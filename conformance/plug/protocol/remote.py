@@ -56,7 +56,7 @@ class Raised(Exception):  # noqa: N818 - about the subject, not an error of ours
     """What the subject raised in its own process."""
 
 
-KNOWN: dict[str, Callable[[str], Exception]] = {
+OURS: dict[str, Callable[[str], Exception]] = {
     "EndedProgram": EndedProgram,
     "AdapterError": AdapterError,
     "TookTooLong": lambda text: TookTooLong(text, 0.0),
@@ -66,7 +66,7 @@ KNOWN: dict[str, Callable[[str], Exception]] = {
 def raised(message: Mapping[str, Json]) -> Exception:
     """An exception of the kind that is named, with its text and where it was raised.
 
-    A kind that is not known here is a class of that name.
+    One of ours is itself, and any other a class of that name: a subject's may have the same one.
     """
     kind, text = str(message.get("kind") or ""), text_of(message["error"])
     if not kind.isidentifier():
@@ -74,7 +74,10 @@ def raised(message: Mapping[str, Json]) -> Exception:
         kind, text = (head, rest) if head.isidentifier() and rest else ("Raised", text)
     where = message.get("where")
     text = f"{text} ({text_of(where)})" if where else text
-    return KNOWN[kind](text) if kind in KNOWN else type(kind, (Raised,), {})(text)
+    if message.get("ours") is True and kind in OURS:
+        return OURS[kind](text)
+    named: type[Exception] = type(kind, (Raised,), {})
+    return named(text)
 
 
 class Remote:

@@ -17,10 +17,16 @@ from io import TextIOWrapper
 from typing import Any, BinaryIO, TypeVar
 
 from ...reference import Case
-from ..asked import QUESTION_SECONDS, as_raised, last_line, where
-from ..contract import BrokenContract, Declined, check_data_untouched, read_parameters
+from ..asked import QUESTION_SECONDS, EndedProgram, as_raised, last_line, where
+from ..contract import (
+    AdapterError,
+    BrokenContract,
+    Declined,
+    check_data_untouched,
+    read_parameters,
+)
 from ..layouts import Layout
-from ..limits import limit
+from ..limits import TookTooLong, limit
 from ..refused import TargetError
 from ..saying import message, name_of, reason
 from ..subject import Subject
@@ -33,6 +39,7 @@ from .messages import PROTOCOL, Json, case_of, packed
 
 MOST = 2**40
 WITHIN = QUESTION_SECONDS - 0.5  # so that it can say where it was, before it is ended
+OURS = (AdapterError, EndedProgram, TookTooLong)  # what the other side raises as itself
 Reply = dict[str, Json]
 T = TypeVar("T")
 
@@ -124,7 +131,8 @@ def refusal(error: BaseException) -> Reply:
         return {"unsupported": reason(error)}
     at = {"where": found} if (found := where(error)) else {}
     told = as_raised(error)
-    return {"error": message(told), "kind": name_of(type(told)), **at}
+    kind = type(told)
+    return {"error": message(told), "kind": name_of(kind), "ours": kind in OURS, **at}
 
 
 def question(engine: Callable[[Case], T], case: Case) -> T:
