@@ -224,6 +224,15 @@ def test_the_failure_holds_the_finding_and_the_replay_line(pytester, asked):
     assert cases["verdict"].find("skipped").get("message") == "does not conform: see backproof::my dir/a.py:f::reference"
 
 
+def test_what_was_handled_when_it_fails_is_not_shown_as_its_cause():
+    with pytest.raises(pytest.fail.Exception, match="the bias gradient") as failure:
+        try:
+            raise RuntimeError("of somebody else")
+        except RuntimeError:
+            outcome._fail("the bias gradient")
+    assert failure.value.__suppress_context__
+
+
 def test_without_a_record_there_is_nothing_to_replay(pytester, asked):
     asked["report"] = a_mistake()
     text = here(pytester, "--backproof=a.py:f", "-p", "no:cacheprovider", failed=1, xfailed=1, passed=len(NAMES) - 2)
