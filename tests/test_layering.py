@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("reference", "oracles", "properties", "conformance")
 # The rooms of conformance/, each above those before it. What stands beside them is above all.
-ROOMS = ("plug", "faults", "record", "renderings", "judging", "naming", "running", "kills", "cli",
+ROOMS = ("plug", "faults", "record", "renderings", "judging", "naming", "programs", "running", "kills", "cli",
          "testing")
 ORDER = (*FOLDERS[:3], *ROOMS)
 # The rooms that may import some of the rooms below them, and no other.

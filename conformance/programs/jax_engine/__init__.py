@@ -1,0 +1,2 @@
+"""JAX: a program asked, its plain form differentiated, perturbed and mutated.
+"""

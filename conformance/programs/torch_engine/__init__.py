@@ -1,0 +1,2 @@
+"""PyTorch: a program asked, its plain form differentiated, perturbed and mutated.
+"""
