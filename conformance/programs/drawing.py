@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..reference.checks import DescriptionError
 from .inputs import Input
 from .layouts import LAYOUTS
 from .program import Program
 from .regimes import COTANGENTS, DRAWN, INDICES, MASKS, VALUES, stored
-from .shapes import value_of
+from .shapes import names_in, value_of
 from .trial import Trial, Value
 
 Array = Any
@@ -50,7 +51,7 @@ class Drawn:
         sizes = symbols.drawn(rng)
         mood = _mood(rng)
         inputs = {each.name: _value(rng, each, sizes, dtype, mood) for each in claims.inputs}
-        options = {name: values[int(rng.integers(len(values)))]
+        options = {name: _option(values[int(rng.integers(len(values)))], len(values) == 1, sizes)
                    for name, values in claims.options.items()}
         trial = Trial(inputs, options, (), _wanted(rng, claims.inputs, inputs), dtype, number,
                       repeats=_repeats(number), twice=number % TWICE == 1,
@@ -66,6 +67,16 @@ class Drawn:
         return replace(trial, cotangents=cotangents,
                        features={**_facets(trial, cotangents, mood),
                                  **{f"size {name}": str(n) for name, n in sizes.items()}})
+
+
+def _option(value: Any, only: bool, sizes: Mapping[str, int]) -> Any:
+    """The value; the only one of an option may be an expression of sizes, "2 * G"."""
+    if not only or not isinstance(value, str):
+        return value
+    try:
+        return value_of(value, sizes) if names_in(value) <= {*sizes} else value
+    except DescriptionError:
+        return value
 
 
 def _mood(rng: Rng) -> dict[str, str]:
@@ -101,6 +112,8 @@ def _value(rng: Rng, each: Input, sizes: Mapping[str, int], dtype: str,
     if each.index is not None or each.dtype == "int64":
         most = 2 if each.index is None else value_of(each.index, sizes)
         numbers = INDICES[str(rng.choice(list(INDICES)))](rng, shape, max(most, 1))
+        if each.sentinel is not None and rng.random() < 0.5:
+            numbers = np.where(rng.random(shape) < 0.3, each.sentinel, numbers)
         return Value(np.asarray(numbers, np.int64), "int64")
     if each.dtype == "bool":
         return Value(np.asarray(MASKS[str(rng.choice(list(MASKS)))](rng, shape), bool), "bool")

@@ -14,14 +14,15 @@ from typing import Any
 from ..reference.checks import DescriptionError
 from .shapes import Size, names_in
 
-KEYS = ("shape", "index", "dtype", "optional", "values", "grad")
+KEYS = ("shape", "index", "sentinel", "dtype", "optional", "values", "grad")
 DTYPES = ("float64", "float32", "bool", "int64")
 WANTED = ('wanted a tuple of symbols and sizes like ("N", "D"), or {"shape": ("N",), "index": "C"}')
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input. index: integers from 0 to below it; masks have the dtype "bool".
+    """One input. index: integers from 0 to below it, and now and then the sentinel, where there is
+    one ("no entry", -1). Masks have the dtype "bool".
 
     optional: it is left out now and then (None is passed). dtype: of an input that is stored in one
     dtype always; "" for the one that is tried. values: a row of `regimes.VALUES` that its numbers
@@ -31,6 +32,7 @@ class Input:
     name: str
     shape: tuple[Size, ...]
     index: Size | None = None
+    sentinel: int | None = None
     dtype: str = ""
     optional: bool = False
     values: str = ""

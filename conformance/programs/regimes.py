@@ -60,6 +60,7 @@ VALUES: dict[str, Row] = {
     "nearly alike": _alike_in_rows,
     "positive": lambda rng, shape: np.exp(rng.standard_normal(shape)),
     "gain": lambda rng, shape: 1.0 + 0.3 * rng.standard_normal(shape),
+    "unit": lambda rng, shape: rng.uniform(0.01, 0.99, shape),
     "probability": lambda rng, shape: rng.uniform(0.02, 0.98, shape),
     "decay": lambda rng, shape: -np.exp(rng.uniform(-3.0, 0.0, shape)),
     "integers": lambda rng, shape: rng.integers(-4, 5, shape).astype(np.float64),
@@ -73,12 +74,22 @@ INDICES: dict[str, Callable[[Rng, Shape, int], Array]] = {
     "zipf": lambda rng, shape, most: np.minimum(rng.zipf(1.5, shape) - 1, most - 1),
     "all equal": lambda rng, shape, most: np.full(shape, rng.integers(0, most)),
     "first and last": lambda rng, shape, most: rng.choice([0, most - 1], shape),
+    "sorted": lambda rng, shape, most: np.sort(rng.integers(0, most, shape), -1 if shape else None),
 }
+
+
+def _a_row_of_none(rng: Rng, shape: Shape) -> Array:
+    mask = rng.random(shape) < 0.6
+    if len(shape) > 1 and shape[0]:
+        mask[rng.integers(shape[0])] = False
+    return mask
+
 
 MASKS: dict[str, Row] = {
     "usual": lambda rng, shape: rng.random(shape) < 0.6,
     "all": lambda rng, shape: np.ones(shape, bool),
     "few": lambda rng, shape: rng.random(shape) < 0.1,
+    "a row of none": _a_row_of_none,
 }
 
 

@@ -3,7 +3,7 @@
     sizes={"N": (1, 300), "D": [64, 128], "E": "2 * D"}, where="D % H == 0"
 
 A symbol that is not in `sizes` may be any whole number from 1. Sizes are drawn around powers of two
-and the edges of tiles, since there kernels go wrong: 1, 2, 3, 31, 32, 33, 127, 129, 769.
+and the edges of tiles, since there kernels go wrong: 1, 2, 3, 31, 32, 33, 127, 129, 769, 2051.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 
 from ..reference.checks import DescriptionError
 
-EDGES = (1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257, 513, 769)
-LEAST, MOST = 1, 769
+EDGES = (1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257, 513, 769,
+         1025, 2051)
 NUMBERS = 20_000  # entries of an input: a larger one is seldom drawn
 TRIES = 300
 Sizes = Mapping[str, Any]
