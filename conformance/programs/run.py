@@ -16,12 +16,13 @@ from ..judging.session import session
 from ..plug.asked import last_line
 from ..plug.limits import Interrupts
 from ..record.notes import Note, NoteKind
-from ..record.report import Report
+from ..record.report import Finding, Report
 from ..record.writing import Recorder, environment
 from ..reference.checks import DescriptionError
 from .case import ProgramCase
 from .drawing import Drawn
 from .engine import Engine, engine_of
+from .findings import findings
 from .judge import Judge
 from .judged import Judged
 from .program import Program
@@ -30,6 +31,7 @@ from .trial import Arrays, Reply, Trial
 
 Listen = Callable[[int, int, int, float], None]
 EACH = 40        # trials of every dtype, where nobody says how many
+ASKED_AGAIN = 3  # times that a case is asked
 FAILING = 30     # failing trials are enough
 LEAST = 4.0      # seconds that are kept for findings and figures, of those of the run
 SHARE = 0.4      # of the run's seconds, at most
@@ -83,6 +85,24 @@ def run(program: Program, plan: Plan, recorder: Recorder, listen: Listen = lambd
             report.reason = "the time was up before the first trial was judged: more --seconds"
     report.seconds = time.monotonic() - started
     return report
+
+
+def replayed(program: Program, trial: Trial) -> tuple[list[Finding], list[str]]:
+    """The findings of one trial, asked three times, and the checks that it passed.
+
+    Raises NotJudged or DescriptionError where it cannot be judged.
+    """
+    engine, found, passed = _engine(program), list[Judged](), dict[str, None]()
+    judge = _judge(program, engine, 0, "cpu")
+    for _ in range(ASKED_AGAIN):
+        try:
+            judged = judge.judge(trial)
+        except Exception as error:
+            raise NotJudged(last_line(error)) from error
+        if judged is not None:
+            found.append(judged)
+            passed |= {check: None for check, outcome in judged.outcomes if outcome == "passed"}
+    return findings(judge, found, lambda case: case.id), list(passed)
 
 
 def trials_of(program: Program, plan: Plan) -> int:
@@ -178,7 +198,7 @@ def _ask(asked: Run, recorder: Recorder, listen: Listen, clock: Clock, interrupt
             interrupts.check()
             clock.check()
             _one(asked, recorder, trial)
-            listen(done + 1, asked.planned, asked.failing > 0, time.monotonic() - started)
+            listen(done + 1, asked.planned, int(asked.failing > 0), time.monotonic() - started)
             if asked.failing >= FAILING:
                 asked.ended = f"stopped after {asked.failing} failing trials"
                 break
