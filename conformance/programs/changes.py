@@ -370,7 +370,7 @@ def _contributions(place: Place, axis: int) -> Iterator[Array]:
 def _summing(place: Place) -> Iterator[int]:
     """The axes over whose slices the gradient may be a sum."""
     for axis, size in enumerate(place.upstream.shape):
-        if 1 < size <= ROWS and not (place.operand.shape == place.upstream.shape):
+        if 1 < size <= ROWS and place.operand.shape != place.upstream.shape:
             yield axis
 
 
@@ -401,7 +401,3 @@ def _overwritten(place: Place, axis: int, first: bool = False) -> Array:
         free = (total == 0) if first else True
         total = np.where((part != 0) & free, part, total)
     return total
-
-
-def entries(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

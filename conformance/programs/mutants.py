@@ -106,7 +106,8 @@ def _rows() -> Iterator[Kind]:
     yield Kind("own factor", place, "the backward of {line} leaves out {detail}",
                changes.own_factors)
     yield Kind("straight through", place,
-               "the derivative of {line} is left out (the gradient of {edge} is passed on as it is)",
+               "the derivative of {line} is left out (the gradient is passed on to {edge} as it "
+               "is)",
                changes.straight)
     yield Kind("one output", other, "the upstream gradient of {detail} is ignored", linear=True)
     yield Kind("output for output", other, "{detail}")
