@@ -75,14 +75,13 @@ class Program(Subject):
     """A Subject that no Network describes; calling it calls its function.
 
     engine is its function, None where there is only a plain form (the task of a benchmark). plain:
-    None without one. symbols: its sizes. answer and shapes: who is asked instead of its function,
-    and for the shapes of its outputs where it has no plain form: a process of its own.
+    None without one. symbols: its sizes. answer: who is asked instead of its function, a process of
+    its own.
     """
 
     plain: Function | None = None
     symbols: Symbols | None = None
     answer: Callable[[Trial], Reply] | None = None
-    shapes: Callable[[Trial], list[Any]] | None = None
 
     @property
     def asked(self) -> ProgramClaims:

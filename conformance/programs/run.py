@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -132,9 +132,14 @@ def _shapes(program: Program, engine: Engine) -> Callable[[Trial], list[Any]]:
     """The shapes of the outputs, by the plain form, or by the program where there is none."""
     if program.plain is not None:
         return partial(engine.shapes, program.plain)
-    if program.shapes is not None:
-        return program.shapes
-    return partial(engine.shapes, program.engine)
+    return partial(_own_shapes, answering(program, engine))
+
+
+def _own_shapes(answer: Callable[[Trial], Reply], trial: Trial) -> list[Any]:
+    """The shapes of the outputs that the program itself gives; None for one without a gradient."""
+    reply = answer(replace(trial, cotangents=(), wanted=(), repeats=1, twice=False, poison=False))
+    return [None if each is None or each.dtype.kind != "f" else each.shape
+            for each in reply.outputs]
 
 
 # --- the plain form -------------------------------------------------------------------------------
@@ -168,8 +173,6 @@ def _differentiable(trial: Trial, truth: Arrays) -> None:
 
 def _in_float64(trial: Trial) -> Trial:
     """The trial with all real inputs stored in float64."""
-    from dataclasses import replace
-
     inputs = {name: value if value is None or not value.is_real else replace(value, dtype="float64")
               for name, value in trial.inputs.items()}
     cotangents = tuple(None if each is None else replace(each, dtype="float64")
