@@ -87,6 +87,12 @@ class Program(Subject):
         assert isinstance(found, ProgramClaims)
         return found
 
+    def hosting(self) -> Any:
+        """Who answers for it in a process of its own."""
+        from .hosting import hosted
+
+        return hosted(self)
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.engine(*arguments, **options)  # type: ignore[call-arg]
 

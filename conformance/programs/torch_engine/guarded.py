@@ -8,6 +8,7 @@ them shows as well. Memory that is handed out unwritten is guarded in the same w
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,32 @@ class poisoned(TorchDispatchMode):  # noqa: N801 - a context, used as a word
         """The first buffer beyond which somebody wrote."""
         found = ((name, check()) for name, check in self._checks)
         return next((f"{name} ({place})" for name, place in found if place), "")
+
+
+class Guards:
+    """Everything of one call that is guarded: what it is given, and the memory it asks for.
+
+    memory: the context that the call runs in. told() says what was written beyond, one after
+    another: "x (past its end)", "torch.empty (before its start)".
+    """
+
+    def __init__(self, poison: bool):
+        self.memory: Any = poisoned() if poison else nullcontext()
+        self._checks: list[tuple[str, Check]] = []
+
+    def around(self, name: str, tensor: Tensor | None) -> Tensor | None:
+        """The tensor, guarded under that name; None for None."""
+        if tensor is None:
+            return None
+        inside, check = guarded(tensor)
+        self._checks.append((name, check))
+        return inside
+
+    def told(self) -> list[str]:
+        """Each that somebody wrote beyond, with the place."""
+        found = [f"{name} ({place})" for name, check in self._checks if (place := check())]
+        beyond = self.memory.check() if isinstance(self.memory, poisoned) else ""
+        return [*found, *([beyond] if beyond else [])]
 
 
 FACTORIES = {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
