@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
-
 from ..plug.contract import BrokenContract, Declined
 from ..plug.protocol.frames import Frame
 from ..plug.protocol.remote import raised, text_of
 from ..plug.protocol.session import Session
-from .engine import engine_of
 from .messages import Json, asked, reply_of, room_for
-from .program import Program
 from .trial import Reply, Trial
-
-Answer = Callable[[Trial], Reply]
 
 
 class RemoteAnswer:
@@ -26,8 +18,8 @@ class RemoteAnswer:
     where the process ends, TookTooLong where it hangs, BrokenContract for a reply that is none.
     """
 
-    def __init__(self, session: Session, device: str = "cpu", **more: Json):
-        self.session, self.device, self.more = session, device, more
+    def __init__(self, session: Session, **more: Json):
+        self.session, self.more = session, more
 
     @property
     def notes(self) -> set[str]:
@@ -38,12 +30,8 @@ class RemoteAnswer:
         """End the process."""
         self.session.close()
 
-    def on(self, device: str) -> RemoteAnswer:
-        """The same program, its tensors on another device."""
-        return RemoteAnswer(self.session, device, **self.more)
-
-    def __call__(self, trial: Trial) -> Reply:
-        question = asked(trial, device=self.device, **self.more)
+    def __call__(self, trial: Trial, device: str = "cpu") -> Reply:
+        question = asked(trial, device=device, **self.more)
         return reply_of(self._checked(question, trial, "outputs"))
 
     def shapes(self, trial: Trial) -> list[tuple[int, ...] | None]:
@@ -62,18 +50,3 @@ class RemoteAnswer:
         if wanted not in message:
             raise BrokenContract("return", f"reply: has no {wanted!r}")
         return frame
-
-
-def answering(program: Program, device: str = "cpu") -> Answer:
-    """Who is asked for a program's answers: its process where it has one, else its function here.
-
-    Raises ImportError where its framework is not there.
-    """
-    function: Any = program.engine
-    if isinstance(function, RemoteAnswer):
-        return function.on(device)
-    return partial(_answered, program, function, device)
-
-
-def _answered(program: Program, function: Any, device: str, trial: Trial) -> Reply:
-    return engine_of(program.asked.framework).answer(function, trial, device)

@@ -18,7 +18,6 @@ from backproof.programs.apart import apart
 from backproof.programs.engine import engine_of
 from backproof.programs.messages import asked, replied, reply_of, trial_of
 from backproof.programs.program import Program
-from backproof.programs.remote import answering
 from backproof.programs.trial import Reply, Trial, Value
 from backproof.reference import DescriptionError
 
@@ -117,41 +116,41 @@ def test_it_answers_as_it_does_here(remote):
     function = load(f"{SUBJECTS}:does").engine
     for more in ({}, {"dtype": "bfloat16"}, {"twice": True, "repeats": 2, "poison": True}, {"wanted": ()}):
         asked_for = doing("", **more)
-        assert alike(answering(remote)(asked_for), here.answer(function, asked_for))
-    assert remote.engine.shapes(doing("")) == [(3, 4)]
+        assert alike(remote.answer(asked_for), here.answer(function, asked_for))
+    assert remote.shapes(doing("")) == [(3, 4)]
 
 
 def test_what_it_raises_is_raised_here_and_what_it_says_is_no_answer(remote):
     with pytest.raises(Exception, match=r"of mine.* \(apart_subjects.py:\d+\)$") as error:
-        remote.engine(doing("raises"))
+        remote.answer(doing("raises"))
     assert type(error.value).__name__ == "KeyError"
     with pytest.raises(Declined, match="three rows"):
-        remote.engine(doing("declines"))
+        remote.answer(doing("declines"))
     with pytest.raises(Exception, match=r"sys.exit\(0\) inside the subject"):
-        remote.engine(doing("exits"))
+        remote.answer(doing("exits"))
     for what in ("says", "floods", "copies"):
-        assert len(remote.engine(doing(what)).outputs) == 1, what
+        assert len(remote.answer(doing(what)).outputs) == 1, what
 
 
 def test_a_write_outside_an_input_is_told(remote):
-    assert remote.engine(doing("overruns")).touched == ("x (past its end)",)
-    assert remote.engine(doing("underruns")).touched == ("x (before its start)",)
+    assert remote.answer(doing("overruns")).touched == ("x (past its end)",)
+    assert remote.answer(doing("underruns")).touched == ("x (before its start)",)
 
 
 @pytest.mark.parametrize(("what", "says"), [("faults", r"ended by SIGSEGV \(apart_subjects.py:\d+\)"),
                                             ("leaves", "ended with exit status 0"), ("aborts", "ended by SIGABRT")])
 def test_a_death_is_told_and_the_next_question_is_answered(remote, what, says):
     with pytest.raises(Died, match=says):
-        remote.engine(doing(what))
-    assert len(remote.engine(doing("")).outputs) == 1
+        remote.answer(doing(what))
+    assert len(remote.answer(doing("")).outputs) == 1
 
 
 def test_a_hang_is_ended_and_told_with_its_line(remote, monkeypatch):
-    remote.engine(doing(""))
+    remote.answer(doing(""))
     monkeypatch.setattr(sessions, "SECONDS", 1.5)
     start = time.monotonic()
     with pytest.raises(TookTooLong, match=r"no answer within 1.5 s \(apart_subjects.py:\d+\)"):
-        remote.engine(doing("hangs"))
+        remote.answer(doing("hangs"))
     assert time.monotonic() - start < 8
 
 

@@ -10,8 +10,13 @@ from typing import Any
 
 import torch
 
+<<<<<<< HEAD
 from ..trial import Arrays, Reply, Trial, output
 from .guarded import Guards
+=======
+from ..claim import Claim
+from ..trial import Arrays, Mutant, Reply, Trial, output
+>>>>>>> main
 from .tensors import Tensor, name_of, numbers_of, same_bits, tensor_of
 
 Array = Any
@@ -181,3 +186,16 @@ class TorchEngine:
     def truth(self, plain: Function, trial: Trial) -> Arrays:
         """Outputs and gradients of the plain form in float64."""
         return truth(plain, trial)
+
+    def perturbed(self, plain: Function, trial: Trial, claim: Claim, count: int,
+                  seed: int) -> list[Arrays]:
+        """Runs in which every operation is off by one rounding; OverflowError for no room."""
+        from .perturbing import perturbed
+
+        return perturbed(plain, trial, claim, count, seed)
+
+    def mutants(self, plain: Function, trial: Trial) -> Iterator[Mutant]:
+        """Wrong backwards of the plain form."""
+        from .mutating import mutants
+
+        return mutants(plain, trial)
