@@ -10,13 +10,9 @@ from typing import Any
 
 import torch
 
-<<<<<<< HEAD
-from ..trial import Arrays, Reply, Trial, output
-from .guarded import Guards
-=======
 from ..claim import Claim
 from ..trial import Arrays, Mutant, Reply, Trial, output
->>>>>>> main
+from .guarded import Guards
 from .tensors import Tensor, name_of, numbers_of, same_bits, tensor_of
 
 Array = Any
