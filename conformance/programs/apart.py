@@ -38,4 +38,4 @@ def _program(session: Session) -> Program:
         session.close()
         raise
     remote: Any = RemoteAnswer(session)
-    return replace(loaded, engine=remote, answer=remote, shapes=remote.shapes)
+    return replace(loaded, engine=remote, answer=remote)

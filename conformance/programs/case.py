@@ -85,11 +85,6 @@ def _value(value: Value | None) -> Json:
             "numbers": flat}
 
 
-def is_trial(data: Json) -> bool:
-    """Whether the JSON is meant as a trial."""
-    return isinstance(data, Mapping) and "program" in data
-
-
 def from_json(data: Mapping[str, Json]) -> Trial:
     """The trial of a case's data; DescriptionError, in one line, for what is none."""
     try:

@@ -14,9 +14,8 @@ from ..plug.protocol.frames import Frame
 from ..plug.protocol.messages import PROTOCOL
 from ..plug.protocol.worker import WITHIN, refusal
 from ..plug.undisturbed import undisturbed
-from .engine import Engine, engine_of
+from .engine import engine_of
 from .messages import Json, replied, trial_of
-from .trial import Trial
 
 if TYPE_CHECKING:
     from .program import Program
@@ -41,12 +40,11 @@ class ProgramHost:
 
     def answered(self, frame: Frame) -> dict[str, Json]:
         """The reply to one question, whatever the program does in this process."""
-        ask = frame.message.get("ask")
-        if ask not in ASKS:
-            return {"unsupported": f"the question {ask!r}"}
+        if frame.message.get("ask") != "answer":
+            return {"unsupported": f"the question {frame.message.get('ask')!r}"}
         try:
-            trial = trial_of(*frame)
-            return question(lambda: ASKS[ask](self.engine, self.function, trial, frame.message))
+            trial, device = trial_of(*frame), frame.message["device"]
+            return question(lambda: replied(self.engine.answer(self.function, trial, device)))
         except BaseException as error:  # in this process even Ctrl-C is the program's own
             return refusal(error)
 
@@ -55,19 +53,6 @@ def question(go: Callable[[], T]) -> T:
     """What is asked, with its own clock, in the numbers' usual state."""
     with undisturbed(), limit(WITHIN, f"no answer within {QUESTION_SECONDS:g} s"):
         return go()
-
-
-def _answer(engine: Engine, function: Function, trial: Trial, message: Mapping[str, Json]
-            ) -> dict[str, Json]:
-    return replied(engine.answer(function, trial, message["device"]))
-
-
-def _shapes(engine: Engine, function: Function, trial: Trial, message: Mapping[str, Json]
-            ) -> dict[str, Json]:
-    return {"shapes": engine.shapes(function, trial)}
-
-
-ASKS: dict[str, Callable[..., dict[str, Json]]] = {"answer": _answer, "shapes": _shapes}
 
 
 def hosted(program: Program) -> ProgramHost:

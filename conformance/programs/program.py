@@ -20,7 +20,7 @@ from .formats import ARITHMETIC, STORAGE
 from .inputs import Input, read
 from .shapes import Symbols
 from .taken import as_function
-from .trial import Reply, Trial
+from .trial import Reply
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -75,14 +75,13 @@ class Program(Subject):
     """A Subject that no Network describes; calling it calls its function.
 
     engine is its function, None where there is only a plain form (the task of a benchmark). plain:
-    None without one. symbols: its sizes. answer and shapes: who is asked instead of its function,
-    and for the shapes of its outputs where it has no plain form: a process of its own.
+    None without one. symbols: its sizes. answer: who is asked instead of its function, a process of
+    its own.
     """
 
     plain: Function | None = None
     symbols: Symbols | None = None
     answer: Callable[..., Reply] | None = None
-    shapes: Callable[[Trial], list[Any]] | None = None
 
     @property
     def asked(self) -> ProgramClaims:

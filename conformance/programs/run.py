@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -16,12 +16,13 @@ from ..judging.session import session
 from ..plug.asked import last_line
 from ..plug.limits import Interrupts
 from ..record.notes import Note, NoteKind
-from ..record.report import Report
+from ..record.report import Finding, Report
 from ..record.writing import Recorder, environment
 from ..reference.checks import DescriptionError
 from .case import ProgramCase
 from .drawing import Drawn
 from .engine import Engine, engine_of
+from .findings import findings
 from .judge import Judge
 from .judged import Judged
 from .program import Program
@@ -30,6 +31,7 @@ from .trial import Arrays, Reply, Trial
 
 Listen = Callable[[int, int, int, float], None]
 EACH = 40        # trials of every dtype, where nobody says how many
+ASKED_AGAIN = 3  # times that a case is asked
 FAILING = 30     # failing trials are enough
 LEAST = 4.0      # seconds that are kept for findings and figures, of those of the run
 SHARE = 0.4      # of the run's seconds, at most
@@ -85,6 +87,24 @@ def run(program: Program, plan: Plan, recorder: Recorder, listen: Listen = lambd
     return report
 
 
+def replayed(program: Program, trial: Trial) -> tuple[list[Finding], list[str]]:
+    """The findings of one trial, asked three times, and the checks that it passed.
+
+    Raises NotJudged or DescriptionError where it cannot be judged.
+    """
+    engine, found, passed = _engine(program), list[Judged](), dict[str, None]()
+    judge = _judge(program, engine, 0, "cpu")
+    for _ in range(ASKED_AGAIN):
+        try:
+            judged = judge.judge(trial)
+        except Exception as error:
+            raise NotJudged(last_line(error)) from error
+        if judged is not None:
+            found.append(judged)
+            passed |= {check: None for check, outcome in judged.outcomes if outcome == "passed"}
+    return findings(judge, found, lambda case: case.id), list(passed)
+
+
 def trials_of(program: Program, plan: Plan) -> int:
     """As many as asked for; where nobody has said, so many of every dtype."""
     return EACH * len(program.asked.dtypes) if plan.fewer else plan.examples
@@ -112,9 +132,14 @@ def _shapes(program: Program, engine: Engine) -> Callable[[Trial], list[Any]]:
     """The shapes of the outputs, by the plain form, or by the program where there is none."""
     if program.plain is not None:
         return partial(engine.shapes, program.plain)
-    if program.shapes is not None:
-        return program.shapes
-    return partial(engine.shapes, program.engine)
+    return partial(_own_shapes, answering(program, engine))
+
+
+def _own_shapes(answer: Callable[[Trial], Reply], trial: Trial) -> list[Any]:
+    """The shapes of the outputs that the program itself gives; None for one without a gradient."""
+    reply = answer(replace(trial, cotangents=(), wanted=(), repeats=1, twice=False, poison=False))
+    return [None if each is None or each.dtype.kind != "f" else each.shape
+            for each in reply.outputs]
 
 
 # --- the plain form -------------------------------------------------------------------------------
@@ -148,8 +173,6 @@ def _differentiable(trial: Trial, truth: Arrays) -> None:
 
 def _in_float64(trial: Trial) -> Trial:
     """The trial with all real inputs stored in float64."""
-    from dataclasses import replace
-
     inputs = {name: value if value is None or not value.is_real else replace(value, dtype="float64")
               for name, value in trial.inputs.items()}
     cotangents = tuple(None if each is None else replace(each, dtype="float64")
@@ -178,7 +201,7 @@ def _ask(asked: Run, recorder: Recorder, listen: Listen, clock: Clock, interrupt
             interrupts.check()
             clock.check()
             _one(asked, recorder, trial)
-            listen(done + 1, asked.planned, asked.failing > 0, time.monotonic() - started)
+            listen(done + 1, asked.planned, int(asked.failing > 0), time.monotonic() - started)
             if asked.failing >= FAILING:
                 asked.ended = f"stopped after {asked.failing} failing trials"
                 break

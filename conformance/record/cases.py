@@ -45,6 +45,11 @@ def case_json(where: str | os.PathLike[str]) -> Any:
         raise RecordError(f"{path}: is not JSON") from error
 
 
+def is_trial(data: Any) -> bool:
+    """Whether the JSON of a case is that of a trial of a program, and of no network."""
+    return isinstance(data, dict) and "program" in data
+
+
 def target_beside(where: str | os.PathLike[str]) -> str:
     """What the record beside a case calls its subject, as data; "" where none says what to ask.
 
