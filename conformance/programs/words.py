@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..record.shown import at_worst
 from .judged import Failure
+from .trial import Line
 
 Data = Mapping[str, Any]
 
@@ -17,6 +19,11 @@ def of_key(key: str) -> str:
         number = key.removeprefix("output ")
         return "the output" if number == "0" else f"output {number}"
     return f"the gradient of {key}"
+
+
+def where(line: Line) -> str:
+    """"kernels.py:12" of a line of a plain form."""
+    return f"{Path(line.file).name}:{line.number}"
 
 
 def _list(shape: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .rows import rows
 from .widening import Arguments, Options
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def largest(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> A
         return func(*args, **kwargs)
     axis = args[1] % max(args[0].dim(), 1)
     _, where = func(run.choices.moved(args[0], among=True), *args[1:], **kwargs)
-    kept = where if len(args) > 2 and args[2] or kwargs.get("keepdim") else (
+    kept = where if (len(args) > 2 and args[2]) or kwargs.get("keepdim") else (
         where.unsqueeze(axis) if args[0].dim() else where)
     values = args[0].gather(axis, kept)
     return values.view(where.shape), where
@@ -114,20 +115,6 @@ def pooled(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> An
     return found.view(values.shape), where
 
 
-RULES = (
-    dict.fromkeys("gt lt ge le greater less greater_equal less_equal".split(), compared)
-    | dict.fromkeys("sign sgn floor ceil round trunc heaviside".split(), side)
-    | {"relu": relu, "threshold_backward": threshold_backward}
-    | dict.fromkeys("hardtanh_backward hardshrink_backward softshrink_backward".split(),
-                    backward_of_sides)
-    | dict.fromkeys("sort topk".split(), ordered)
-    | dict.fromkeys("argmax argmin argsort".split(), where_largest)
-    | dict.fromkeys("amax amin".split(), value_of_largest)
-    | dict.fromkeys("max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d "
-                    "adaptive_max_pool3d".split(), pooled)
-)
-
-
 def chosen(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
     """The larger of two, numbers held within bounds: the backward pass compares again."""
     return func(*args, **kwargs)
@@ -135,12 +122,20 @@ def chosen(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> An
 
 def extreme(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
     """`max` and `min`: of all, of two, or along an axis."""
-    along = len(args) > 1 and isinstance(args[1], int) or "dim" in kwargs
+    along = (len(args) > 1 and isinstance(args[1], int)) or "dim" in kwargs
     if along:
         return largest(run, func, args, kwargs)
     return (value_of_largest if len(args) == 1 else chosen)(run, func, args, kwargs)
 
 
-RULES |= {"max": extreme, "min": extreme}
-RULES |= dict.fromkeys("maximum minimum fmax fmin clamp clamp_min clamp_max hardtanh leaky_relu "
-                       "threshold".split(), chosen)
+RULES = (
+    rows("gt lt ge le greater less greater_equal less_equal", compared)
+    | rows("sign sgn floor ceil round trunc heaviside", side)
+    | rows("relu", relu) | rows("threshold_backward", threshold_backward)
+    | rows("hardtanh_backward hardshrink_backward softshrink_backward", backward_of_sides)
+    | rows("sort topk", ordered) | rows("argmax argmin argsort", where_largest)
+    | rows("amax amin", value_of_largest) | rows("max min", extreme)
+    | rows("max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d "
+           "adaptive_max_pool3d", pooled)
+    | rows("maximum minimum fmax fmin clamp clamp_min clamp_max hardtanh threshold", chosen)
+)

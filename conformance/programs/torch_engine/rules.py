@@ -15,6 +15,7 @@ import torch
 from torch._decomp import decomposition_table
 
 from . import composed, deciding, summing
+from .rows import rows
 from .widening import Arguments, Options
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def in_place(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> 
     return target.copy_(run(found, *args, **kwargs))
 
 
-EXACT = """
+EXACT = rows("""
 _conj _conj_physical _efficientzerotensor _local_scalar_dense _pin_memory _reshape_alias
 _reshape_copy _to_copy _unsafe_index _unsafe_masked_index _unsafe_view abs absolute alias alias_copy
 all allclose any argwhere as_strided as_strided_copy as_strided_scatter bernoulli bitwise_and
@@ -128,7 +129,7 @@ lift_fresh_copy logical_and logical_not logical_or logical_xor masked_fill maske
 masked_select max_unpool2d max_unpool3d movedim nan_to_num narrow narrow_copy ne neg new_empty
 new_empty_strided new_full new_ones new_zeros nextafter nonzero nonzero_static ones_like permute
 permute_copy pixel_shuffle pixel_unshuffle positive put rand_like randint_like randn_like real
-reflection_pad1d reflection_pad2d reflection_pad3d relu_none repeat repeat_interleave
+reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
 replication_pad1d replication_pad2d replication_pad3d reshape resize resize_as roll rot90 scatter
 searchsorted select select_backward select_copy select_scatter set signbit slice slice_backward
 slice_copy slice_scatter split split_copy split_with_sizes split_with_sizes_copy squeeze
@@ -137,23 +138,17 @@ transpose transpose_copy tril triu unbind unbind_copy unfold unfold_copy unique_
 unique_dim unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze unsqueeze_copy
 upsample_nearest1d upsample_nearest2d upsample_nearest3d value_selecting_reduction_backward
 view view_as view_as_complex view_as_real view_copy view_of where zero zeros_like
-""".split()
-ONE_UNIT = "hypot reciprocal rsub sqrt sub".split()
-TWO_UNITS = "rsqrt".split()
-ELEMENTARY = """
+""", exact)
+RULES: dict[str, Rule] = (
+    EXACT
+    | rows("hypot reciprocal rsub sqrt", each_entry(1.0)) | rows("rsqrt", each_entry(2.0))
+    | rows("mul div true_divide", scaled) | rows("add sub", added) | rows("pow", power)
+    | rows("""
 acos acosh asin asinh atan atan2 atanh cos cosh digamma erf erfc erfinv exp exp2 expm1 float_power
 i0 igamma igammac lgamma log log10 log1p log2 logaddexp logaddexp2 mvlgamma ndtri polygamma sigmoid
 sin sinc sinh special_bessel_j0 special_bessel_j1 special_entr special_erfcx special_i0e special_i1
 special_i1e special_log_ndtr special_ndtr special_ndtri special_xlog1py special_zeta tan tanh xlogy
-""".split()
-
-RULES: dict[str, Rule] = (
-    dict.fromkeys(EXACT, exact)
-    | dict.fromkeys(ONE_UNIT, each_entry(1.0))
-    | dict.fromkeys(TWO_UNITS, each_entry(2.0))
-    | dict.fromkeys(ELEMENTARY, elementary)
-    | {"mul": scaled, "div": scaled, "true_divide": scaled, "add": added, "sub": added,
-       "pow": power}
+""", elementary)
     | deciding.RULES | summing.RULES | composed.RULES
 )
 
@@ -166,7 +161,7 @@ def rule_of(func: Any) -> Rule:
         return exact
     if func._schema.is_mutable:
         rule = RULES.get(name.removesuffix("_"))
-        return exact if rule is exact or rule is None and not _has_copy(func) else in_place
+        return exact if rule is exact or (rule is None and not _has_copy(func)) else in_place
     if name in RULES:
         return RULES[name]
     if func in decomposition_table:

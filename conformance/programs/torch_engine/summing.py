@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .rows import rows
 from .widening import Arguments, Options
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def put(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
 
 
 RULES = (
-    dict.fromkeys("sum mean nansum linalg_vector_norm norm prod trace cumsum_backward".split(),
-                  total)
-    | dict.fromkeys("cumsum cumprod".split(), running)
-    | {"logcumsumexp": running_exponentials}
-    | dict.fromkeys("mm bmm mv dot vdot addmm baddbmm addmv addbmm addr".split(), product)
-    | {"convolution": convolution, "convolution_backward": convolution_backward}
-    | dict.fromkeys("""
+    rows("sum mean nansum linalg_vector_norm norm prod trace", total)
+    | rows("cumsum cumprod", running)
+    | rows("logcumsumexp", running_exponentials)
+    | rows("mm bmm mv dot vdot addmm baddbmm addmv addbmm", product)
+    | rows("convolution", convolution) | rows("convolution_backward", convolution_backward)
+    | rows("index_put _index_put_impl put _unsafe_index_put", put)
+    | rows("""
         _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _adaptive_avg_pool3d
         _adaptive_avg_pool3d_backward adaptive_max_pool2d_backward avg_pool1d avg_pool2d
         avg_pool2d_backward avg_pool3d avg_pool3d_backward col2im embedding_backward
@@ -115,7 +116,5 @@ RULES = (
         reflection_pad3d_backward replication_pad1d_backward replication_pad2d_backward
         replication_pad3d_backward scatter_add unfold_backward upsample_nearest1d_backward
         upsample_nearest2d_backward upsample_nearest3d_backward upsample_bilinear2d
-        upsample_bilinear2d_backward""".split(), scattered)
-    | {"index_put": put, "_index_put_impl": put, "put": put,
-       "_unsafe_index_put": put}
+        upsample_bilinear2d_backward""", scattered)
 )
