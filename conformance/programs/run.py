@@ -112,8 +112,8 @@ def trials_of(program: Program, plan: Plan) -> int:
 
 def answering(program: Program, engine: Engine, device: str = "cpu") -> Callable[[Trial], Reply]:
     """Who is asked: the program's own process, or its function here."""
-    ask = program.answer or partial(engine.answer, program.engine, device=device)
-    return partial(question, ask)  # type: ignore[arg-type]
+    ask: Any = program.answer or partial(engine.answer, program.engine)
+    return partial(question, partial(ask, device=device))
 
 
 def _engine(program: Program) -> Engine:
