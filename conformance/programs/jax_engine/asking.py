@@ -18,9 +18,10 @@ Answer = tuple[list[Any], tuple[Any, ...]]
 def answer(function: Function, trial: Trial, device: str = "cpu") -> Reply:
     """What the program answers; whatever it raises comes out.
 
-    With the trial's feature "jit" as "yes" outputs and gradients are compiled together, as in a
-    training step; else the call is made as it stands. A program that branches on the values of its
-    arrays cannot be compiled and is called as it stands. An array of JAX has no layout in memory.
+    Outputs and gradients are compiled together, as in a training step, where the trial's feature
+    "jit" is not "no"; with "no" the call is made as it stands, operation by operation. A program
+    that branches on the values of its arrays cannot be compiled and is called as it stands. An
+    array of JAX has no layout in memory.
     """
     wide = any(each is not None and each.dtype == "float64" for each in trial.inputs.values())
     with placed(device, wide):
@@ -43,7 +44,7 @@ def _asked(function: Function, trial: Trial, inputs: dict[str, Any]) -> Callable
         outputs, back = jax.vjp(of_wanted(function, trial, fixed), *wanted)
         return outputs, back(cotangents_for(outputs, trial))
 
-    if trial.features.get("jit") != "yes":
+    if trial.features.get("jit") == "no":
         return lambda: both(inputs, *wanted)
     compiled = jax.jit(both)
 

@@ -62,13 +62,12 @@ def of_wanted(function: Function, trial: Trial, fixed: Mapping[str, Any]) -> Fun
 
 
 def cotangents_for(outputs: Sequence[Any], trial: Trial) -> list[Any]:
-    """A cotangent for each output: the trial's, zeros for one unused, float0 for integers.
+    """A cotangent for each output: the trial's; float0 for integers.
 
-    Raises ValueError where the trial's do not fit the outputs.
+    Zeros stand for one that is unused, and for one that does not fit the output that came.
     """
-    if len(outputs) != len(trial.cotangents):
-        raise ValueError(f"{len(outputs)} outputs came, {len(trial.cotangents)} are wanted")
-    return [_cotangent(*each) for each in zip(outputs, trial.cotangents, strict=True)]
+    given = [*trial.cotangents, *[None] * len(outputs)]
+    return [_cotangent(*each) for each in zip(outputs, given, strict=False)]
 
 
 def _cotangent(output: Any, value: Value | None) -> Any:
@@ -76,11 +75,8 @@ def _cotangent(output: Any, value: Value | None) -> Any:
         return None
     if not is_real(output):
         return np.zeros(np.shape(output), jax.dtypes.float0)
-    if value is None:
+    if value is None or np.shape(output) != value.numbers.shape:
         return jnp.zeros_like(output)
-    if np.shape(output) != value.numbers.shape:
-        raise ValueError(f"an output of shape {np.shape(output)} came, one of shape "
-                         f"{value.numbers.shape} is wanted")
     return jnp.asarray(value.numbers, output.dtype)
 
 

@@ -22,8 +22,25 @@ Constant = Callable[[Array], Array]
 def compute(traced: Traced, inputs: Sequence[Array], rule: Rule | None = None,
             constant: Constant | None = None) -> list[Any]:
     """All slots of the trace, for these inputs. Flags of floating-point errors stay silent."""
+    slots = filled(traced, inputs, constant)
+    advance(slots, traced.steps, rule)
+    return slots
+
+
+def filled(traced: Traced, inputs: Sequence[Array], constant: Constant | None = None) -> list[Any]:
+    """The slots with the inputs and the constants in them."""
+    slots: list[Any] = [None] * traced.slots
+    for slot, value in traced.constants.items():
+        slots[slot] = value if constant is None else constant(value)
+    for slot, value in zip(traced.inputs, inputs, strict=True):
+        slots[slot] = value
+    return slots
+
+
+def advance(slots: list[Any], steps: Sequence[Step], rule: Rule | None = None) -> None:
+    """Computes these steps in their order, into their slots."""
     with np.errstate(all="ignore"):
-        return _Computer(rule, constant).slots(traced, inputs)
+        _Computer(rule).advance(slots, steps)
 
 
 def results(traced: Traced, slots: Sequence[Any]) -> list[Array]:
@@ -32,24 +49,19 @@ def results(traced: Traced, slots: Sequence[Any]) -> list[Array]:
 
 
 class _Computer:
-    def __init__(self, rule: Rule | None, constant: Constant | None) -> None:
+    def __init__(self, rule: Rule | None) -> None:
         self.rule = rule
-        self.constant = constant
 
-    def slots(self, traced: Traced, inputs: Sequence[Array]) -> list[Any]:
-        slots: list[Any] = [None] * traced.slots
-        for slot, value in traced.constants.items():
-            slots[slot] = value if self.constant is None else self.constant(value)
-        for slot, value in zip(traced.inputs, inputs, strict=True):
-            slots[slot] = value
-        for step in traced.steps:
+    def advance(self, slots: list[Any], steps: Sequence[Step]) -> None:
+        for step in steps:
             operands = [slots[slot] for slot in step.inputs]
             for slot, value in zip(step.outputs, self.step(step, operands), strict=True):
                 slots[slot] = value
-        return slots
 
     def whole(self, traced: Traced, inputs: Sequence[Array]) -> list[Array]:
-        return results(traced, self.slots(traced, inputs))
+        slots = filled(traced, inputs)
+        self.advance(slots, traced.steps)
+        return results(traced, slots)
 
     def step(self, step: Step, operands: list[Array]) -> list[Array]:
         if step.bodies:

@@ -18,8 +18,12 @@ class JaxEngine:
         from .asking import answer
         return answer(function, trial, device)
 
+    def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
+        from .plain import shapes
+        return shapes(function, trial)
+
     def truth(self, plain: Function, trial: Trial) -> Arrays:
-        from .perturbing import truth
+        from .plain import truth
         return truth(plain, trial)
 
     def perturbed(self, plain: Function, trial: Trial, claim: Claim, count: int,
