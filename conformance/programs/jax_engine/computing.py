@@ -123,7 +123,8 @@ def by_jax(step: Step, operands: Sequence[Any]) -> list[Array]:
 def bound(equation: Any) -> Callable[..., list[Any]]:
     """The equation as a function of its operands, with every real number in float64."""
     primitive = equation.primitive
-    functions, params = primitive.get_bind_params(equation.params)
+    taken = primitive.get_bind_params(equation.params)
+    functions, params = taken if isinstance(taken, tuple) else ((), taken)  # before jax 0.10
     params = {name: _wide(value) for name, value in params.items()}
 
     def call(*operands: Any) -> list[Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from inspect import unwrap
+from itertools import islice
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+from ..sources import Position, text_of
 from ..trial import Line
 
 # What people write layers with: a line of theirs is not the reader's own.
@@ -33,20 +37,29 @@ def is_library(file: str) -> bool:
     return any(file.startswith(folder) for folder in _folders())
 
 
-def line_of(equation: Any, home: str, around: Line | None) -> Line:
-    """The innermost line in the file `home`, else the innermost outside the libraries.
+@dataclass(frozen=True)
+class Spot:
+    """Where an equation was made: its line, and its expression in the source."""
 
-    around: the line of a jitted library function that the equation is part of: its own frames may
+    line: Line
+    position: Position
+
+
+def spot_of(equation: Any, home: str, around: Spot | None) -> Spot:
+    """The innermost place in the file `home`, else the innermost outside the libraries.
+
+    around: the place of a jitted library function that the equation is part of: its own frames may
     be those of an earlier caller, as JAX traces such a function only once.
     """
-    operation = spoken(equation)
     if around is not None:
-        return Line(around.file, around.number, around.text, around.operation or operation)
+        return around
     frames = _frames(equation)
     at_home = [each for each in frames if each[0] == home]
     outside = [each for each in frames if not is_library(each[0])]
-    file, number = next(iter(at_home + outside), (home, 0))
-    return Line(file, number, linecache.getline(file, number).strip(), operation)
+    chosen = next(iter(at_home + outside), None)
+    position = Position(home, 0, 0) if chosen is None else chosen[1]()
+    line = Line(position.file, position.first, text_of(position), spoken(equation))
+    return Spot(line, position)
 
 
 def spoken(equation: Any) -> str:
@@ -57,11 +70,21 @@ def spoken(equation: Any) -> str:
     return SPOKEN.get(name, name)
 
 
-def _frames(equation: Any) -> list[tuple[str, int]]:
+def _frames(equation: Any) -> list[tuple[str, Callable[[], Position]]]:
+    """The files on the stack, the innermost first, each with a way to tell the place in it."""
     traceback = getattr(equation.source_info, "traceback", None)
-    frames = [] if traceback is None else traceback.frames
-    return [(each.file_name, each.line_num) for each in frames
-            if not each.file_name.startswith(OWN)]
+    if traceback is None:
+        return []
+    codes, instructions = traceback.raw_frames()
+    return [(code.co_filename, partial(_position, code, at))
+            for code, at in zip(codes, instructions, strict=True)
+            if not code.co_filename.startswith(OWN)]
+
+
+def _position(code: CodeType, instruction: int) -> Position:
+    first, last, begin, end = next(islice(code.co_positions(), instruction // 2, None))
+    line = first or code.co_firstlineno
+    return Position(code.co_filename, line, last or line, begin, end)
 
 
 def _folders() -> list[str]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
+from ..sources import Position
 from ..trial import Array, Line
-from .lines import home_of, is_library, line_of
+from .lines import Spot, is_library, spot_of
 
 Function = Callable[..., Any]
 # The calls that are only names for the equations inside, and the parameter that holds those.
@@ -24,6 +26,7 @@ INLINE = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_ca
 # Calls with a derivative of their own: inlined where no derivative is taken any more.
 RULED = {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
          "custom_vjp_call_jaxpr": "fun_jaxpr"}
+TURNS = 48  # the longest scan that is written out
 BODIES = {"cond": ("branches",), "while": ("cond_jaxpr", "body_jaxpr"), "scan": ("jaxpr",)}
 
 
@@ -38,13 +41,21 @@ class Step:
     equation: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    line: Line
+    spot: Spot
     number: int
     bodies: tuple[Traced, ...] = ()
 
     @property
     def name(self) -> str:
         return str(self.equation.primitive.name)
+
+    @property
+    def line(self) -> Line:
+        return self.spot.line
+
+    @property
+    def position(self) -> Position:
+        return self.spot.position
 
     @property
     def params(self) -> dict[str, Any]:
@@ -66,34 +77,36 @@ class Traced:
     slots: int = 0
 
 
-def trace(function: Function, *arguments: Any, home: str = "", rules: bool = False) -> Traced:
+def trace(function: Function, *arguments: Any, home: str = "", forward: bool = False) -> Traced:
     """The steps of a function for arguments of these shapes and dtypes.
 
-    home: the file whose lines are told. rules: whether a call with a derivative of its own stays
-    one step. Raises TypeError where the function branches on the values of its arrays.
+    home: the file whose lines are told. forward: of a function that is still to be differentiated:
+    a call with a derivative of its own stays one step, and short scans are written out. Raises TypeError where the function branches on the values of its arrays.
     """
     try:
         closed = jax.make_jaxpr(function)(*arguments)
     except jax.errors.ConcretizationTypeError:
         raise TypeError("the plain form branches on, or converts, the value of an array, so that "
                         "JAX cannot trace it; write jnp.where or lax.cond instead") from None
-    return steps_of(closed, home, rules)
+    return steps_of(closed, home, forward)
 
 
-def steps_of(closed: Any, home: str = "", rules: bool = False) -> Traced:
+def steps_of(closed: Any, home: str = "", forward: bool = False) -> Traced:
     """The steps of a closed jaxpr."""
-    return _Writer(home, INLINE if rules else INLINE | RULED).whole(closed)
+    writer = _Writer(home, INLINE, TURNS) if forward else _Writer(home, INLINE | RULED, 0)
+    return writer.whole(closed)
 
 
 class _Writer:
     """Writes one trace: numbers the slots and the steps."""
 
-    def __init__(self, home: str, inline: dict[str, str]) -> None:
+    def __init__(self, home: str, inline: dict[str, str], turns: int) -> None:
         self.home = home
         self.inline = inline
+        self.turns = turns
         self.count = 0
 
-    def whole(self, closed: Any, around: Line | None = None) -> Traced:
+    def whole(self, closed: Any, around: Spot | None = None) -> Traced:
         traced = Traced()
         jaxpr = closed.jaxpr
         slots = {var: self.slot(traced) for var in jaxpr.invars}
@@ -111,7 +124,7 @@ class _Writer:
         return slot
 
     def write(self, traced: Traced, closed: Any, slots: dict[Any, int],
-              around: Line | None) -> tuple[int, ...]:
+              around: Spot | None) -> tuple[int, ...]:
         """Appends the equations; `slots` has the arguments. Gives the slots of the results."""
         jaxpr, consts = closed.jaxpr, closed.consts
         for var, value in zip(jaxpr.constvars, consts, strict=True):
@@ -122,30 +135,65 @@ class _Writer:
 
         for equation in jaxpr.eqns:
             inputs = tuple(map(read, equation.invars))
-            line = line_of(equation, self.home, around)
+            spot = spot_of(equation, self.home, around)
             if equation.primitive.name in self.inline:
-                outputs = self.call(traced, equation, inputs, line, around)
+                outputs = self.call(traced, equation, inputs, spot, around)
+            elif self.unrolls(equation):
+                outputs = self.unrolled(traced, equation, inputs, spot, around)
             else:
-                outputs = self.step(traced, equation, inputs, line)
+                outputs = self.step(traced, equation, inputs, spot)
             slots.update(zip(equation.outvars, outputs, strict=True))
         return tuple(map(read, jaxpr.outvars))
 
-    def call(self, traced: Traced, equation: Any, inputs: tuple[int, ...], line: Line,
-             around: Line | None) -> tuple[int, ...]:
+    def call(self, traced: Traced, equation: Any, inputs: tuple[int, ...], spot: Spot,
+             around: Spot | None) -> tuple[int, ...]:
         """Writes out the equations of a call; of a library's function all on the caller's line."""
         inner = _closed(equation.params[self.inline[equation.primitive.name]])
         file = getattr(inner.jaxpr.debug_info, "func_filename", None)
         theirs = around is None and (file is None or is_library(file))
         slots = dict(zip(inner.jaxpr.invars, inputs, strict=True))
-        return self.write(traced, inner, slots, line if theirs else around)
+        return self.write(traced, inner, slots, spot if theirs else around)
+
+    def unrolls(self, equation: Any) -> bool:
+        """Whether the equation is a loop that is written out turn by turn."""
+        return (self.turns > 0 and equation.primitive.name == "scan"
+                and equation.params["length"] <= self.turns)
+
+    def unrolled(self, traced: Traced, equation: Any, inputs: tuple[int, ...], spot: Spot,
+                 around: Spot | None) -> tuple[int, ...]:
+        """Writes out a scan: each turn takes its rows, and what the turns make is stacked."""
+        params = equation.params
+        fixed, carried, length = params["num_consts"], params["num_carry"], params["length"]
+        state, rows = inputs[fixed:fixed + carried], inputs[fixed + carried:]
+        kinds = [var.aval for var in equation.invars[fixed + carried:]]
+        made: dict[int, tuple[int, ...]] = {}
+        for i in range(length)[::-1 if params["reverse"] else 1]:
+            taken = self.glue(traced, lambda *xs, i=i: [x[i] for x in xs], kinds, rows, spot)
+            inner = _closed(params["jaxpr"])
+            slots = dict(zip(inner.jaxpr.invars, (*inputs[:fixed], *state, *taken), strict=True))
+            found = self.write(traced, inner, slots, around)
+            state, made[i] = found[:carried], found[carried:]
+        columns = zip(*(made[i] for i in range(length)), strict=True)
+        results = [var.aval for var in equation.outvars[carried:]]
+        stacked = [self.glue(traced, lambda *ys: [jnp.stack(ys)],
+                             [jax.ShapeDtypeStruct(kind.shape[1:], kind.dtype)] * length,
+                             column, spot)[0] for kind, column in zip(results, columns, strict=True)]
+        return (*state, *stacked)
+
+    def glue(self, traced: Traced, function: Function, kinds: Sequence[Any],
+             inputs: Sequence[int], spot: Spot) -> tuple[int, ...]:
+        """Steps of our own between those of the function."""
+        closed = jax.make_jaxpr(function)(*(jax.ShapeDtypeStruct(k.shape, k.dtype) for k in kinds))
+        slots = dict(zip(closed.jaxpr.invars, inputs, strict=True))
+        return self.write(traced, closed, slots, spot)
 
     def step(self, traced: Traced, equation: Any, inputs: tuple[int, ...],
-             line: Line) -> tuple[int, ...]:
+             spot: Spot) -> tuple[int, ...]:
         self.count += 1
         number = self.count
         outputs = tuple(self.slot(traced) for _ in equation.outvars)
         bodies = tuple(self.whole(_closed(body)) for body in _bodies(equation))
-        traced.steps.append(Step(equation, inputs, outputs, line, number, bodies))
+        traced.steps.append(Step(equation, inputs, outputs, spot, number, bodies))
         return outputs
 
 
@@ -167,6 +215,3 @@ def as_numpy(value: Any) -> Array:
         return value  # a key of random numbers
     array = np.asarray(value)
     return array.astype(np.float64) if jax.dtypes.issubdtype(array.dtype, np.floating) else array
-
-
-__all__ = ["Step", "Traced", "as_numpy", "home_of", "steps_of", "trace"]
