@@ -1,8 +1,8 @@
 """The parameters of a module as inputs: what a plain form beside it is called with.
 
 A module is called with its own inputs and then its parameters, in its order. A plain form that is a
-module too takes those of the same names in its own order; one that is a function takes them by name,
-with underscores for the dots: "0.weight" is `_0_weight`, "attention.bias" is `attention_bias`.
+module too takes those of the same names in its own order; one that is a function takes them by
+name, with underscores for the dots: "0.weight" is `_0_weight`, "attention.bias" `attention_bias`.
 """
 
 from __future__ import annotations

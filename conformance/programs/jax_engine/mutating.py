@@ -187,7 +187,8 @@ class Mutator:
                               linear=factor == 0.0 and self._parallel(spots),
                               detail="" if factor == 0.0 else f"{factor:g}")
             return
-        details = dict.fromkeys(detail for spot in spots for detail, _ in self._variants(kind, spot))
+        details = dict.fromkeys(detail for spot in spots
+                                for detail, _ in self._variants(kind, spot))
         for detail in details:
             yield self._mutant(line, kind, edge, keys, partial(self._all, kind, spots, detail),
                                detail)
@@ -277,7 +278,8 @@ class Mutator:
         for slot, used in self.tape.uses.items():
             flowing = [spot for spot in self.spots if spot.edge in used]
             if len(flowing) > 2:
-                for detail, left in (("the last use", flowing[:-1]), ("the first use", flowing[1:])):
+                ways = {"the last use": flowing[:-1], "the first use": flowing[1:]}
+                for detail, left in ways.items():
                     yield self._mutant(self._line(slot), kind, self._called(slot),
                                        sorted(self.tape.roots[slot]),
                                        partial(self._scaled, left, 0.0), detail)

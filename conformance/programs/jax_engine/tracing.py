@@ -81,7 +81,8 @@ def trace(function: Function, *arguments: Any, home: str = "", forward: bool = F
     """The steps of a function for arguments of these shapes and dtypes.
 
     home: the file whose lines are told. forward: of a function that is still to be differentiated:
-    a call with a derivative of its own stays one step, and short scans are written out. Raises TypeError where the function branches on the values of its arrays.
+    a call with a derivative of its own stays one step, and short scans are written out. Raises
+    TypeError where the function branches on the values of its arrays.
     """
     try:
         closed = jax.make_jaxpr(function)(*arguments)
@@ -175,10 +176,14 @@ class _Writer:
             state, made[i] = found[:carried], found[carried:]
         columns = zip(*(made[i] for i in range(length)), strict=True)
         results = [var.aval for var in equation.outvars[carried:]]
-        stacked = [self.glue(traced, lambda *ys: [jnp.stack(ys)],
-                             [jax.ShapeDtypeStruct(kind.shape[1:], kind.dtype)] * length,
-                             column, spot)[0] for kind, column in zip(results, columns, strict=True)]
-        return (*state, *stacked)
+        return (*state, *(self.stacked(traced, kind, column, spot)
+                          for kind, column in zip(results, columns, strict=True)))
+
+    def stacked(self, traced: Traced, kind: Any, column: Sequence[int], spot: Spot) -> int:
+        """The rows that the turns of a scan have made as one array."""
+        row = jax.ShapeDtypeStruct(kind.shape[1:], kind.dtype)
+        slot, = self.glue(traced, lambda *ys: [jnp.stack(ys)], [row] * len(column), column, spot)
+        return slot
 
     def glue(self, traced: Traced, function: Function, kinds: Sequence[Any],
              inputs: Sequence[int], spot: Spot) -> tuple[int, ...]:
