@@ -21,6 +21,7 @@ from .inputs import Input, read
 from .parameters import beside
 from .shapes import Symbols
 from .taken import Taken, as_function
+from .trial import Reply, Trial
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -75,11 +76,13 @@ class Program(Subject):
     """A Subject that no Network describes; calling it calls its function.
 
     engine is its function, None where there is only a plain form (the task of a benchmark). plain:
-    None without one. symbols: its sizes. target_of_line: where its plain form stands, file:line.
+    None without one. symbols: its sizes. answer: who is asked instead of its function, a process of
+    its own.
     """
 
     plain: Function | None = None
     symbols: Symbols | None = None
+    answer: Callable[[Trial], Reply] | None = None
 
     @property
     def asked(self) -> ProgramClaims:
@@ -122,9 +125,10 @@ def program(
 
     Raises DescriptionError, in one line, for what cannot be.
     """
-    given = dict(plain=plain, inputs=inputs, dtypes=dtypes, arithmetic=arithmetic,
-                 accumulate=accumulate, options=options, sizes=sizes, where=where,
-                 framework=framework, deterministic=deterministic, double_backward=double_backward)
+    given = {"plain": plain, "inputs": inputs, "dtypes": dtypes, "arithmetic": arithmetic,
+             "accumulate": accumulate, "options": options, "sizes": sizes, "where": where,
+             "framework": framework, "deterministic": deterministic,
+             "double_backward": double_backward}
     if function is None:
         return _Later(given)
     return _program(function, given)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..trial import Arrays, Reply, Trial, output
+from ..trial import Reply, Trial, output
 from .tensors import Tensor, name_of, numbers_of, same_bits, tensor_of
 
 Array = Any
@@ -145,30 +145,3 @@ def _differ(reply: Reply, outputs: Sequence[Tensor | None], gradients: Mapping[s
             continue
         far = (one.detach().double() - again.detach().double()).abs().max()
         reply.differing[key] = max(reply.differing.get(key, 0.0), float(far.nan_to_num(torch.inf)))
-
-
-def truth(plain: Function, trial: Trial) -> Arrays:
-    """The plain form's outputs and gradients, in float64 on the CPU."""
-    call = called(plain, trial, dtype=torch.float64)
-    gradients = pulled(call, trial, cotangents_of(trial, dtype=torch.float64))
-    zeros = {name: torch.zeros_like(each) for name, each in call.inputs.items()
-             if each is not None and name in trial.wanted}
-    found = {output(i): numbers_of(each) for i, each in enumerate(call.outputs) if each is not None}
-    return found | {name: numbers_of(zeros[name] if each is None else each)
-                    for name, each in gradients.items()}
-
-
-class TorchEngine:
-    """The face of `engine.Engine` for PyTorch."""
-
-    def answer(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
-        """The program's own answer; what it raises comes out."""
-        return answered(function, trial, device)
-
-    def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
-        """The shapes of the outputs, None for one that takes no cotangent."""
-        return shapes(function, trial)
-
-    def truth(self, plain: Function, trial: Trial) -> Arrays:
-        """Outputs and gradients of the plain form in float64."""
-        return truth(plain, trial)
