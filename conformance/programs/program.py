@@ -18,9 +18,10 @@ from ..reference.checks import DescriptionError
 from .claim import Claim
 from .formats import ARITHMETIC, STORAGE
 from .inputs import Input, read
+from .parameters import beside
 from .shapes import Symbols
-from .taken import as_function
-from .trial import Reply
+from .taken import Taken, as_function
+from .trial import Reply, Trial
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -162,8 +163,8 @@ def _program(function: Any, given: Mapping[str, Any]) -> Program:
     if not declared:
         raise DescriptionError('inputs: wanted a dict from names to shapes, {"x": ("N", "D")}: '
                                "nothing is guessed")
-    ins = read({**declared, **{name: shape for name, shape in taken.parameters.items()
-                               if name not in declared}})
+    own = {name: declared.pop(name, shape) for name, shape in taken.parameters.items()}
+    ins = read({**declared, **own})
     dtypes = _dtypes(given["dtypes"])
     _check_formats(given["arithmetic"], given["accumulate"])
     sizes = dict(given["sizes"] or {})
@@ -179,8 +180,16 @@ def _program(function: Any, given: Mapping[str, Any]) -> Program:
                    taken.function if function is not None else None,  # type: ignore[arg-type]
                    made_of=frozenset({taken.framework}),
                    source=source_of(function if function is not None else plain), door="program",
-                   plain=None if plain is None else as_function(plain, taken.framework).function,
+                   plain=_plain(plain, taken),
                    symbols=symbols)
+
+
+def _plain(plain: Function | None, taken: Taken) -> Function | None:
+    """The plain form as it is called beside what was taken."""
+    if plain is None:
+        return None
+    found = as_function(plain, taken.framework)
+    return beside(found.function, found.parameters, tuple(taken.parameters))
 
 
 def _dtypes(dtypes: Sequence[str] | str) -> tuple[str, ...]:
