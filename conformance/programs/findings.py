@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..record.report import Finding
 from . import words
 from .case import ProgramCase
-from .evidence import Evidence
 from .judge import Judge
 from .judged import Failure, Judged
 from .locating import Located, located
@@ -20,7 +18,7 @@ from .when import condition
 
 Keep = Callable[[Any], str]
 RANK = ("answers", "contract", "plain", "untouched", "repeated", "twice")
-SHOWN = 12   # trials of evidence, failing and right
+FAILING, RIGHT = 8, 6  # trials of evidence
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
     if group.keys[0].startswith("output "):
         yield _finding(group, judged, keep, **_imprecise(judge, group, judged))
         return
-    places = located([_seen(each) for each in _evidence(group, judged)], judge.mutants)
+    places = located(_evidence(group, judged), judge.mutants)
     explained = {key for place in places for key in place.keys}
     for place in places:
         part = _of(group, place.keys)
@@ -128,32 +126,28 @@ def _of(group: Group, keys: tuple[str, ...]) -> Group:
 
 
 def _evidence(group: Group, judged: Sequence[Judged]) -> list[Judged]:
-    """Some failing trials and some right ones, the smallest of each."""
+    """Some failing trials and some right ones: the smallest, and others up to large ones.
+
+    Small ones alone do not tell a path that is missing from one that misses its last block.
+    """
     numbers = {f.trial.number for f in group.failures}
     told = sorted((each for each in judged if each.reply is not None and each.truth),
                   key=lambda each: ProgramCase(each.trial).size)
-    failing = [each for each in told if each.trial.number in numbers][:SHOWN]
+    failing = [each for each in told if each.trial.number in numbers]
     right = [each for each in told if each.trial.number not in numbers and not each.failures]
-    return [*failing, *right[:SHOWN]]
+    return [*_spread(failing, FAILING), *_spread(right, RIGHT)]
 
 
-def _seen(judged: Judged) -> Evidence:
-    """A judged trial as the evidence that mutants are held against."""
-    assert judged.reply is not None
-    sizes = {name.removeprefix("size "): int(value)
-             for name, value in judged.trial.features.items() if name.startswith("size ")}
-    return Evidence(judged.trial, judged.truth, judged.reply.arrays, judged.tolerance, sizes)
+def _spread(trials: Sequence[Judged], most: int) -> list[Judged]:
+    """Half of them the smallest, half at even distances up to the largest."""
+    few, rest = list(trials[:most // 2]), trials[most // 2:]
+    more = most - len(few)
+    return few + [rest[i * len(rest) // more] for i in range(min(more, len(rest)))]
 
 
 def _told(place: Located) -> dict[str, Any]:
-    others = [f"or, with the same numbers: `{line.text}` ({words.where(line)})"
-              for line in place.lines[1:4]]
-    first = f"{place.words} in {Path(place.line.file).name}" if place.line.file else place.words
-    data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
-             "operation": line.operation, "kind": place.kind, "edge": place.edge,
-             "trials": place.trials} for line in place.lines]
-    return {"first": [first, *others], "faults": (place.kind.replace(" ", "-"),),
-            "ratio": place.factor, "equals": place.equals, "located": tuple(data)}
+    return {"first": [place.says, *place.others], "faults": (place.kind,),
+            "ratio": place.factor, "equals": place.equals, "located": place.data}
 
 
 def _imprecise(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:

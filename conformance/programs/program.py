@@ -21,7 +21,7 @@ from .inputs import Input, read
 from .parameters import beside
 from .shapes import Symbols
 from .taken import Taken, as_function
-from .trial import Reply, Trial
+from .trial import Reply
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
