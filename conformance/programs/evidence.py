@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .judged import Judged
-from .trial import Arrays, Mutant
+from .trial import Arrays, Mutant, Trial
 
 Array = Any
 Key = tuple[Any, ...]
@@ -16,25 +17,35 @@ BETTER = 0.2  # of the difference to the truth: what a mutant may leave of it, i
 ROOM = 2.0    # tolerances of the truth that are left to a mutant's numbers
 
 
-class Case:
-    """A judged trial, ready to be compared: by key the numbers, one after another.
+@dataclass(frozen=True)
+class Evidence:
+    """A trial, what is true, what the subject gave, and how far that may be off, by key.
 
-    A gradient that was not given counts as zeros; an array of another shape is left out.
+    sizes: the sizes of the symbols that the shapes were drawn from ("N"), to name a factor by.
     """
 
-    def __init__(self, judged: Judged) -> None:
-        assert judged.reply is not None
-        self.trial = judged.trial
-        answered = judged.reply.arrays
+    trial: Trial
+    truth: Arrays
+    got: Mapping[str, Array | None]
+    tolerance: Arrays
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+class Case:
+    """Evidence, ready to be compared: by key the numbers, one after another."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
         self.true: Arrays = {}
         self.got: Arrays = {}
         self.allowed: Arrays = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.known: dict[str, Array] = {}
-        for key, g in judged.truth.items():
-            got = answered.get(key, np.zeros_like(g))
+        for key, g in evidence.truth.items():
+            got = evidence.got.get(key)
+            got = np.zeros_like(g) if got is None else np.asarray(got)
             if got.shape == g.shape and g.size and g.dtype.kind == "f":
-                self._add(key, g, got, judged.tolerance[key])
+                self._add(key, g, got, evidence.tolerance[key])
 
     def _add(self, key: str, g: Array, got: Array, allowed: Array) -> None:
         known = (np.isfinite(g) & np.isfinite(allowed)).reshape(-1)

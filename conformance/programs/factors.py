@@ -20,7 +20,6 @@ FORMS: dict[str, Callable[[float], float]] = {
     "1/(1 - {})": lambda q: 1 / (1 - q), "{0} (1 - {0})": lambda q: q * (1 - q),
     "{}^2": lambda q: q * q, "1/{}^2": lambda q: 1 / (q * q),
 }
-SIZE = "size "  # before a symbol's name, among the features of a trial
 Check = Callable[[int, float], bool]
 
 
@@ -31,14 +30,12 @@ class Factor(NamedTuple):
     values: tuple[float, ...]
 
 
-def quantities(trial: Trial) -> dict[str, float]:
+def quantities(trial: Trial, sizes: Mapping[str, int]) -> dict[str, float]:
     """The numbers of a trial that a factor may be made of, by name.
 
-    The sizes of the symbols of its shapes; where none are known, the lengths of the inputs' axes.
+    sizes: those of the symbols; without any, the lengths of the inputs' axes.
     """
-    sizes = {name.removeprefix(SIZE): int(value) for name, value in trial.features.items()
-             if name.startswith(SIZE) and value.isdecimal()}
-    found: dict[str, float] = {name: float(n) for name, n in (sizes or _axes(trial)).items()}
+    found: dict[str, float] = {name: float(size) for name, size in (sizes or _axes(trial)).items()}
     for one, other in combinations(list(found)[:8], 2):
         found[f"({one} {other})"] = found[one] * found[other]
     for name, value in trial.options.items():

@@ -12,35 +12,60 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import factors, pairs
-from .evidence import Case, Key, fit, key_of
+from .evidence import Case, Evidence, Key, fit, key_of
 from .factors import Factor
-from .judged import Judged
 from .mutants import KINDS, ORDER
 from .pairs import REDUCTIONS
-from .trial import Arrays, Mutant, Trial
+from .trial import Arrays, Line, Mutant, Trial
 
 Mutants = Callable[[Trial], Iterator[Mutant]]
 STRONG = 8.0  # tolerances that the worst entry must be off by, for a name
-OTHERS = 4    # places that are told of one mistake, the likeliest among them
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
 @dataclass(frozen=True)
 class Located:
-    """A mistake with its place. keys: the gradients that it explains. kind: a row of the mutants.
+    """A mistake, where it is, and on how much it was seen.
 
-    factor: what the edge's gradient is multiplied by, where it is one number, and equals what that
-    number is ("1/N"). says: it in one line. others: lines with the places that would give the same
-    gradients. data: these places as data, the likeliest first: file, line, text, kind, edge.
+    lines: the first is where it is; at the others one would give the same numbers. keys: the
+    gradients that it explains; alone: it would change others too, which are right. factor: where a
+    path has one, and what it equals. trials: failing ones that it explains, all that were looked
+    at of these gradients; silent: others, on which it should have shown and did not.
     """
 
-    keys: tuple[str, ...]
+    lines: tuple[Line, ...]
     kind: str
-    says: str
-    others: tuple[str, ...] = ()
+    edge: str
+    detail: str
+    keys: tuple[str, ...]
+    trials: int
+    alone: bool = False
     factor: float | None = None
     equals: str = ""
-    data: tuple[dict[str, Any], ...] = ()
+    silent: int = 0
+    others: tuple[Mutant, ...] = ()
+
+    @property
+    def line(self) -> Line:
+        return self.lines[0]
+
+    @property
+    def words(self) -> str:
+        """The mistake in one sentence, without a full stop."""
+        told = KINDS[self.kind].words.format(
+            line=f"`{self.line.text}` (line {self.line.number})", edge=self.edge,
+            detail=self.detail,
+            factor="" if self.factor is None else self._factor)
+        whole = self.line.operation.partition(" in ")
+        told += f" ({whole[0]} inside {whole[2]})" if whole[2] else ""
+        told += f", in the gradient of {' and '.join(self.keys)} alone" if self.alone else ""
+        only = f", on some trials only (not on {self.silent} others)"
+        return told + (only if self.silent else "")
+
+    @property
+    def _factor(self) -> str:
+        assert self.factor is not None
+        return factors.words(Factor(self.equals, (self.factor,)))
 
 
 @dataclass
@@ -110,7 +135,7 @@ class Candidate:
                 fitted.setdefault(i, c)
         if not fitted:
             return False
-        known = [factors.quantities(case.trial) for case in cases]
+        known = [factors.quantities(case.evidence.trial, case.evidence.sizes) for case in cases]
         self.factor = factors.named(fitted, known, lambda i, c: self._holds(cases[i], i, keys, c))
         if self.factor is None:
             return False
@@ -161,20 +186,20 @@ class Candidate:
                 self.factor is not None and operation not in REDUCTIONS)
 
 
-def located(evidence: Sequence[Judged], mutants_of: Mutants) -> list[Located]:
+def located(evidence: Sequence[Evidence], mutants_of: Mutants) -> list[Located]:
     """The mistakes that explain the wrong gradients; [] where nothing does, or all is right.
 
-    evidence: trials of one program, failing and right, all with an answer. A gradient whose worst
-    entry is not `STRONG` tolerances off on any trial is left without a name.
+    evidence: trials of one program, failing and passing. A gradient whose worst entry is not
+    `STRONG` tolerances off on any trial is left without a name.
     """
-    cases = chosen([Case(each) for each in evidence if each.reply is not None])
+    cases = chosen([Case(each) for each in evidence])
     strong = {key for case in cases for key in case.wrong if case.off(key).max() >= STRONG}
     if not strong:
         return []
     candidates = followed(cases, strong, mutants_of)
     cover = covered(strong, candidates)
     left = strong - {key for each, _ in cover for key in each.keys}
-    found = [_told(each, same) for each, same in cover]
+    found = [_told(cases, each, same) for each, same in cover]
     return found + (two_paths(cases, left, mutants_of) if left else [])
 
 
@@ -192,14 +217,14 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
     found: dict[Key, Candidate] = {}
     firsts = {next(i for i, case in enumerate(cases) if key in case.wrong): key for key in strong}
     for i in sorted(firsts):
-        for mutant in mutants_of(cases[i].trial):
+        for mutant in mutants_of(cases[i].evidence.trial):
             key = key_of(mutant)
             if key not in found and may_explain(cases[i], mutant):
                 found[key] = Candidate(mutant)
     for i, case in enumerate(cases):
         if not found:
             break
-        for mutant in mutants_of(case.trial):
+        for mutant in mutants_of(case.evidence.trial):
             candidate = found.get(key_of(mutant))
             if candidate is not None:
                 candidate.see(i, case, mutant)
@@ -248,51 +273,24 @@ def covered(strong: set[str], candidates: Sequence[Candidate]
     return found
 
 
-def _told(best: Candidate, same: Sequence[Candidate]) -> Located:
+def _told(cases: Sequence[Case], best: Candidate, same: Sequence[Candidate]) -> Located:
     mutant = best.mutant
-    says = _says(mutant, best.factor)
-    if best.elsewhere:
-        says += f", in the gradient of {' and '.join(sorted(best.keys))} alone"
-    if best.sometimes:
-        says += f", on some trials (on {best.sometimes} others it would show, and does not)"
-    return _with_places(mutant, [each.mutant for each in same], tuple(sorted(best.keys)), says,
-                        best.factor)
-
-
-def _says(mutant: Mutant, factor: Factor | None) -> str:
-    """The mistake in one line."""
-    line = mutant.line
-    says = KINDS[mutant.kind].words.format(
-        line=f"`{line.text}` (line {line.number})", edge=mutant.edge, detail=mutant.detail,
-        factor="" if factor is None else factors.words(factor))
-    part, _, whole = line.operation.partition(" in ")
-    return f"{says} ({part} inside {whole})" if whole else says
-
-
-def _with_places(mutant: Mutant, same: Sequence[Mutant], keys: tuple[str, ...], says: str,
-                 factor: Factor | None) -> Located:
-    """With the other lines at which some mistake gives the same gradients."""
-    places: dict[tuple[str, int], Mutant] = {}
-    for each in (mutant, *same):
-        places.setdefault((each.line.file, each.line.number), each)
-    several = [*places.values()][1:OTHERS]
-    others = tuple(f"the same gradients come from {each.edge} in `{each.line.text}` "
-                   f"(line {each.line.number})" for each in several)
-    return Located(keys, mutant.kind, says, others,
-                   None if factor is None else factor.values[0],
-                   "" if factor is None else factor.name,
-                   tuple(_place(each) for each in [mutant, *several]))
-
-
-def _place(mutant: Mutant) -> dict[str, Any]:
-    line = mutant.line
-    return {"file": line.file, "line": line.number, "text": line.text, "kind": mutant.kind,
-            "edge": mutant.edge}
+    lines = dict.fromkeys([mutant.line, *(each.mutant.line for each in same)])
+    by_place = {(line.file, line.number): line for line in reversed(lines)}
+    trials = set().union(*(best.explains[key] for key in best.keys))
+    factor = best.factor
+    shown = min(trials)
+    return Located(
+        tuple(reversed(by_place.values())), mutant.kind, mutant.edge, mutant.detail,
+        tuple(sorted(best.keys)), len(trials), bool(best.elsewhere),
+        None if factor is None else factor.values[shown], "" if factor is None else factor.name,
+        best.sometimes, tuple(each.mutant for each in same))
 
 
 def two_paths(cases: Sequence[Case], keys: set[str], mutants_of: Mutants) -> list[Located]:
     """Two paths with a factor each that explain together what no single mutant does."""
     pair = pairs.found(cases, keys, mutants_of)
     return [] if pair is None else [
-        _with_places(path.mutant, path.others, tuple(sorted(keys)),
-                     _says(path.mutant, path.factor), path.factor) for path in pair.paths]
+        Located(tuple(each.lines), "factor", each.mutant.edge, "", tuple(sorted(keys)),
+                pair.trials, factor=each.factor.values[0], equals=each.factor.name,
+                others=tuple(each.others)) for each in pair.paths]

@@ -14,7 +14,7 @@ import numpy as np
 from . import factors
 from .evidence import Case, Key, key_of
 from .factors import Factor
-from .trial import Arrays, Mutant, Trial
+from .trial import Arrays, Line, Mutant, Trial
 
 Array = Any
 Mutants = Callable[[Trial], Iterator[Mutant]]
@@ -31,6 +31,12 @@ class Path:
     mutant: Mutant
     factor: Factor
     others: tuple[Mutant, ...]
+
+    @property
+    def lines(self) -> list[Line]:
+        lines = {(each.line.file, each.line.number): each.line
+                 for each in (self.mutant, *self.others)}
+        return list(lines.values())
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ Paths = dict[Key, tuple[Mutant, Arrays]]
 def paths_of(case: Case, keys: set[str], mutants_of: Mutants) -> Paths:
     """By linear mutant, what flows through its path into the keys."""
     every: Paths = {}
-    for mutant in mutants_of(case.trial):
+    for mutant in mutants_of(case.evidence.trial):
         if mutant.linear and keys.intersection(mutant.gradients):
             numbers = {key: case.flat(key, mutant.gradients.get(key))
                        for key in keys.intersection(mutant.gradients)}
@@ -143,7 +149,7 @@ def _named(cases: Sequence[Case], keys: set[str], wrong: Sequence[int], paths: d
                 each[i] = 1 + float(c)
     if len(fitted[0]) < 2:
         return None
-    known = [factors.quantities(case.trial) for case in cases]
+    known = [factors.quantities(case.evidence.trial, case.evidence.sizes) for case in cases]
     one_, other_ = (factors.named(each, known, lambda i, c: True) for each in fitted)
     if one_ is None or other_ is None or not all(
             _explains(case, keys, [paths[i].get(key) for key in pair], (one_, other_), i)

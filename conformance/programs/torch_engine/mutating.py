@@ -248,7 +248,7 @@ class Mutator:
             used = uses(self.graph.calls, name)
             if len(used) > 1:
                 line = self.graph.calls[used[0][0]].line
-                for detail, make in kind.change(gradient):
+                for detail, make in kind.change(gradient, self.values):
                     yield self._mutant(line, kind, f"`{name}` in all its uses", [name],
                                        partial(_only, name, make, gradient), detail)
 
@@ -260,7 +260,7 @@ class Mutator:
             if gradient is not None and call.occurrence == 0:
                 text = sources.quoted(call.inner)
                 edge = f"`{text or call.name}` in all its uses"
-                for detail, make in kind.change(gradient):
+                for detail, make in kind.change(gradient, self.values):
                     yield self._mutant(call.line, kind, edge, [*self.graph.leaves], partial(
                         self._moved, call.edges[0], make, gradient), detail)
 
@@ -274,7 +274,8 @@ class Mutator:
     def _cotangents(self, kind: Kind) -> Iterator[Mutant]:
         for i, out, cotangent in self.graph.pairs():
             old = cotangent.numpy()
-            for detail, make in kind.change(old):
+            made = kind.change(old, {}) if kind.of is Of.GRADIENT else kind.change(old)
+            for detail, make in made:
                 yield self._mutant(self._line(out), kind, _of(i), [*self.graph.leaves],
                                    partial(self._moved, out, make, old), detail)
 
