@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .plug.refused import TargetError
     from .plug.subject import Subject
     from .plug.training_step import training_step
+    from .programs.program import Program, program
     from .properties.claims import Claims, Head
     from .properties.strategies import cases, exact_cases, networks
     from .record.cases import read_case
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Grade", "Head", "Layer", "Layout", "Network", "PlanError", "PointsError",
-    "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests",
-    "exact_cases", "grade", "implementation", "layers", "networks", "pair", "read_case",
+    "Program", "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests",
+    "exact_cases", "grade", "implementation", "layers", "networks", "pair", "program", "read_case",
     "read_record", "training_step", "verify",
 ]
 
@@ -65,6 +66,7 @@ _HOME = {
     "Layer": "plug.layer_classes", "Layout": "plug.layouts", "layers": "plug.layer_classes",
     "pair": "plug.pairs",
     "training_step": "plug.training_step",
+    "Program": "programs.program", "program": "programs.program",
     "Fault": "faults.core",
     "Finding": "record.report", "Report": "record.report", "RecordError": "record.writing",
     "Run": "record.reading", "read_record": "record.reading:read", "read_case": "record.cases",

@@ -29,6 +29,12 @@ class Engine(Protocol):
         Whatever the function raises comes out.
         """
 
+    def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
+        """The shape of every output for these inputs; None for one that takes no cotangent.
+
+        The trial's own cotangents do not matter.
+        """
+
     def truth(self, plain: Function, trial: Trial) -> Arrays:
         """Outputs and gradients of the plain form in float64, by key ("output 0", "x")."""
 

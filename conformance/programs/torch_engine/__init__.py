@@ -1,2 +1,7 @@
-"""PyTorch: a program asked, its plain form differentiated, perturbed and mutated.
-"""
+"""PyTorch: a program asked, its plain form differentiated, perturbed and mutated."""
+
+from __future__ import annotations
+
+from .asking import TorchEngine
+
+ENGINE = TorchEngine()

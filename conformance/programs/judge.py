@@ -1,0 +1,111 @@
+"""The judge: a trial is asked, its truth and its tolerance are computed, and every check is made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..plug.asked import as_raised
+from .claim import Claim
+from .contract import broken
+from .engine import Engine
+from .judged import Failure, Judged, compared
+from .program import Program
+from .stated import stated
+from .tolerance import RUNS, spread, tolerance
+from .trial import Arrays, Reply, Trial
+
+Answer = Callable[[Trial], Reply]
+INVALID = "no answer"
+
+
+@dataclass
+class Judge:
+    """Judges trials of one program. answer: asks it, wherever it runs.
+
+    counts: check -> outcome -> how many. invalid: trials whose truth is not finite, or which the
+    claimed arithmetic cannot hold; nothing is asked of them.
+    """
+
+    program: Program
+    engine: Engine
+    answer: Answer
+    seed: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    invalid: int = 0
+
+    def claim(self, trial: Trial) -> Claim:
+        return self.program.asked.claim(trial.dtype)
+
+    def judge(self, trial: Trial) -> Judged | None:
+        """None for a trial without an answer; the program's exceptions are failures.
+
+        Raises what the plain form raises.
+        """
+        judged = Judged(trial, None)
+        if self.program.plain is not None and not self._known(judged):
+            self.invalid += 1
+            return None
+        try:
+            judged.reply = self.answer(trial)
+        except Exception as error:
+            judged.failures.append(raised(trial, error))
+            self.counts["answers"]["errored"] += 1
+            return judged
+        self.counts["answers"]["passed"] += 1
+        self._check(judged, judged.reply)
+        return judged
+
+    def _known(self, judged: Judged) -> bool:
+        """Whether the plain form has numbers for it, and the arithmetic room for them."""
+        assert self.program.plain is not None
+        trial, claim = judged.trial, self.claim(judged.trial)
+        judged.truth = self.engine.truth(self.program.plain, trial)
+        if not all(np.isfinite(g).all() and np.abs(g).max(initial=0.0) <= claim.stored.largest
+                   for g in judged.truth.values()):
+            return False
+        runs = self.runs(trial, claim)
+        if runs is None:
+            return False
+        judged.spread = spread(judged.truth, runs)
+        judged.tolerance = tolerance(judged.truth, judged.spread, claim)
+        return True
+
+    def runs(self, trial: Trial, claim: Claim) -> list[Arrays] | None:
+        """Perturbed runs of the plain form; None where the arithmetic overflows."""
+        assert self.program.plain is not None
+        try:
+            return self.engine.perturbed(self.program.plain, trial, claim, RUNS,
+                                         self.seed + trial.number)
+        except OverflowError:
+            return None
+
+    def _check(self, judged: Judged, reply: Reply) -> None:
+        found = [*broken(self.program, judged, reply)]
+        self._tell("contract", found)
+        if judged.truth:
+            wrong = [*compared(judged.trial, reply.arrays, judged.truth, judged.tolerance)]
+            self._tell("plain", wrong)
+            found += wrong
+        for name, failures in stated(self, judged, reply, bool(found)):
+            self._tell(name, failures)
+            found += failures
+        judged.failures += found
+
+    def _tell(self, check: str, failures: list[Failure]) -> None:
+        self.counts[check]["failed" if failures else "passed"] += 1
+
+
+def raised(trial: Trial, error: BaseException) -> Failure:
+    """The failure of a program that raised, hung, or whose process died."""
+    told = as_raised(error)
+    return Failure("answers", trial, "", type(told).__name__, {"error": str(told)})
+
+
+def failing(judged: list[Judged]) -> Iterator[Judged]:
+    """Those on which something failed."""
+    return (each for each in judged if each.failures)

@@ -1,0 +1,51 @@
+"""How far an entry may be from the truth: computed from perturbed runs of the plain form.
+
+    |got - g| <= 16 s + u (|g| + 16 s) + t
+
+s is the entry's largest deviation over the perturbed runs, u and t the unit of rounding and the
+smallest number of the dtype that the answer is stored in: a result is rounded into storage once,
+and that is a bound, while s is a sample, whose factor is 16 (see docs/programs.md for what was
+measured). A format of fewer bits than a single rounding needs no factor of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .claim import Claim
+from .trial import Arrays
+
+Array = Any
+FACTOR = 16.0
+RUNS = 8
+
+
+def spread(truth: Arrays, runs: Sequence[Arrays]) -> Arrays:
+    """By key, each entry's largest deviation from the truth over the runs."""
+    found = {}
+    for key, g in truth.items():
+        with np.errstate(all="ignore"):
+            off = [np.abs(run[key] - g) for run in runs if key in run]
+        found[key] = np.max(off, axis=0) if off else np.zeros_like(g)
+    return found
+
+
+def tolerance(truth: Arrays, spreads: Arrays, claim: Claim) -> Arrays:
+    """By key, how far each entry may be from the truth; infinity where s is not finite."""
+    found = {}
+    for key, g in truth.items():
+        wide = FACTOR * np.nan_to_num(spreads[key], nan=np.inf)
+        found[key] = wide + claim.stored.unit * (np.abs(g) + wide) + claim.stored.smallest
+    return found
+
+
+def over(error: Array, allowed: Array) -> float:
+    """The largest error over s, where the tolerance counts as 16 s: at most 16 is right."""
+    if not np.size(error):
+        return 0.0
+    with np.errstate(all="ignore"):
+        ratio = np.where(np.isnan(error), np.inf, error) / allowed
+    return float(FACTOR * np.max(np.nan_to_num(ratio, nan=0.0, posinf=np.inf)))
