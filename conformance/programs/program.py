@@ -20,6 +20,7 @@ from .formats import ARITHMETIC, STORAGE
 from .inputs import Input, read
 from .shapes import Symbols
 from .taken import as_function
+from .trial import Reply, Trial
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -74,11 +75,14 @@ class Program(Subject):
     """A Subject that no Network describes; calling it calls its function.
 
     engine is its function, None where there is only a plain form (the task of a benchmark). plain:
-    None without one. symbols: its sizes. target_of_line: where its plain form stands, file:line.
+    None without one. symbols: its sizes. answer and shapes: who is asked instead of its function,
+    and for the shapes of its outputs where it has no plain form: a process of its own.
     """
 
     plain: Function | None = None
     symbols: Symbols | None = None
+    answer: Callable[[Trial], Reply] | None = None
+    shapes: Callable[[Trial], list[Any]] | None = None
 
     @property
     def asked(self) -> ProgramClaims:
@@ -121,9 +125,10 @@ def program(
 
     Raises DescriptionError, in one line, for what cannot be.
     """
-    given = dict(plain=plain, inputs=inputs, dtypes=dtypes, arithmetic=arithmetic,
-                 accumulate=accumulate, options=options, sizes=sizes, where=where,
-                 framework=framework, deterministic=deterministic, double_backward=double_backward)
+    given = {"plain": plain, "inputs": inputs, "dtypes": dtypes, "arithmetic": arithmetic,
+             "accumulate": accumulate, "options": options, "sizes": sizes, "where": where,
+             "framework": framework, "deterministic": deterministic,
+             "double_backward": double_backward}
     if function is None:
         return _Later(given)
     return _program(function, given)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ..trial import Arrays, Reply, Trial, output
+from ..claim import Claim
+from ..trial import Arrays, Mutant, Reply, Trial, output
 from .tensors import Tensor, name_of, numbers_of, same_bits, tensor_of
 
 Array = Any
@@ -172,3 +173,16 @@ class TorchEngine:
     def truth(self, plain: Function, trial: Trial) -> Arrays:
         """Outputs and gradients of the plain form in float64."""
         return truth(plain, trial)
+
+    def perturbed(self, plain: Function, trial: Trial, claim: Claim, count: int,
+                  seed: int) -> list[Arrays]:
+        """Runs in which every operation is off by one rounding; OverflowError for no room."""
+        from .perturbing import perturbed
+
+        return perturbed(plain, trial, claim, count, seed)
+
+    def mutants(self, plain: Function, trial: Trial) -> Iterator[Mutant]:
+        """Wrong backwards of the plain form."""
+        from .mutating import mutants
+
+        return mutants(plain, trial)
