@@ -124,7 +124,7 @@ def integer_cross_entropy(logits, labels):
 
 
 def binary_cross_entropy(logits, labels):
-    return softplus(logits) - logits * labels
+    return labels * softplus(-logits) + (1.0 - labels) * softplus(logits)
 
 
 def huber(x, y):
