@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .asking import TorchEngine
+from .engine import TorchEngine
 
 ENGINE = TorchEngine()

@@ -1,0 +1,132 @@
+"""A run of a plain form in which every operation is off by one rounding of a claim.
+
+Stott Parker, Monte Carlo Arithmetic, 1997, for the operations of PyTorch's dispatcher, in the
+forward pass and in the backward pass alike. What each operation owes stands in `rules`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from ..claim import Claim
+from .choices import Choices
+from .roundings import drawn, salt
+from .rules import rule_of
+from .widening import Arguments, Options, Wide
+
+Tensor = torch.Tensor
+# Units of an elementary function: XLA's tanh needs 4.3, PyTorch's vectorised ones up to 4.
+ELEMENTARY = 8.0
+# The truth is in float64 too, and has errors of its own.
+OF_FLOAT64 = 2.0
+
+
+class OverflownError(OverflowError):
+    """A number of the plain form is too large for the arithmetic that is claimed."""
+
+
+def sum_units(count: float) -> float:
+    """Units of the sum of the addends' sizes that a sum of so many owes.
+
+    Sixteen times it is 2 √n and n / 4. In any order the roundings of n additions that are not
+    alike stay below λ √n units with a λ of 2 to 3 (Higham and Mary, A new approach to
+    probabilistic rounding error analysis, 2019). One number added again and again is rounded alike
+    each time, and that makes n / 4 units at most within a binade: on average over binades.
+    """
+    return max(1.0, math.sqrt(count) / 8, count / 64)
+
+
+class PerturbedRun(Wide):
+    """The mode of one run. number: of the run; watches: whether it looks for numbers too large."""
+
+    def __init__(self, claim: Claim, seed: int, choices: Choices, watches: bool = False):
+        super().__init__()
+        self.claim, self.seed, self.choices, self.watches = claim, seed, choices, watches
+        self.number = 0
+        wide = OF_FLOAT64 if claim.operations.name == "float64" else 1.0
+        self.unit = claim.operations.unit * wide
+        self.sum_unit = claim.sums.unit * (OF_FLOAT64 if claim.sums.name == "float64" else 1.0)
+        self.elementary = max(self.unit, ELEMENTARY * min(self.unit, 2.0**-24))
+        self.tiny = smallest(claim)
+
+    def done(self, func: Any, args: Arguments, kwargs: Options) -> Any:
+        result = rule_of(func)(self, func, args, kwargs)
+        if self.watches:
+            self.watch(result, args)
+        return result
+
+    def made(self, tensor: Any) -> Any:
+        """A constant owes a rounding, unless the arithmetic has it exactly."""
+        if not isinstance(tensor, Tensor) or tensor.dtype != torch.float64 or not tensor.numel():
+            return tensor
+        return tensor if self.exact(tensor) else self.rounded(tensor)
+
+    def __call__(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """One operation, perturbed; for rules that are made of others."""
+        return self.done(func, args, kwargs)
+
+    # --- roundings ---
+
+    def drawn(self, values: Tensor) -> Tensor:
+        """From -1 to 1, alike for like numbers, for this operation of this run."""
+        self.number += 1
+        return drawn(values, salt(self.seed, self.number))
+
+    def rounded(self, result: Tensor, units: float = 1.0) -> Tensor:
+        """The result of an operation, off by so many units and by an underflow."""
+        return self.off(result, self.unit * units)
+
+    def off(self, result: Tensor, relative: float) -> Tensor:
+        """The result, off by a share of itself and by the smallest number of the arithmetic."""
+        if result.dtype != torch.float64:
+            return result
+        draw = self.drawn(result)
+        found = (draw * relative).add_(1.0).mul_(result)
+        return found.addcmul_(result.sgn(), draw, value=self.tiny) if self.tiny else found
+
+    def summed(self, result: Tensor, sizes: Tensor, count: float) -> Tensor:
+        """A sum of so many addends, sizes: the same sum of their absolute values."""
+        if result.dtype != torch.float64:
+            return result
+        unit = self.sum_unit * sum_units(count)
+        sizes = torch.nan_to_num(sizes, 0.0, 0.0, 0.0)
+        return self.rounded(result.addcmul(sizes, self.drawn(result), value=unit))
+
+    def constant(self, number: float) -> float:
+        """A Python number, rounded to the arithmetic where that does not have it."""
+        value = torch.tensor(number, dtype=torch.float64)
+        return number if self.exact(value) else float(self.rounded(value))
+
+    def exact(self, values: Tensor) -> bool:
+        """Whether the arithmetic has all these numbers."""
+        rounded = torch.from_numpy(self.claim.operations.rounded(values.detach().numpy()))
+        return bool((rounded == values).all())
+
+    # --- numbers that are too large ---
+
+    def watch(self, result: Any, args: Arguments) -> None:
+        """Raise OverflownError where an operation first makes a finite number that is too large."""
+        largest = self.claim.operations.largest
+        if largest_of(result) > largest and not any(largest_of(each) > largest for each in args):
+            raise OverflownError(f"a number of the plain form exceeds {largest:g}, the largest of "
+                                 f"{self.claim.operations.name}")
+
+
+def smallest(claim: Claim) -> float:
+    """What an operation owes near 0; float32 and bfloat16 may flush what is not normal to zero."""
+    form = claim.operations
+    if form.name == "float64":
+        return 0.0
+    return form.smallest if form.name == "float16" else float(2.0**form.least)
+
+
+def largest_of(value: Any) -> float:
+    """The largest size of a finite entry, 0 for what is no tensor of real numbers."""
+    if not isinstance(value, Tensor) or value.dtype != torch.float64 or not value.numel():
+        return 0.0
+    size = float(value.detach().abs().max())
+    return size if math.isfinite(size) else float(
+        torch.nan_to_num(value.detach(), 0.0, 0.0, 0.0).abs().max())

@@ -1,0 +1,112 @@
+"""A plain form computes in float64, whatever casts to lower precision it contains.
+
+`x.float()`, `softmax(..., dtype=torch.float32)`, `torch.zeros(n)`, `torch.tensor(0.1)`: written
+for the program's own dtype, they would round the truth. Under `Wide` they give float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Arguments = tuple[Any, ...]
+Options = dict[str, Any]
+
+NARROW = frozenset({torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn,
+                    torch.float8_e5m2})
+# Functions of Python numbers or arrays, which no operation of the dispatcher sees as such.
+MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy,
+                    torch.Tensor.new_tensor})
+
+
+def widened(value: Any) -> Any:
+    """float64 for a narrower dtype; anything else as it is."""
+    return torch.float64 if isinstance(value, torch.dtype) and value in NARROW else value
+
+
+@cache
+def _makes(operation: Any) -> bool:
+    """Whether it makes a tensor of none, in a dtype that it can be told."""
+    arguments = operation._schema.arguments
+    takes = any("Tensor" in str(each.type) for each in arguments)
+    return not takes and any(each.name == "dtype" for each in arguments)
+
+
+class Wide(TorchDispatchMode):
+    """The operations of a plain form and of its backward, in float64."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: that imports torch's compiler, which takes seconds, for code that is not compiled."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (),
+                           kwargs: Options | None = None) -> Any:
+        args = tuple(map(widened, args))
+        kwargs = {name: widened(value) for name, value in (kwargs or {}).items()}
+        if not _makes(func):
+            return self.done(func, args, kwargs)
+        made = func(*args, **kwargs)
+        narrow = isinstance(made, torch.Tensor) and made.dtype in NARROW
+        return self.made(func(*args, **kwargs | {"dtype": torch.float64}) if narrow else made)
+
+    def done(self, func: Any, args: Arguments, kwargs: Options) -> Any:
+        """The result of one operation."""
+        return func(*args, **kwargs)
+
+    def made(self, tensor: Any) -> Any:
+        """A tensor that was made of Python numbers."""
+        return tensor
+
+
+class WideMakers(TorchFunctionMode):
+    """The same for what the dispatcher does not see: tensors of Python numbers, fused attention.
+
+    mode: what is told of the tensors that are made.
+    """
+
+    def __init__(self, mode: Wide):
+        super().__init__()
+        self.mode = mode
+
+    def __torch_function__(self, func: Any, types: Any, args: Arguments = (),
+                           kwargs: Options | None = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in MAKERS:
+            return self._made(func, args, kwargs)
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            return attention(*args, **kwargs)
+        return func(*args, **kwargs)
+
+    def _made(self, func: Callable[..., Any], args: Arguments, kwargs: Options) -> Any:
+        if "dtype" in kwargs:
+            kwargs["dtype"] = widened(kwargs["dtype"])
+        made = func(*args, **kwargs)
+        if made.dtype not in NARROW:
+            return made
+        if func is torch.from_numpy:
+            return made.to(torch.float64)
+        return self.mode.made(func(*args, **kwargs | {"dtype": torch.float64}))
+
+
+def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
+              is_causal: bool = False, *, scale: float | None = None,
+              enable_gqa: bool = False) -> Any:
+    """Scaled dot-product attention of single operations, as torch defines it."""
+    return torch.ops.aten._scaled_dot_product_attention_math(
+        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale,
+        enable_gqa=enable_gqa)[0]
+
+
+@contextmanager
+def wide(mode: Wide | None = None) -> Iterator[Wide]:
+    """Both modes; the state of torch's random numbers is as before afterwards."""
+    mode = Wide() if mode is None else mode
+    with torch.random.fork_rng(devices=[]), mode, WideMakers(mode):
+        yield mode
