@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "BackproofError", "BrokenContract", "Case", "Claims", "Declined", "DescriptionError",
     "Fault", "Finding", "Grade", "Head", "Layer", "Layout", "Network", "PlanError", "PointsError",
-    "Program", "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp", "conformance_tests",
+    "Program", "RecordError", "Report", "Run", "Subject", "TargetError", "cases", "cmp",
+    "conformance_tests",
     "exact_cases", "grade", "implementation", "layers", "networks", "pair", "program", "read_case",
     "read_record", "training_step", "verify",
 ]

@@ -53,6 +53,37 @@ VALUES = {
                             "and is one for all layers"),
 }
 
+# The checks of a program, a subject that no network describes, in the order in which they are
+# shown. Who makes them is in `backproof.programs`.
+PROGRAM = {
+    "answers": Check("answers", "contract", "contract",
+                     "every trial inside the claims is answered"),
+    "contract": Check("contract", "contract", "contract",
+                      "outputs and gradients are there, of the right shape and dtype"),
+    "plain": Check("value", "plain form", "plain form",
+                   "outputs and gradients are those of the plain form in float64, within the "
+                   "tolerance that is computed from it"),
+    "untouched": Check("contract", "memory", "memory",
+                       "what is handed over is not written to, nor what lies beside it"),
+    "repeated": Check("state", "memory", "memory", "the same call gives the same bits"),
+    "twice": Check("state", "memory", "memory",
+                   "a second backward over the same forward gives the same, or a clear refusal"),
+    "poisoned": Check("state", "memory", "memory", "memory is written before it is read"),
+    "subsets": Check("identity", "subsets", "subsets",
+                     "which gradients are asked for changes none of them"),
+    "layouts": Check("identity", "layouts", "layouts",
+                     "how tensors lie in memory changes no number"),
+    "linear": Check("identity", "linearity", "linearity",
+                    "the gradient is linear in the cotangent"),
+    "batch": Check("identity", "batch", "batch",
+                   "rows that are independent do not touch each other"),
+    "finite": Check("value", "finite", "finite", "finite outputs have finite gradients"),
+    "line_integral": Check("own_loss", "own loss", "own loss",
+                           "the gradient integrated along a line is the difference of the loss"),
+    "double_backward": Check("value", "double backward", "double backward",
+                             "a gradient's gradient is right, or refused"),
+}
+
 
 def catalogue() -> dict[str, Check]:
     """Every check by name, in the order in which they are shown."""
@@ -62,6 +93,11 @@ def catalogue() -> dict[str, Check]:
                               row.family, row.says)
                   for name, row in PROPERTIES.items()}
     return {**VALUES, **oracles, **identities}
+
+
+def check_of(name: str) -> Check | None:
+    """The check of a network or of a program; None for a name that is in neither table."""
+    return catalogue().get(name) or PROGRAM.get(name)
 
 
 def family(name: str) -> str:

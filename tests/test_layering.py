@@ -21,9 +21,9 @@ READS = {"renderings": {"renderings", "record"}}
 # The modules, with all below them, that may import a library when they are imported themselves.
 AT_HOME = {
     "torch": {"oracles.torch_autograd", "plug.subjects.torch_modules",
-              "plug.subjects.keras_layers"},
-    "jax": {"oracles.jax_autograd", "plug.subjects.equinox_modules"},
-    "equinox": {"plug.subjects.equinox_modules"},
+              "plug.subjects.keras_layers", "programs.torch_engine"},
+    "jax": {"oracles.jax_autograd", "plug.subjects.equinox_modules", "programs.jax_engine"},
+    "equinox": {"plug.subjects.equinox_modules", "programs.jax_engine"},
     "keras": {"plug.subjects.keras_layers"},
     "numpy_ml": {"plug.subjects.numpy_ml_layers"},
     "sklearn": {"plug.subjects.scikit_learn"},

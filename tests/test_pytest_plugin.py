@@ -225,10 +225,10 @@ def test_the_failure_holds_the_finding_and_the_replay_line(pytester, asked):
 
 
 def test_what_was_handled_when_it_fails_is_not_shown_as_its_cause():
-    with pytest.raises(pytest.fail.Exception, match="the bias gradient") as failure:
-        try:
-            raise RuntimeError("of somebody else")
-        except RuntimeError:
+    try:
+        raise RuntimeError("of somebody else")
+    except RuntimeError:
+        with pytest.raises(pytest.fail.Exception, match="the bias gradient") as failure:
             outcome._fail("the bias gradient")
     assert failure.value.__suppress_context__
 

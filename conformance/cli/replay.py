@@ -42,7 +42,7 @@ def add(command: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what the case says now; UsageError where case or target cannot be had."""
     from ..plug.protocol.transcript import is_transcript
-    from ..record.cases import read_case
+    from ..record.cases import case_json, is_trial, read_case
     from ..record.writing import RecordError
     from ..reference import DescriptionError
     from .terminal import UsageError
@@ -50,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
     if is_transcript(Path(options.case)):
         return transcripts.replayed(options)
     try:
+        data = case_json(options.case)
+        if is_trial(data):
+            return _trial(data, options)
         case = read_case(options.case)
         if options.target is None and options.line is None:
             options.target = _ready_made(options)
@@ -57,6 +60,26 @@ def run(options: argparse.Namespace) -> int:
         return _as_test(case, options) if options.as_test else _replayed(case, options)
     except (RecordError, DescriptionError) as error:
         raise UsageError(str(error)) from error
+
+
+def _trial(data: Any, options: argparse.Namespace) -> int:
+    """A trial of a program, asked again or written out."""
+    from ..running.programs import as_test, replay, trial_of
+    from .terminal import UsageError
+
+    trial = trial_of(data, options.case)
+    if options.target is None:
+        _ready_made(options)
+    options.in_process = options.in_process or options.as_test
+    with targets.opened(options, case=Path(options.case).stem) as program:
+        if program.door != "program":
+            raise UsageError(f"{options.case} is a trial of a program, and {options.target} is "
+                             "none: see docs/programs.md")
+        if options.as_test:
+            return put(as_test(trial, program, targets.text_of(options)))
+        said = replay(trial, program)
+    say(said.text)
+    return said.exit
 
 
 def _as_test(case: Case, options: argparse.Namespace) -> int:

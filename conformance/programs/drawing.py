@@ -65,8 +65,14 @@ class Drawn:
         cotangents = tuple(_cotangent(rng, shape, trial.dtype, mood) if i in used else None
                            for i, shape in enumerate(shapes))
         return replace(trial, cotangents=cotangents,
-                       features={**_facets(trial, cotangents, mood),
+                       features={**_facets(trial, cotangents, mood), **self._compiled(trial),
                                  **{f"size {name}": str(n) for name, n in sizes.items()}})
+
+    def _compiled(self, trial: Trial) -> dict[str, str]:
+        """Of JAX alone: whether the call is compiled, as it is in three of four trials."""
+        if self.program.asked.framework != "jax":
+            return {}
+        return {"jit": "no" if trial.number % 4 == 3 else "yes"}
 
 
 def _option(value: Any, only: bool, sizes: Mapping[str, int]) -> Any:

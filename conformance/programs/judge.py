@@ -17,10 +17,9 @@ from .judged import Failure, Judged, compared
 from .program import Program
 from .stated import stated
 from .tolerance import RUNS, spread, tolerance
-from .trial import Arrays, Reply, Trial
+from .trial import Arrays, Mutant, Reply, Trial
 
 Answer = Callable[[Trial], Reply]
-INVALID = "no answer"
 
 
 @dataclass
@@ -54,9 +53,9 @@ class Judge:
             judged.reply = self.answer(trial)
         except Exception as error:
             judged.failures.append(raised(trial, error))
-            self.counts["answers"]["errored"] += 1
+            self._tell(judged, "answers", "errored")
             return judged
-        self.counts["answers"]["passed"] += 1
+        self._tell(judged, "answers", "passed")
         self._check(judged, judged.reply)
         return judged
 
@@ -84,28 +83,32 @@ class Judge:
         except OverflowError:
             return None
 
+    def mutants(self, trial: Trial) -> Iterator[Mutant]:
+        """Wrong backwards of the plain form on this trial."""
+        assert self.program.plain is not None
+        return self.engine.mutants(self.program.plain, trial)
+
     def _check(self, judged: Judged, reply: Reply) -> None:
         found = [*broken(self.program, judged, reply)]
-        self._tell("contract", found)
+        self._made(judged, "contract", found)
         if judged.truth:
             wrong = [*compared(judged.trial, reply.arrays, judged.truth, judged.tolerance)]
-            self._tell("plain", wrong)
+            self._made(judged, "plain", wrong)
             found += wrong
         for name, failures in stated(self, judged, reply, bool(found)):
-            self._tell(name, failures)
+            self._made(judged, name, failures)
             found += failures
         judged.failures += found
 
-    def _tell(self, check: str, failures: list[Failure]) -> None:
-        self.counts[check]["failed" if failures else "passed"] += 1
+    def _made(self, judged: Judged, check: str, failures: list[Failure]) -> None:
+        self._tell(judged, check, "failed" if failures else "passed")
+
+    def _tell(self, judged: Judged, check: str, outcome: str) -> None:
+        self.counts[check][outcome] += 1
+        judged.outcomes.append((check, outcome))
 
 
 def raised(trial: Trial, error: BaseException) -> Failure:
     """The failure of a program that raised, hung, or whose process died."""
     told = as_raised(error)
     return Failure("answers", trial, "", type(told).__name__, {"error": str(told)})
-
-
-def failing(judged: list[Judged]) -> Iterator[Judged]:
-    """Those on which something failed."""
-    return (each for each in judged if each.failures)

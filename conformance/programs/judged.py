@@ -44,7 +44,10 @@ class Failure:
 
 @dataclass
 class Judged:
-    """A trial, what was answered, and what is true within which tolerance; none where it raised."""
+    """A trial, what was answered, and what is true within which tolerance.
+
+    reply: None where it raised. outcomes: each check that was made, "passed" or "failed".
+    """
 
     trial: Trial
     reply: Reply | None
@@ -52,6 +55,19 @@ class Judged:
     tolerance: Arrays = field(default_factory=dict)
     spread: Arrays = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+
+    outcomes: list[tuple[str, str]] = field(default_factory=list)
+
+    def points(self) -> dict[str, list[float]]:
+        """By key of a gradient or an output: largest error, largest tolerance, largest entry."""
+        assert self.reply is not None
+        got, found = self.reply.arrays, {}
+        for key, g in self.truth.items():
+            if key in got and got[key].shape == g.shape and g.size:
+                found[key] = [float(each.max()) for each in (
+                    np.nan_to_num(np.abs(got[key] - g), nan=np.inf), self.tolerance[key],
+                    np.abs(g))]
+        return found
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -65,7 +81,6 @@ class Judged:
         for key, g in self.truth.items():
             if key in got and got[key].shape == g.shape:
                 yield key, over(np.abs(got[key] - g), self.tolerance[key])
-
 
 def worst(key: str, got: Array, wanted: Array, allowed: Array) -> Worst:
     """The entry that is furthest beyond its tolerance."""

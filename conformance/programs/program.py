@@ -18,8 +18,10 @@ from ..reference.checks import DescriptionError
 from .claim import Claim
 from .formats import ARITHMETIC, STORAGE
 from .inputs import Input, read
+from .parameters import beside
 from .shapes import Symbols
-from .taken import as_function
+from .taken import Taken, as_function
+from .trial import Reply
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -74,11 +76,13 @@ class Program(Subject):
     """A Subject that no Network describes; calling it calls its function.
 
     engine is its function, None where there is only a plain form (the task of a benchmark). plain:
-    None without one. symbols: its sizes. target_of_line: where its plain form stands, file:line.
+    None without one. symbols: its sizes. answer: who is asked instead of its function, a process of
+    its own.
     """
 
     plain: Function | None = None
     symbols: Symbols | None = None
+    answer: Callable[..., Reply] | None = None
 
     @property
     def asked(self) -> ProgramClaims:
@@ -86,6 +90,12 @@ class Program(Subject):
         found: Any = self.claims
         assert isinstance(found, ProgramClaims)
         return found
+
+    def hosting(self) -> Any:
+        """Who answers for it in a process of its own."""
+        from .hosting import hosted
+
+        return hosted(self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.engine(*arguments, **options)  # type: ignore[call-arg]
@@ -121,9 +131,10 @@ def program(
 
     Raises DescriptionError, in one line, for what cannot be.
     """
-    given = dict(plain=plain, inputs=inputs, dtypes=dtypes, arithmetic=arithmetic,
-                 accumulate=accumulate, options=options, sizes=sizes, where=where,
-                 framework=framework, deterministic=deterministic, double_backward=double_backward)
+    given = {"plain": plain, "inputs": inputs, "dtypes": dtypes, "arithmetic": arithmetic,
+             "accumulate": accumulate, "options": options, "sizes": sizes, "where": where,
+             "framework": framework, "deterministic": deterministic,
+             "double_backward": double_backward}
     if function is None:
         return _Later(given)
     return _program(function, given)
@@ -152,8 +163,8 @@ def _program(function: Any, given: Mapping[str, Any]) -> Program:
     if not declared:
         raise DescriptionError('inputs: wanted a dict from names to shapes, {"x": ("N", "D")}: '
                                "nothing is guessed")
-    ins = read({**declared, **{name: shape for name, shape in taken.parameters.items()
-                               if name not in declared}})
+    own = {name: declared.pop(name, shape) for name, shape in taken.parameters.items()}
+    ins = read({**declared, **own})
     dtypes = _dtypes(given["dtypes"])
     _check_formats(given["arithmetic"], given["accumulate"])
     sizes = dict(given["sizes"] or {})
@@ -169,8 +180,16 @@ def _program(function: Any, given: Mapping[str, Any]) -> Program:
                    taken.function if function is not None else None,  # type: ignore[arg-type]
                    made_of=frozenset({taken.framework}),
                    source=source_of(function if function is not None else plain), door="program",
-                   plain=None if plain is None else as_function(plain, taken.framework).function,
+                   plain=_plain(plain, taken),
                    symbols=symbols)
+
+
+def _plain(plain: Function | None, taken: Taken) -> Function | None:
+    """The plain form as it is called beside what was taken."""
+    if plain is None:
+        return None
+    found = as_function(plain, taken.framework)
+    return beside(found.function, found.parameters, tuple(taken.parameters))
 
 
 def _dtypes(dtypes: Sequence[str] | str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which numbers inputs and cotangents are filled with: each row is one that real mistakes showed at.
+"""Which numbers inputs and cotangents are filled with: rows that real mistakes showed at.
 
 A row takes a generator and a shape, and gives float64 numbers (or integers below a bound, or a
 mask); they are rounded to the dtype that is tried afterwards.

@@ -89,7 +89,8 @@ class Symbols:
         computed = {name: size for name, size in self.sizes.items() if isinstance(size, str)}
         used |= {name for size in computed.values() for name in names_in(size)}
         self.computed = computed
-        self.free = {name: _choices(name, self.sizes.get(name)) for name in sorted(used - {*computed})}
+        self.free = {name: _choices(name, self.sizes.get(name))
+                     for name in sorted(used - {*computed})}
 
     def drawn(self, rng: np.random.Generator) -> dict[str, int]:
         """Sizes by symbol, none of whose shapes is very large, if it can be helped.

@@ -98,6 +98,7 @@ class Mutant:
     gradient flows to ("the second operand of mul", "x"). gradients: by input, as a mistake of this
     kind makes them. linear: where the kind is a factor on one edge (detached is factor 0), the
     gradients at factor c are g + (1 - c) (detached - g), so that one run stands for all factors.
+    detail: which variant of the kind ("axis 0"). What is not in `gradients` is as it should be.
     """
 
     line: Line
@@ -105,6 +106,7 @@ class Mutant:
     edge: str
     gradients: Mapping[str, Array | None]
     linear: bool = False
+    detail: str = ""
 
 
 def output(number: int) -> str:

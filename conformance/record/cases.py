@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ..reference import Case, DescriptionError, parse
 from . import files
@@ -28,6 +29,25 @@ def read_case(where: str | os.PathLike[str]) -> Case:
         raise RecordError(f"{path}: the case was changed: its id is {case.id}, "
                           f"the file's name says {path.stem}")
     return case
+
+
+def case_json(where: str | os.PathLike[str]) -> Any:
+    """The JSON of a case's file, of whatever kind it is.
+
+    Raises RecordError, in one line, where there is none.
+    """
+    path = Path(where)
+    try:
+        return json.loads(_text(path), parse_constant=no_constant)
+    except RecursionError as error:
+        raise RecordError(f"{path}: nested too deeply") from error
+    except ValueError as error:
+        raise RecordError(f"{path}: is not JSON") from error
+
+
+def is_trial(data: Any) -> bool:
+    """Whether the JSON of a case is that of a trial of a program, and of no network."""
+    return isinstance(data, dict) and "program" in data
 
 
 def target_beside(where: str | os.PathLike[str]) -> str:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..properties.catalogue import catalogue
+from ..properties.catalogue import PROGRAM, catalogue, check_of
 from .features import FACETS
 from .reading import Run
 
@@ -40,14 +40,15 @@ class Feature:
 
 def judge_of(name: str) -> str:
     """The column of a check; one that this version does not know has its own name."""
-    found = catalogue().get(name)
+    found = check_of(name)
     return found.column if found is not None else name
 
 
 def judges(run: Run) -> list[str]:
     """The columns, in the order of the catalogue."""
-    order = [check.column for check in catalogue().values()]
+    order = [check.column for check in (*catalogue().values(), *PROGRAM.values())]
     seen = {judge_of(name) for name in run.report.counts}
+    order = [*dict.fromkeys(order)]
     return [*dict.fromkeys(each for each in order if each in seen), *sorted(seen - set(order))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from ..properties.claims import Claims, activation
 from ..properties.structures import STRUCTURES, allowed, structures_of
@@ -13,8 +14,18 @@ Features = Mapping[str, tuple[str, ...]]
 FACETS = ("layer", "activation", "loss", "dtype", "door")
 
 
-def features(case: Case) -> Features:
+@runtime_checkable
+class Exercising(Protocol):
+    """A case that says itself what it exercises."""
+
+    @property
+    def exercised(self) -> Features: ...
+
+
+def features(case: Case | Exercising) -> Features:
     """By facet, what the case exercises."""
+    if isinstance(case, Exercising):
+        return case.exercised
     network = case.network
     functions = {spec.function for _, spec in network.walk() if spec.function is not None}
     return {"layer": tuple(sorted(structures_of(network))),
@@ -23,7 +34,9 @@ def features(case: Case) -> Features:
 
 
 def unclaimed(claims: Claims) -> Features:
-    """By facet, what there is and the claims do not have."""
+    """By facet, what there is and the claims do not have; nothing, where they are of a program."""
+    if not isinstance(claims, Claims):
+        return {}
     functions = {str(activation(spec).function) for spec in claims.hidden}
     functions |= {head.activation for head in claims.heads}
     losses = {head.loss for head in claims.heads}

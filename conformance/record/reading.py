@@ -33,7 +33,8 @@ DEEPEST = "nested too deeply"
 READS = (1, SCHEMA)
 # What a finding had not before, and stands for it in an older record.
 SINCE: Mapping[str, Json] = {"kinds": "", "wrong": [], "right": [], "ratio": None, "equals": "",
-                              "networks": [], "when": {}, "zero": [], "loses_digits": False}
+                              "networks": [], "when": {}, "zero": [], "loses_digits": False,
+                              "located": [], "of": "networks"}
 LESSONS = ("symptom", "wrong", "right", "seen")
 
 
@@ -236,7 +237,7 @@ class _Reader:
             raise self._error(f"case is {_short(case)}, wanted 12 digits of 0-9 and a-f")
         finding = Finding(**{key: self._field(data, key, kind) for key, kind in FINDING.items()})
         try:
-            shown(finding.networks, finding.when)
+            shown(finding.networks, finding.when, finding.of)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise self._error("networks or when is no count of networks, or no condition that "
                               "can be told") from error
@@ -262,6 +263,8 @@ class _Reader:
             if not isinstance(value, bool):
                 raise self._error(f"{key} is {_short(value)}, wanted true or false")
             return value
+        if kind == "places":
+            return self._places(key, value)
         if kind == "when":
             return self._when(self._get({key: value}, key, dict))
         if kind == "where":
@@ -271,6 +274,15 @@ class _Reader:
         if kind == "texts":
             return self._lesson(data, self._get(data, key, dict, {}))
         return self._get({key: value}, key, str)
+
+    def _places(self, key: str, value: Json) -> tuple[dict[str, Json], ...]:
+        """Places of a plain form: texts, and the number of the line."""
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self._error(f"{key} is {_short(value)}, wanted a list of places")
+        for each in value:
+            for name, told in each.items():
+                self._get({name: told}, name, int if name in ("line", "trials") else str)
+        return tuple(value)
 
     def _lesson(self, data: Mapping[str, Json], texts: Mapping[str, Json]) -> dict[str, str]:
         if texts and not data.get("faults"):
@@ -383,13 +395,14 @@ FIELDS = {"where": "where", "networks": "where", "when": "when", "also": "names"
           "faults": "names", "lesson": "texts", "wrong": "names", "right": "names",
           "ratio": "ratio", "numbers": "numbers", "only": "words", "got": "number",
           "wanted": "number", "error": "number", "tolerance": "number", "zero": "names",
-          "loses_digits": "yes or no"}
+          "loses_digits": "yes or no", "located": "places"}
 FINDING = {f.name: FIELDS.get(f.name, "text") for f in fields(Finding)}
 FOOTER: dict[str, type] = {
     "reason": str, "networks": int, "counts": dict, "resolution": dict, "findings": int,
-    "planned": int, "ended": str, "expectation": dict}
+    "planned": int, "ended": str, "expectation": dict, "of": str, "figures": dict}
 # What a footer may lack, since those of before have it not.
-LATER: dict[str, Any] = {"planned": 0, "ended": "", "expectation": {}}
+LATER: dict[str, Any] = {"planned": 0, "ended": "", "expectation": {}, "of": "networks",
+                         "figures": {}}
 FOOTED = ("verdict", "reason", "networks", "first_failure", "resolution", "notes", "seconds",
           *LATER)
 

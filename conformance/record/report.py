@@ -47,7 +47,9 @@ class Finding:
     shows, as data (`naming.when`), empty where none was found. `only`: where the likeliest mistake
     is, if it is in one place only ({"activation": "tanh"}). `zero` are the gradients given that are
     0 in truth, so neither wrong nor right. `loses_digits`: the wrong ones are off by rounding, of
-    which right programs make less.
+    which right programs make less. `located`: of a program, where in its plain form the mistake is,
+    the likeliest place first: file, line, text, kind, edge. `of`: what was drawn, "networks" or
+    "trials".
     """
 
     property: str
@@ -74,6 +76,8 @@ class Finding:
     only: Mapping[str, str] = field(default_factory=dict)
     zero: tuple[str, ...] = ()
     loses_digits: bool = False
+    located: tuple[Mapping[str, Any], ...] = ()
+    of: str = "networks"
 
     @builtins.property  # `property` is a field here
     def id(self) -> str:
@@ -91,7 +95,7 @@ class Finding:
     def lines(self) -> list[str]:
         """The explanation, behind its first line on which networks the mistake shows."""
         first, *rest = self.explanation.split("\n")
-        return [first, *shown(self.networks, self.when), *rest]
+        return [first, *shown(self.networks, self.when, self.of), *rest]
 
     @builtins.property
     def headline(self) -> str:
@@ -115,7 +119,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name))
-                 for name in ("where", "also", "faults", "wrong", "right", "networks", "zero")}
+                 for name in ("where", "also", "faults", "wrong", "right", "networks", "zero",
+                              "located")}
         numbers = {name: _finite(getattr(self, name))
                    for name in ("got", "wanted", "error", "tolerance")}
         ratio = None if self.ratio is None else _finite(self.ratio)
@@ -162,7 +167,9 @@ class Report:
     agreement, the smallest relative error the run would have seen, and how many comparisons were
     that sharp. networks: how many were asked, of `planned`; `ended`: what ended the run before that
     ("time limit"), "" where nothing did. expectation: whether it is as a file of known failures
-    says ("as_expected"), and what that lists; empty where there is none, or no verdict.
+    says ("as_expected"), and what that lists; empty where there is none, or no verdict. of: what
+    was drawn, "networks" or "trials". figures: of a program, what people compare it by beside the
+    verdict (docs/programs.md); lines: these in words.
     """
 
     subject: str
@@ -180,6 +187,8 @@ class Report:
     planned: int = 0
     ended: str = ""
     expectation: Mapping[str, Any] = field(default_factory=dict)
+    of: str = "networks"
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._shows: Shows | None = None
@@ -191,7 +200,7 @@ class Report:
         if self.verdict != "conforms" or self.networks >= self.planned:
             return words
         why = f" ({self.ended})" if self.ended else ""
-        return f"{words}, after {self.networks} of {self.planned} networks{why}"
+        return f"{words}, after {self.networks} of {self.planned} {self.of}{why}"
 
     @property
     def exit(self) -> int:
@@ -259,7 +268,7 @@ class Report:
         of = f" of {self.planned:,}" if short else ""
         ended = f" ({self.ended})" if short and self.ended else ""
         word = self.verdict.replace("_", " ").upper()
-        parts = [f"{self.subject}: {word}", f"{self.networks:,}{of} networks{ended}",
+        parts = [f"{self.subject}: {word}", f"{self.networks:,}{of} {self.of}{ended}",
                  f"{checks:,} checks{failed}",
                  f"backproof {version}".strip(), f"seed {self.seed}"]
         return harmless.line(", ".join(parts))
@@ -290,7 +299,7 @@ class Report:
         passed, failed = self.total("passed"), self.total("failed")
         rest = ", ".join(f"{n} {o.replace('_', ' ')}" for o in OUTCOMES[2:] if (n := self.total(o)))
         rest = f", {rest}" if rest else ""
-        lines = [f"  {self.networks} networks, {passed} checks passed, {failed} failed{rest}; "
+        lines = [f"  {self.networks} {self.of}, {passed} checks passed, {failed} failed{rest}; "
                  f"{self.seconds:.1f} s, seed {self.seed}"]
         for dtype, kinds in self.resolution.items():
             for kind, figures in kinds.items():
@@ -298,4 +307,5 @@ class Report:
                              "would have seen a relative "
                              f"error of {figures['smallest_error']:.0e} (median); "
                              f"{int(figures['sharp'])} sharp comparisons")
+        lines += [f"  {line}" for line in self.figures.get("lines", ())]
         return [*lines, *(f"  note: {note}".replace("\n", "\n    ") for note in self.notes)]

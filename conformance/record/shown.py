@@ -31,6 +31,9 @@ NAMED: dict[str, str] = {
     "no bias": "a layer without a bias", "equal rows": "two equal examples",
     "zero input": "a zero in the inputs", "zero column": "an input that is 0 in every example",
     "zero row": "an example that is 0 all over", "zero weight": "a zero in a weight",
+    "values": "inputs of the kind '{}'", "layout": "{} inputs in memory",
+    "cotangent": "a cotangent of the kind '{}'", "cotangent layout": "a cotangent {} in memory",
+    "wanted": "gradients of {} alone", "absent": "no {}", "option": "{}", "jit": "jit {}",
 }
 
 
@@ -58,7 +61,7 @@ def at_worst(d: Entry) -> str:
             f"(error {d.error:.2g}, tolerance {d.tolerance:.2g})")
 
 
-def shown(networks: Sequence[int], when: Mapping[str, Any]) -> list[str]:
+def shown(networks: Sequence[int], when: Mapping[str, Any], of: str = "networks") -> list[str]:
     """"in 41 of 300 networks"; where there is a condition, that, with the counts on its sides."""
     if when and when["trait"] == QUESTION:
         (failed, held), (_, others) = when["inside"], when["outside"]
@@ -66,9 +69,9 @@ def shown(networks: Sequence[int], when: Mapping[str, Any]) -> list[str]:
                 f"in 0 of {others} others"]
     if when:
         (failed, held), (_, others) = when["inside"], when["outside"]
-        return [f"only {condition(when)}: in {failed} of {held} such networks, "
+        return [f"only {condition(when)}: in {failed} of {held} such {of}, "
                 f"in 0 of {others} others"]
-    return [f"in {networks[0]} of {networks[1]} networks"] if networks and networks[0] else []
+    return [f"in {networks[0]} of {networks[1]} {of}"] if networks and networks[0] else []
 
 
 def turn(when: Mapping[str, Any]) -> str:
@@ -88,7 +91,7 @@ def condition(when: Mapping[str, Any]) -> str:
     if trait in NAMED:
         what = NAMED[trait].format(value)
         return f"with{'out' * (relation in ('lacks', 'holds not'))} {what}"
-    return f"where {NUMBERS[trait]} {_relation(relation, value, when['nearest'])}"
+    return f"where {NUMBERS.get(trait, trait)} {_relation(relation, value, when['nearest'])}"
 
 
 def _relation(relation: str, value: Any, nearest: float | None) -> str:

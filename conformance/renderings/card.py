@@ -60,7 +60,7 @@ def finding_of(finding: Finding, example: Any, own: str = "") -> Iterator[Markup
         yield tag("p", "✗ ", finding.lesson["wrong"], class_="side wrong")
         yield tag("p", "✓ ", finding.lesson["right"], class_="side right")
     yield Markup(own)
-    said = [*shown(finding.networks, finding.when), at_worst(finding)]
+    said = [*shown(finding.networks, finding.when, finding.of), at_worst(finding)]
     yield from (tag("p", line) for line in said)
 
 
@@ -95,7 +95,7 @@ def _top(run: Run) -> Markup:
 def _figures(run: Run) -> str:
     report = run.report
     failed = report.total("failed") + report.total("errored")
-    return (f"{report.networks:,} networks, {report.total('passed'):,} checks passed, "
+    return (f"{report.networks:,} {report.of}, {report.total('passed'):,} checks passed, "
             f"{failed:,} failed; {report.seconds:.1f} s, seed {report.seed}")
 
 

@@ -57,7 +57,7 @@ def _both(compared: Compared) -> Iterator[tuple[str, Run]]:
 
 def _about(run: Run) -> str:
     report = run.report
-    return (f"{report.says}, {report.networks} networks, seed {report.seed}, "
+    return (f"{report.says}, {report.networks} {report.of}, seed {report.seed}, "
             f"{run.header.get('started') or 'no date'}")
 
 

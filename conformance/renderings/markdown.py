@@ -46,7 +46,7 @@ def sections(run: Run) -> Iterator[str]:
     worst_first = sorted(report.findings, key=lambda f: ORDER.get(f.outcome, len(ORDER)))
     for i, finding in enumerate(worst_first, 1):
         yield "\n".join(one(i, finding, run))
-    yield (f"{report.networks} networks, {report.total('passed')} checks passed, "
+    yield (f"{report.networks} {report.of}, {report.total('passed')} checks passed, "
            f"{report.total('failed') + report.total('errored')} failed; seed {report.seed}\n")
     yield "\n".join(table(run))
     yield from sharpness(run)

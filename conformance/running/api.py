@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Names = str | Sequence[str]
 EXAMPLES, SECONDS = PROFILES["default"].examples, PROFILES["default"].seconds
 SEED = 0
+PROGRAM = "program"  # the door of a subject that no network describes
 FROM = 10_000        # examples: from here on most are asked in bulk
 DAY = 86_400.0       # seconds: the time limit of a run in bulk
 
@@ -113,10 +114,10 @@ def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False,
     while it is imported; listen and log hear a process, as they do of `protocol.apart.apart`.
     Raises TargetError or DescriptionError where there is none.
     """
-    from ..plug.protocol.apart import apart as in_its_own
     from ..plug.protocol.apart import closing
     from ..plug.subject import subject_of
     from ..plug.targets import load
+    from ..programs.apart import apart as in_its_own
 
     if isinstance(target, str):
         loaded = in_its_own(target, announce, **hears) if apart else load(target, announce)
@@ -178,6 +179,10 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     from .past import remembered
     from .run import run
 
+    if subject.door == PROGRAM:
+        from .programs import judge as judge_program
+
+        return judge_program(subject, plan, directory, quiet, kept, expecting)
     check_there(plan.require)
     workers = shared.workers
     first, left_out = remembered(directory)

@@ -31,7 +31,7 @@ def remembered(directory: str | os.PathLike[str] | None) -> tuple[tuple[Case, ..
     if directory is None:
         return (), []
     found, unreadable = [], 0
-    for path in _newest(Path(directory) / "cases"):
+    for path in newest(Path(directory) / "cases"):
         try:
             found.append(read_case(path))
         except RecordError:
@@ -40,7 +40,8 @@ def remembered(directory: str | os.PathLike[str] | None) -> tuple[tuple[Case, ..
     return tuple(found), [Note(left_out, NoteKind.PAST_CASES)] if unreadable else []
 
 
-def _newest(folder: Path) -> list[Path]:
+def newest(folder: Path) -> list[Path]:
+    """The files of cases in a folder, the newest first, at most 50."""
     try:
         dated = sorted((-path.lstat().st_mtime, path) for path in folder.glob("*.json"))
     except OSError:

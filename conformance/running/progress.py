@@ -47,6 +47,7 @@ class Progress:
         self.rewrites = self.stream is not None and _is_terminal(self.stream)
         self.every = REDRAW if self.rewrites else REPEAT
         self.next, self.width = 0.0, 0
+        self.of = "networks"
         self.before = 0, 0.0  # networks done and seconds, at the line before
 
     def __enter__(self) -> Progress:
@@ -64,7 +65,7 @@ class Progress:
     def __call__(self, done: int, planned: int, findings: int, seconds: float) -> None:
         if self.listening and seconds >= self.next:
             self.next = seconds + self.every
-            self._show(f"{self.name}: {done}/{planned} networks, {_count(findings)}, "
+            self._show(f"{self.name}: {done}/{planned} {self.of}, {_count(findings)}, "
                        f"{seconds:.0f} s{self._pace(done, planned, seconds)}")
             self.before = done, seconds
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..properties.catalogue import catalogue
+from ..properties.catalogue import PROGRAM, catalogue
 from ..record.report import Report
 
 VERDICT = "verdict"
+PROGRAM_DOOR = "program"
 Target = Any
 
 
@@ -36,6 +37,10 @@ class Outcome:
     record: str = ""
 
 
-def property_names() -> list[str]:
-    """The names of the tests: the run's own properties, the identities, the verdict."""
-    return [*catalogue(), VERDICT]
+def property_names(target: Target = None) -> list[str]:
+    """The names of the tests: the run's own properties, the identities, the verdict.
+
+    Those of a Program are its own checks; what a text names is not known before it is imported.
+    """
+    program = getattr(target, "door", "") == PROGRAM_DOOR
+    return [*(PROGRAM if program else catalogue()), VERDICT]

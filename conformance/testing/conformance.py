@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ..plug.subject import subject_of
+from ..plug.subject import Subject, subject_of
 from ..running.api import Names, plan_of
 from .asked import Asked, Target, property_names
 from .options import SUBJECT
@@ -59,7 +59,7 @@ def conformance_tests(
     files = {"report": report, "known_failing": known_failing, "known_flaky": known_flaky}
     options |= {key: path for key, path in files.items() if path is not None}
 
-    @pytest.mark.parametrize("name", names := property_names(), ids=names)
+    @pytest.mark.parametrize("name", names := property_names(target), ids=names)
     def test(name: str, request: pytest.FixtureRequest) -> None:
         item = request.node
         asked = Asked(target, "", options, lambda other: f"{item.originalname}[{other}]",
@@ -82,6 +82,11 @@ def _placed(test: Callable[..., None]) -> Callable[..., None]:
 def _typed(target: Target, config: Any) -> str:
     """file.py:name of a function of a file's own."""
     name = getattr(target, "__qualname__", "")
-    if isinstance(target, str) or not inspect.isfunction(target) or "<" in name:
-        return target if isinstance(target, str) else ""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, Subject):
+        file = target.source.rpartition(":")[0]
+        return f"{shown(Path(file), config)}:{target.name}" if file else ""
+    if not inspect.isfunction(target) or "<" in name:
+        return ""
     return f"{shown(Path(inspect.getfile(target)), config)}:{name}"

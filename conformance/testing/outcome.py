@@ -64,8 +64,8 @@ def summary(asked: Asked, outcome: Outcome) -> str:
     where = f"; report in {outcome.record}" if outcome.record else ""
     failed = report.total("failed") + report.total("errored")
     return (f"{asked.name or report.subject}: {report.says}{why}; "
-            f"{report.networks} networks, {report.total('passed')} checks passed, {failed} failed, "
-            f"{report.seconds:.1f} s{where}")
+            f"{report.networks} {report.of}, {report.total('passed')} checks passed, "
+            f"{failed} failed, {report.seconds:.1f} s{where}")
 
 
 def show(name: str, asked: Asked, outcome: Outcome, item: Any) -> None:
@@ -128,7 +128,7 @@ def _as_expected(report: Report) -> str:
 def _verdict(asked: Asked, report: Report, record: str, others: Others) -> None:
     if report.verdict in ("incomplete", "not_judged"):
         _fail(f"{report.verdict.replace('_', ' ')}: {report.reason or 'no reason given'}")
-    homeless = [f for f in report.findings if f.property not in property_names()]
+    homeless = [f for f in report.findings if f.property not in property_names(asked.target)]
     if homeless:
         _fail(_told(homeless, asked, record))
     if report.exit and report.verdict == "conforms":

@@ -1,2 +1,6 @@
-"""JAX: a program asked, its plain form differentiated, perturbed and mutated.
+"""Programs of JAX: asked with jax.vjp; their plain forms traced, and computed by NumPy in float64.
 """
+
+from .engine import ENGINE
+
+__all__ = ["ENGINE"]

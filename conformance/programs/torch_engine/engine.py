@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..claim import Claim
-from ..trial import Arrays, Reply, Trial
-from . import asking, perturbing
+from ..trial import Arrays, Mutant, Reply, Trial
+from . import asking, mutating, perturbing
 
 Function = Callable[..., Any]
 
@@ -31,3 +31,7 @@ class TorchEngine:
                   ) -> list[Arrays]:
         """So many runs of it, every operation off by a rounding of the claim."""
         return perturbing.perturbed(plain, trial, claim, count, seed)
+
+    def mutants(self, plain: Function, trial: Trial) -> Iterator[Mutant]:
+        """Wrong backwards of it, the simplest kinds first."""
+        return mutating.mutants(plain, trial)

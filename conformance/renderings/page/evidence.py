@@ -110,9 +110,9 @@ def _property(name: str, by: Mapping[str, int], used: list[str]) -> list[object]
 
 
 def _says(name: str) -> str:
-    from ...properties.catalogue import catalogue
+    from ...properties.catalogue import check_of
 
-    found = catalogue().get(name)
+    found = check_of(name)
     return found.says if found is not None else ""
 
 

@@ -73,7 +73,7 @@ def _figures(run: Run) -> Markup:
 
 def _counts(run: Run) -> Iterator[tuple[str, str, str]]:
     report = run.report
-    yield "networks", f"{report.networks:,}{_of(run)}", ""
+    yield report.of, f"{report.networks:,}{_of(run)}", ""
     yield "checks passed", f"{report.total('passed'):,}", ""
     yield "checks failed", f"{report.total('failed'):,}", "bad" if report.total("failed") else ""
     for outcome in OUTCOMES[2:]:
