@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..claim import Claim
+from ..formats import Format
 from .choices import Choices
 from .roundings import drawn, salt
 from .rules import rule_of
@@ -40,23 +41,24 @@ def sum_units(count: float) -> float:
 
 
 class PerturbedRun(Wide):
-    """The mode of one run. run: its number; the first looks for numbers that are too large.
+    """The mode of one run. run: its number; that of number -1 is without any error, and looks for
+    numbers that are too large.
 
     products: how many addends each product of matrices has, by its memory, and the product itself,
     so that its memory stays its own.
     """
 
-    def __init__(self, claim: Claim, seed: int, choices: Choices, run: int = 0):
+    def __init__(self, claim: Claim, seed: int, choices: Choices, run: int):
         super().__init__()
         self.claim, self.seed, self.choices, self.run = claim, seed, choices, run
-        self.watches = run == 0
+        self.watches = run < 0
         self.number = 0
         self.products: dict[int, tuple[float, Tensor]] = {}
-        wide = OF_FLOAT64 if claim.operations.name == "float64" else 1.0
-        self.unit = claim.operations.unit * wide
-        self.sum_unit = claim.sums.unit * (OF_FLOAT64 if claim.sums.name == "float64" else 1.0)
+        errs = float(run >= 0)
+        self.unit = errs * unit_of(claim.operations)
+        self.sum_unit = errs * unit_of(claim.sums)
         self.elementary = max(self.unit, ELEMENTARY * min(self.unit, 2.0**-24))
-        self.tiny = smallest(claim)
+        self.tiny = errs * smallest(claim)
 
     def done(self, func: Any, args: Arguments, kwargs: Options) -> Any:
         result = rule_of(func)(self, func, args, kwargs)
@@ -130,6 +132,11 @@ class PerturbedRun(Wide):
         if largest_of(result) > largest and not any(largest_of(each) > largest for each in args):
             raise OverflownError(f"a number of the plain form exceeds {largest:g}, the largest of "
                                  f"{self.claim.operations.name}")
+
+
+def unit_of(form: Format) -> float:
+    """What one rounding costs."""
+    return form.unit * (OF_FLOAT64 if form.name == "float64" else 1.0)
 
 
 def smallest(claim: Claim) -> float:

@@ -82,13 +82,15 @@ class Runs:
     choices: Choices = field(default_factory=Choices)
 
     def several(self, count: int) -> list[Arrays]:
+        """So many, after one that is without any error, from which the others tell what moves."""
+        self.one(-1, 0)
         return [self.one(number, _direction(number, count)) for number in range(count)]
 
     def one(self, number: int, direction: int) -> Arrays:
         self.choices.start(direction)
         mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number)
         narrow = self.claim.stored.unit > self.claim.operations.unit
-        stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None, mode.seed)
+        stored = StoredOutputs(self.claim.stored if narrow and number > 0 and number % 2 else None, mode.seed)
         trial = moved(self.trial, direction, self.claim) if direction else self.trial
         return differentiated(self.plain, trial, mode, stored)
 
