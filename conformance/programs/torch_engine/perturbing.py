@@ -89,8 +89,8 @@ class Runs:
     def one(self, number: int, direction: int) -> Arrays:
         self.choices.start(direction)
         mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number)
-        narrow = self.claim.stored.unit > self.claim.operations.unit
-        stored = StoredOutputs(self.claim.stored if narrow and number > 0 and number % 2 else None, mode.seed)
+        narrow = number > 0 and self.claim.stored.unit > self.claim.operations.unit
+        stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None, mode.seed)
         trial = moved(self.trial, direction, self.claim) if direction else self.trial
         return differentiated(self.plain, trial, mode, stored)
 
