@@ -24,7 +24,8 @@ Answer = Callable[[Trial], Reply]
 
 @dataclass
 class Judge:
-    """Judges trials of one program. answer: asks it, wherever it runs.
+    """Judges trials of one program. answer: asks it, wherever it runs; second: asks the program
+    whose outputs are its gradients, where that can be had.
 
     counts: check -> outcome -> how many. invalid: trials whose truth is not finite, or which the
     claimed arithmetic cannot hold; nothing is asked of them.
@@ -34,6 +35,7 @@ class Judge:
     engine: Engine
     answer: Answer
     seed: int = 0
+    second: Answer | None = None
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     invalid: int = 0
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from .checks import checked
 from .judged import Failure, Judged, compared
 from .trial import Reply
 
@@ -24,6 +27,10 @@ def stated(judge: Judge, judged: Judged, reply: Reply, wrong: bool
             Failure("repeated", trial, key, "differs", {"largest": far, "calls": trial.repeats})
             for key, far in reply.differing.items()
             if exact or _beyond(judged, key, far)]
+    if not wrong:
+        yield from checked(judge.program.asked, judge.answer, trial, reply,
+                           judged.tolerance or None,
+                           np.random.default_rng([judge.seed, trial.number]), second=judge.second)
     if trial.twice and isinstance(reply.second, dict) and not wrong and judged.truth:
         got = {name: each for name, each in reply.second.items() if each is not None}
         yield "twice", [Failure("twice", trial, f.key, "numbers", f.data, f.worst)

@@ -79,7 +79,7 @@ def _kind(key: str) -> str:
 def _figures(judge: Judge, judged: Sequence[Judged], report: Report, sharp: Any
              ) -> dict[str, Any]:
     """The figures as data, and their lines."""
-    by = figures.figures(judged, _eager(judge))
+    by = figures.figures(judged, _eager(judge), judge.claim)
     met = {} if report.findings else {
         dtype: strictest(judge, judged, dtype) for dtype in judge.program.asked.dtypes}
     told, wrong = vacuity.caught(judged, judge.mutants)
