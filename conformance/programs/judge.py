@@ -27,7 +27,8 @@ class Judge:
     """Judges trials of one program. answer: asks it, wherever it runs; second: asks the program
     whose outputs are its gradients, where that can be had.
 
-    counts: check -> outcome -> how many. invalid: trials whose truth is not finite, or which the
+    unclaimed: trials on which gradients of gradients are wrong, which nobody claims. counts: check
+    -> outcome -> how many. invalid: trials whose truth is not finite, or which the
     claimed arithmetic cannot hold; nothing is asked of them.
     """
 
@@ -38,6 +39,7 @@ class Judge:
     second: Answer | None = None
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     invalid: int = 0
+    unclaimed: int = 0
 
     def claim(self, trial: Trial) -> Claim:
         return self.program.asked.claim(trial.dtype)
