@@ -111,12 +111,14 @@ class Runs:
     choices: Choices = field(default_factory=Choices)
 
     def several(self, count: int) -> list[Arrays]:
+        """So many, after one that is without any error, from which the others tell what moves."""
+        self.one(-1, 0)
         return [self.one(number, _direction(number, count)) for number in range(count)]
 
     def one(self, number: int, direction: int) -> Arrays:
         self.choices.start(direction)
         mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number)
-        narrow = self.claim.stored.unit > self.claim.operations.unit
+        narrow = number > 0 and self.claim.stored.unit > self.claim.operations.unit
         stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None, mode.seed)
         trial = shaken(self.trial, mode.seed, self.claim)
         trial = moved(trial, direction, self.claim) if direction else trial
