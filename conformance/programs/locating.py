@@ -19,7 +19,7 @@ from .pairs import REDUCTIONS
 from .trial import Arrays, Line, Mutant, Trial
 
 Mutants = Callable[[Trial], Iterator[Mutant]]
-STRONG = 8.0  # tolerances that the worst entry must be off by, for a name
+STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
@@ -160,7 +160,8 @@ class Candidate:
     @property
     def elsewhere(self) -> frozenset[str]:
         """Gradients that it would change and that are never wrong."""
-        return frozenset(self.silent) - frozenset(self.explains)
+        return frozenset(key for key in self.silent
+                         if key not in self.explains and not key.startswith("output "))
 
     @property
     def sometimes(self) -> int:
@@ -224,10 +225,13 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
     for i, case in enumerate(cases):
         if not found:
             break
+        unseen = dict(found)
         for mutant in mutants_of(case.evidence.trial):
-            candidate = found.get(key_of(mutant))
+            candidate = unseen.pop(key_of(mutant), None)
             if candidate is not None:
                 candidate.see(i, case, mutant)
+        for candidate in unseen.values():
+            candidate.refuted |= case.wrong
         found = {key: each for key, each in found.items() if _lives(each, strong)}
     for each in found.values():
         each.settle(cases)
