@@ -19,6 +19,7 @@ from .pairs import REDUCTIONS
 from .trial import Arrays, Line, Mutant, Trial
 
 Mutants = Callable[[Trial], Iterator[Mutant]]
+CLEAR = 30.0  # tolerances by which a gradient is off where mutants are looked for first
 STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
@@ -100,7 +101,8 @@ class Candidate:
                 self.explains[key].add(i)
             else:
                 self.refuted.add(key)
-        elif case.is_off(key, numbers) and not case.follows(key, numbers):
+        elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
+                key, numbers):
             self.silent[key].add(i)
 
     def settle(self, cases: Sequence[Case]) -> None:
@@ -214,10 +216,9 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
 
 
 def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> list[Candidate]:
-    """The mutants that explain a gradient on the first trial where it is wrong, on all trials."""
+    """The mutants that explain a gradient where it is clearly wrong, seen on all trials."""
     found: dict[Key, Candidate] = {}
-    firsts = {next(i for i, case in enumerate(cases) if key in case.wrong): key for key in strong}
-    for i in sorted(firsts):
+    for i in sorted({clearest(cases, key) for key in strong}):
         for mutant in mutants_of(cases[i].evidence.trial):
             key = key_of(mutant)
             if key not in found and may_explain(cases[i], mutant):
@@ -236,6 +237,12 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
     for each in found.values():
         each.settle(cases)
     return [each for each in found.values() if each.keys & strong]
+
+
+def clearest(cases: Sequence[Case], key: str) -> int:
+    """The first trial on which a gradient is clearly wrong, else that on which it is most wrong."""
+    off = [float(case.off(key).max()) if key in case.wrong else 0.0 for case in cases]
+    return next((i for i, each in enumerate(off) if each >= CLEAR), off.index(max(off)))
 
 
 def _lives(candidate: Candidate, strong: set[str]) -> bool:

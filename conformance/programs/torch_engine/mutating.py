@@ -446,7 +446,7 @@ def _only(name: str, make: Callable[[], Array | None], old: Array) -> Arrays | N
 
 
 def _of(number: int) -> str:
-    return f"the gradient of {output(number)}"
+    return output(number)
 
 
 def linearly(tensor: torch.Tensor, mode: Any) -> Array:
