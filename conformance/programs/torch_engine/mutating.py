@@ -363,7 +363,7 @@ class Mutator:
         """The upstream gradient of one output is added at a value on the way to another."""
         pairs = [*self.graph.pairs()]
         yield from self.output_for_output(kind)
-        for i, out, cotangent in pairs if len(pairs) > 1 else ():
+        for i, out, cotangent in pairs if len(self.graph.outputs) > 1 else ():
             for j, call in enumerate(self.graph.calls):
                 fits = len(call.edges) == 1 and call.edges[0] is not None and (
                     call.values[0].shape == cotangent.shape) and call.results[0] is not out
