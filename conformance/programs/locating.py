@@ -19,7 +19,8 @@ from .pairs import REDUCTIONS
 from .trial import Arrays, Line, Mutant, Trial
 
 Mutants = Callable[[Trial], Iterator[Mutant]]
-STRONG = 8.0  # tolerances that the worst entry must be off by, for a name
+CLEAR = 30.0  # tolerances by which a gradient is off where mutants are looked for first
+STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
@@ -100,7 +101,8 @@ class Candidate:
                 self.explains[key].add(i)
             else:
                 self.refuted.add(key)
-        elif case.is_off(key, numbers) and not case.follows(key, numbers):
+        elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
+                key, numbers):
             self.silent[key].add(i)
 
     def settle(self, cases: Sequence[Case]) -> None:
@@ -160,7 +162,8 @@ class Candidate:
     @property
     def elsewhere(self) -> frozenset[str]:
         """Gradients that it would change and that are never wrong."""
-        return frozenset(self.silent) - frozenset(self.explains)
+        return frozenset(key for key in self.silent
+                         if key not in self.explains and not key.startswith("output "))
 
     @property
     def sometimes(self) -> int:
@@ -213,10 +216,9 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
 
 
 def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> list[Candidate]:
-    """The mutants that explain a gradient on the first trial where it is wrong, on all trials."""
+    """The mutants that explain a gradient where it is clearly wrong, seen on all trials."""
     found: dict[Key, Candidate] = {}
-    firsts = {next(i for i, case in enumerate(cases) if key in case.wrong): key for key in strong}
-    for i in sorted(firsts):
+    for i in sorted({clearest(cases, key) for key in strong}):
         for mutant in mutants_of(cases[i].evidence.trial):
             key = key_of(mutant)
             if key not in found and may_explain(cases[i], mutant):
@@ -224,14 +226,23 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
     for i, case in enumerate(cases):
         if not found:
             break
+        unseen = dict(found)
         for mutant in mutants_of(case.evidence.trial):
-            candidate = found.get(key_of(mutant))
+            candidate = unseen.pop(key_of(mutant), None)
             if candidate is not None:
                 candidate.see(i, case, mutant)
+        for candidate in unseen.values():
+            candidate.refuted |= case.wrong
         found = {key: each for key, each in found.items() if _lives(each, strong)}
     for each in found.values():
         each.settle(cases)
     return [each for each in found.values() if each.keys & strong]
+
+
+def clearest(cases: Sequence[Case], key: str) -> int:
+    """The first trial on which a gradient is clearly wrong, else that on which it is most wrong."""
+    off = [float(case.off(key).max()) if key in case.wrong else 0.0 for case in cases]
+    return next((i for i, each in enumerate(off) if each >= CLEAR), off.index(max(off)))
 
 
 def _lives(candidate: Candidate, strong: set[str]) -> bool:
