@@ -19,9 +19,10 @@ from ..formats import FORMATS
 from ..lazily import Lazily
 from ..mutants import KINDS, Kind, Of, Place, at_place
 from ..trial import Array, Arrays, Line, Mutant, Trial, output
+from .computing import as_real
 from .lines import spoken
 from .primitives import MOVED
-from .tape import Edge, Hook, Tape, as_real
+from .tape import Edge, Hook, Tape
 from .tracing import Step
 
 Function = Callable[..., Any]
