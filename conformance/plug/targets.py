@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .ending import Ended, Going
 from .executed import Announce, executed
 from .found_classes import found_class
+from .libraries import imported_first
 from .limits import Interrupts, TookTooLong, limit, pressed
 from .protocol import COMMAND
 from .refused import TargetError as TargetError
@@ -44,6 +45,12 @@ def load(text: str, announce: Announce | None = None) -> Subject:
     with _looking(text):
         subject, target = _loaded(text, announce)
     return replace(subject, target=target)
+
+
+def named(text: str, announce: Announce | None = None) -> Any:
+    """What a target names, as it is; TargetError where there is no such thing."""
+    with _looking(text):
+        return _named(text, announce)[0]
 
 
 @contextmanager
@@ -74,13 +81,20 @@ def _loaded(text: str, announce: Announce | None) -> tuple[Subject, str]:
         from .protocol.command import command
 
         return command(text.removeprefix(COMMAND)), text
+    target, shown, full = _named(text, announce)
+    return _subject(target, shown), full
+
+
+def _named(text: str, announce: Announce | None) -> tuple[Any, str, str]:
+    """What a target names, how it is called in a message, and the target with its name."""
     where, name = split(text)
     if not is_file(where):
-        return _subject(_module(where, text, name), where, name), text
+        return _look_up(_module(where, text, name), where, name), text, text
+    imported_first(Path(where))
     with executed(Path(where).name, announce):
         module = _file(Path(where))
-    name = name or _only(module, where)
-    return _subject(module, Path(where).name, name), f"{where}:{name}"
+    name, file = name or _only(module, where), Path(where).name
+    return _look_up(module, file, name), f"{file}:{name}", f"{where}:{name}"
 
 
 def _only(module: ModuleType, where: str) -> str:
@@ -266,26 +280,25 @@ def _line_of(path: Path | None, error: BaseException) -> str:
 # --- names in a module ----------------------------------------------------------------------------
 
 
-def _subject(module: ModuleType, where: str, name: str) -> Subject:
+def _subject(target: Any, shown: str) -> Subject:
     from ..reference import DescriptionError
     from .subject import Subject as SubjectType
     from .subject import subject_of
 
-    target = _look_up(module, where, name)
     if isinstance(target, SubjectType):
         return target
     if inspect.isclass(target):
-        check_framework(target, f"{where}:{name}")
-        target = found_class(target, f"{where}:{name}")
+        check_framework(target, shown)
+        target = found_class(target, shown)
     elif not callable(target):
-        raise TargetError(f"{where}:{name} is not callable, but of type {type(target).__name__}; "
+        raise TargetError(f"{shown} is not callable, but of type {type(target).__name__}; "
                           f"wanted {WANTED}, or layers(...) over classes")
     else:
-        check_framework(type(target), f"{where}:{name}")
+        check_framework(type(target), shown)
     try:
-        return subject_of(target, f"{where}:{name}")
+        return subject_of(target, shown)
     except DescriptionError as error:
-        raise TargetError(f"{where}:{name}: {error}") from error
+        raise TargetError(f"{shown}: {error}") from error
 
 
 def _look_up(module: ModuleType, where: str, name: str) -> Any:

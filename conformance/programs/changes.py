@@ -7,7 +7,7 @@ array, or None where it does not apply. Nothing is computed until that is called
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .mutants import Place
 
 Array = Any
+Values = Mapping[str, Array]
 Variants = Iterator[tuple[str, Callable[[], Array | None]]]
 BLOCKS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 ROWS = 400   # the most rows that are added up one by one
@@ -28,7 +29,7 @@ def none(*_: Any) -> Variants:
     return iter(())
 
 
-def zero(gradient: Array) -> Variants:
+def zero(gradient: Array, values: Values) -> Variants:
     yield "", partial(np.zeros_like, gradient)
 
 
@@ -119,7 +120,7 @@ def _interleaved(array: Array, axis: int, count: int) -> Array:
 # --- a gradient on its way ----------------------------------------------------------------------
 
 
-def transposed(gradient: Array) -> Variants:
+def transposed(gradient: Array, values: Values) -> Variants:
     if gradient.ndim >= 2 and gradient.shape[-1] == gradient.shape[-2] > 1:
         yield "", lambda: gradient.swapaxes(-1, -2).copy()
     elif gradient.ndim >= 2 and 1 not in gradient.shape[-2:]:
@@ -127,7 +128,11 @@ def transposed(gradient: Array) -> Variants:
         yield "", lambda: np.ascontiguousarray(flat).reshape(gradient.shape)
 
 
-def reordered(gradient: Array) -> Variants:
+def reordered(gradient: Array, values: Values) -> Variants:
+    return _reordered(gradient)
+
+
+def _reordered(gradient: Array) -> Variants:
     for axis, size in enumerate(gradient.shape):
         if size > 1:
             yield f"reversed along axis {axis}", partial(np.flip, gradient, axis)
@@ -151,6 +156,28 @@ def _moved(array: Array, axis: int, by: int) -> Array:
     else:
         new[(*before, slice(0, size - 1))] = array[(*before, slice(1, None))]
     return new
+
+
+def scaled(gradient: Array, values: Values) -> Variants:
+    """Times a value of the program once more, or not times it: a factor is twice there or missing.
+    """
+    for name, value in values.items():
+        if value.ndim and _fits(value.shape, gradient.shape):
+            yield f"multiplied by {name} (or not divided by it)", partial(
+                np.multiply, gradient, value)
+            yield f"divided by {name} (or not multiplied by it)", partial(
+                _divided, gradient, value)
+
+
+def _divided(gradient: Array, value: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return gradient / value
+
+
+def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether an array broadcasts to a shape."""
+    less = len(whole) - len(shape)
+    return less >= 0 and all(a in (1, b) for a, b in zip(shape, whole[less:], strict=True))
 
 
 # --- one operand of one call --------------------------------------------------------------------
@@ -194,9 +221,7 @@ MINUS = {"sub": 1, "neg": 0, "div": 1, "reciprocal": 0, "rsqrt": 0, "__rsub__": 
 
 
 def _is_broadcast(place: Place) -> bool:
-    less = place.result.ndim - place.operand.ndim
-    shape = (1,) * less + place.operand.shape
-    return less >= 0 and all(a in (1, b) for a, b in zip(shape, place.result.shape, strict=True))
+    return _fits(place.operand.shape, place.result.shape)
 
 
 # Derivatives that are written in terms of the result, taken of the operand instead.
@@ -331,7 +356,7 @@ def _with(place: Place, i: int, made: Callable[[], Array]) -> Array | None:
 
 
 def _reorderings(operand: Array) -> Variants:
-    yield from reordered(operand)
+    yield from _reordered(operand)
     for axis, size in enumerate(operand.shape):
         for each in _divisors(size):
             yield (f"as if every group were the first ({each} groups along axis {axis})",
@@ -370,7 +395,7 @@ def _contributions(place: Place, axis: int) -> Iterator[Array]:
 def _summing(place: Place) -> Iterator[int]:
     """The axes over whose slices the gradient may be a sum."""
     for axis, size in enumerate(place.upstream.shape):
-        if 1 < size <= ROWS and not (place.operand.shape == place.upstream.shape):
+        if 1 < size <= ROWS and place.operand.shape != place.upstream.shape:
             yield axis
 
 
@@ -401,7 +426,3 @@ def _overwritten(place: Place, axis: int, first: bool = False) -> Array:
         free = (total == 0) if first else True
         total = np.where((part != 0) & free, part, total)
     return total
-
-
-def entries(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

@@ -1,4 +1,4 @@
-"""Evidence of one program, trial by trial, ready to be compared with the numbers of a mutant."""
+"""What was seen on one trial, ready to be compared with the numbers of a mutant."""
 
 from __future__ import annotations
 

@@ -89,8 +89,11 @@ def named(fitted: Mapping[int, float], known: Sequence[Mapping[str, float]],
 
 
 def _near(value: float, fitted: float) -> bool:
-    """A first sieve; whether the numbers hold is asked after it."""
-    return abs(value - fitted) <= 0.02 * max(abs(value), abs(fitted), 0.05)
+    """A first sieve; whether the numbers hold is asked after it.
+
+    It is coarse: where a trial has few entries of few bits, the factor is hardly known.
+    """
+    return abs(value - fitted) <= 0.1 * max(abs(value), abs(fitted), 1.0)
 
 
 def words(factor: Factor) -> str:

@@ -59,7 +59,8 @@ class Located:
         whole = self.line.operation.partition(" in ")
         told += f" ({whole[0]} inside {whole[2]})" if whole[2] else ""
         told += f", in the gradient of {' and '.join(self.keys)} alone" if self.alone else ""
-        return told + (f", on some trials only (not on {self.silent} others)" if self.silent else "")
+        only = f", on some trials only (not on {self.silent} others)"
+        return told + (only if self.silent else "")
 
     @property
     def _factor(self) -> str:
@@ -167,6 +168,11 @@ class Candidate:
         return len(set().union(*(self.silent[key] for key in self.keys if key in self.silent)))
 
     @property
+    def limits(self) -> tuple[bool, bool]:
+        """Whether it shows on some trials only, and whether in some gradients only."""
+        return bool(self.sometimes), bool(self.elsewhere)
+
+    @property
     def order(self) -> tuple[Any, ...]:
         """The simplest and most specific first."""
         mutant = self.mutant
@@ -176,7 +182,7 @@ class Candidate:
             rank = ORDER["straight through"] + 0.5
         turn = ["every time" in mutant.edge, True, "time" in mutant.edge].index(True)
         operation = mutant.line.operation.partition(" in ")[0]
-        return (bool(self.sometimes), bool(self.elsewhere), rank, turn,
+        return (*self.limits, rank, turn,
                 self.factor is not None and operation not in REDUCTIONS)
 
 
@@ -260,9 +266,8 @@ def covered(strong: set[str], candidates: Sequence[Candidate]
         if not fitting:
             break
         best = min(fitting, key=lambda each: (-len(each.keys & left), each.order))
-        same = [each for each in fitting if each is not best and each.keys & left == best.keys & left
-                and bool(each.elsewhere) == bool(best.elsewhere)
-                and bool(each.sometimes) == bool(best.sometimes)]
+        same = [each for each in fitting if each is not best
+                and each.keys & left == best.keys & left and each.limits == best.limits]
         found.append((best, sorted(same, key=lambda each: each.order)))
         left -= best.keys
     return found

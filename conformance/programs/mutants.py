@@ -24,7 +24,8 @@ Derivative = Callable[..., Any]
 class Of(Enum):
     """What a row changes; the value says what its function takes.
 
-    GRADIENT: what flows to one operand of a call, or to an input from all its uses.
+    GRADIENT: what flows to one operand of a call, or to an input from all its uses; its function
+    takes the values of the program too, by what they are called.
     UPSTREAM: the gradient of a call's result, for one operand of it alone; or a cotangent.
     PLACE: what flows to one operand, from all that is known at its call.
     OTHER: what only the framework can change, named by the row.
@@ -93,7 +94,7 @@ def at_place(kind: Kind) -> Callable[[Place], Variants]:
     if kind.of is Of.UPSTREAM:
         return _upstream(kind.change)
     if kind.of is Of.GRADIENT:
-        return lambda place: kind.change(place.gradient)
+        return lambda place: kind.change(place.gradient, place.values)
     return kind.change
 
 
@@ -106,8 +107,10 @@ def _rows() -> Iterator[Kind]:
     yield Kind("own factor", place, "the backward of {line} leaves out {detail}",
                changes.own_factors)
     yield Kind("straight through", place,
-               "the derivative of {line} is left out (the gradient of {edge} is passed on as it is)",
+               "the derivative of {line} is left out (the gradient is passed on to {edge} as it "
+               "is)",
                changes.straight)
+    yield Kind("scaled", gradient, "the gradient of {edge} in {line} is {detail}", changes.scaled)
     yield Kind("one output", other, "the upstream gradient of {detail} is ignored", linear=True)
     yield Kind("output for output", other, "{detail}")
     yield Kind("upstream ignored", upstream,

@@ -1,4 +1,4 @@
-"""Two paths at once: a factor on each, fitted together, where no single mistake explains a gradient.
+"""Two paths at once, a factor on each: where no single mistake explains a gradient.
 
 As when a layer norm's backward lacks both the path through the mean and that through the variance.
 """

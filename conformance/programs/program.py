@@ -21,7 +21,7 @@ from .inputs import Input, read
 from .parameters import beside
 from .shapes import Symbols
 from .taken import Taken, as_function
-from .trial import Reply, Trial
+from .trial import Reply
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -82,7 +82,7 @@ class Program(Subject):
 
     plain: Function | None = None
     symbols: Symbols | None = None
-    answer: Callable[[Trial], Reply] | None = None
+    answer: Callable[..., Reply] | None = None
 
     @property
     def asked(self) -> ProgramClaims:
@@ -90,6 +90,12 @@ class Program(Subject):
         found: Any = self.claims
         assert isinstance(found, ProgramClaims)
         return found
+
+    def hosting(self) -> Any:
+        """Who answers for it in a process of its own."""
+        from .hosting import hosted
+
+        return hosted(self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.engine(*arguments, **options)  # type: ignore[call-arg]

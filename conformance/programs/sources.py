@@ -1,5 +1,4 @@
-"""From where a call stands in its source: the line, the expression, and what its operands are called.
-"""
+"""Where a call stands in its source: the line, the expression, what its operands are called."""
 
 from __future__ import annotations
 

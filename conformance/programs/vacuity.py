@@ -72,7 +72,8 @@ def caught(judged: Sequence[Judged], mutants: Callable[[Trial], Iterator[Mutant]
     for each in _some(judged):
         for mutant in _first(mutants(each.trial)):
             name = (mutant.line.number, mutant.kind, mutant.edge)
-            got = {key: g for key, g in mutant.gradients.items() if g is not None}
+            made = {key: mutant.gradients.get(key) for key in mutant.gradients}
+            got = {key: g for key, g in made.items() if g is not None}
             truth = {key: each.truth[key] for key in got if key in each.truth}
             wrong = any(got[key].shape != g.shape or not np.allclose(got[key], g, 1e-9, 0.0)
                         for key, g in truth.items())

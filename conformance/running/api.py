@@ -114,10 +114,10 @@ def subject_for(target: Callable[..., Any] | Subject | str, apart: bool = False,
     while it is imported; listen and log hear a process, as they do of `protocol.apart.apart`.
     Raises TargetError or DescriptionError where there is none.
     """
-    from ..plug.protocol.apart import apart as in_its_own
     from ..plug.protocol.apart import closing
     from ..plug.subject import subject_of
     from ..plug.targets import load
+    from ..programs.apart import apart as in_its_own
 
     if isinstance(target, str):
         loaded = in_its_own(target, announce, **hears) if apart else load(target, announce)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from ...properties.claims import Claims
@@ -26,27 +27,40 @@ from .session import Listen, Session
 
 START_SECONDS = 30.0  # an import may take 10, a first one of libraries as long again
 WORKER = "backproof.plug.protocol.worker"
+Kinds = Mapping[str, Callable[[Session], Subject]]
 
 
 def apart(text: str, announce: Announce | None = None, listen: Listen | None = None,
-          log: Log = lambda _: None) -> Subject:
+          log: Log = lambda _: None, kinds: Kinds = MappingProxyType({})) -> Subject:
     """The Subject of a target, in a process of its own; a ready-made one is loaded here.
 
     announce hears that a file is at work while it is imported, listen of every message, log what is
-    printed there. Raises TargetError, as `targets.load`, and where the process ends instead.
+    printed there. kinds: who makes the Subject of a conversation, by what its hello says that it
+    answers. Raises TargetError, as `targets.load`, and where the process ends instead.
     """
     if text in SUBJECTS:
         return load(text, announce)
     if text.startswith(COMMAND):
         return command(text.removeprefix(COMMAND), listen, log)
-    python = [sys.executable, *_flags(), "-P", "-m", WORKER, text]
-    session = Session(python, hello(binary=listen is None), partial(Process, log=log), listen,
-                      own_clock=True, progress=announce or (lambda _: None), unready=text)
+    session = opened(WORKER, text, announce, listen, log)
+    made = kinds.get(session.hello["answers"])
+    return _subject(session, session.hello) if made is None else made(session)
+
+
+def opened(worker: str, text: str, announce: Announce | None = None, listen: Listen | None = None,
+           log: Log = lambda _: None, **more: Json) -> Session:
+    """A conversation with a worker that has loaded the target; more: said to it in the hello.
+
+    Raises TargetError, with what the worker says, where it cannot load it.
+    """
+    python = [sys.executable, *_flags(), "-P", "-m", worker, text]
+    session = Session(python, hello(binary=listen is None) | more, partial(Process, log=log),
+                      listen, own_clock=True, progress=announce or (lambda _: None), unready=text)
     said = session.greet(START_SECONDS)
     if "refused" in said:
         session.close()
         raise TargetError(said["refused"], said.get("more", ()))
-    return _subject(session, said)
+    return session
 
 
 def _flags() -> list[str]:

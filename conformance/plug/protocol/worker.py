@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from ...reference import Case
 from ..asked import QUESTION_SECONDS, EndedProgram, as_raised, last_line, where
@@ -42,6 +42,19 @@ WITHIN = QUESTION_SECONDS - 0.5  # so that it can say where it was, before it is
 OURS = (AdapterError, EndedProgram, TookTooLong)  # what the other side raises as itself
 Reply = dict[str, Json]
 T = TypeVar("T")
+
+
+class Hosting(Protocol):
+    """What a process has loaded: what it says of it first, and how it answers.
+
+    A subject that answers other questions than those about a Case has a method `hosting` for one.
+    """
+
+    def greeting(self) -> Reply:
+        """The hello."""
+
+    def answered(self, frame: Frame) -> Reply:
+        """The reply to one question; it raises nothing."""
 
 
 class Host:
@@ -86,6 +99,14 @@ class Host:
         check_data_untouched(case, given)
         new, notes = read_parameters(case, reply)
         return {"parameters": new, "notes": sorted(notes)}
+
+    def greeting(self) -> Reply:
+        """The hello of the subject: all that is known of it, as data."""
+        return greeted(self.subject)
+
+    def answered(self, frame: Frame) -> Reply:
+        """The reply to one question, whatever the subject does in this process."""
+        return answered(self, frame)
 
     def notes(self) -> Reply:
         """What is odd about its answers, and was not told before."""
@@ -167,8 +188,19 @@ def aside() -> tuple[BinaryIO, BinaryIO]:
     return questions, replies
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Answer until there are no more questions; the process ends here, whatever else runs in it."""
+def host_of(text: str, say: Callable[[Reply], None], hello: Reply) -> Hosting:
+    """The host of a target, loaded here; say tells of its progress."""
+    subject = load(text, lambda line: say({"progress": line}))
+    hosting: Callable[[], Hosting] | None = getattr(subject, "hosting", None)
+    return Host(subject) if hosting is None else hosting()
+
+
+def main(arguments: Sequence[str],
+         loaded: Callable[[str, Callable[[Reply], None], Reply], Hosting] = host_of) -> None:
+    """Answer until there are no more questions; the process ends here, whatever else runs in it.
+
+    loaded(target, say, hello): what the first argument names, once it is greeted with the hello.
+    """
     (questions, replies), home = aside(), os.getpid()
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
@@ -182,22 +214,23 @@ def main(arguments: Sequence[str]) -> None:
         replies.write(encoded(message, binary))
         replies.flush()
 
-    host: Host | None = None
+    host: Hosting | None = None
     while isinstance(frame := read_frame(questions, lambda: MOST), Frame):
         number = {"id": frame.message.get("id")}
         if host is not None:
-            say(number | answered(host, frame))
+            say(number | host.answered(frame))
             continue
         try:
-            subject = load(arguments[0], lambda text: say({"progress": text}))
+            host = loaded(arguments[0], say, frame.message)
+            greeting = host.greeting()
         except TargetError as error:
             say({**number, "refused": str(error), "more": error.more})
             break
         except BaseException as error:  # in this process even Ctrl-C is the subject's own
             say({**number, "refused": f"{arguments[0]}: {last_line(error)}", "more": ()})
             break
-        host, binary = Host(subject), frame.message.get("binary") is True
-        say(number | greeted(subject) | {"binary": binary})
+        binary = frame.message.get("binary") is True
+        say(number | greeting | {"binary": binary})
     sys.stderr.flush()
     os._exit(0)
 

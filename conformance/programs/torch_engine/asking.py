@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ..trial import Reply, Trial, output
+from .guarded import Guards
 from .tensors import Tensor, name_of, numbers_of, same_bits, tensor_of
 
 Array = Any
@@ -48,7 +50,7 @@ def flat(outputs: Any) -> list[Tensor | None]:
 
 
 def called(function: Function, trial: Trial, device: str = "cpu",
-           dtype: torch.dtype | None = None) -> Call:
+           dtype: torch.dtype | None = None, guards: Guards | None = None) -> Call:
     """The function called with the trial's inputs as leaves; dtype: in that instead of their own.
     """
     inputs = {name: None if value is None else tensor_of(value, device, dtype)
@@ -57,9 +59,13 @@ def called(function: Function, trial: Trial, device: str = "cpu",
         tensor = inputs[name]
         assert tensor is not None
         inputs[name] = tensor.detach().requires_grad_()
+    if guards is not None:
+        inputs = {name: guards.around(name, each) for name, each in inputs.items()}
     before = {name: None if each is None else each.detach().clone()
               for name, each in inputs.items()}
-    return Call(inputs, before, flat(function(*inputs.values(), **trial.options)))
+    with nullcontext() if guards is None else guards.memory:
+        outputs = function(*inputs.values(), **trial.options)
+    return Call(inputs, before, flat(outputs))
 
 
 def pulled(call: Call, trial: Trial, cotangents: Sequence[Tensor | None],
@@ -91,16 +97,19 @@ def shapes(function: Function, trial: Trial, dtype: torch.dtype | None = torch.f
 
 def answered(function: Function, trial: Trial, device: str = "cpu") -> Reply:
     """What the program answers, called as often as the trial says."""
-    given = cotangents_of(trial, device)
+    guards = Guards(trial.poison)
+    given = [guards.around(f"cotangent {i}", each)
+             for i, each in enumerate(cotangents_of(trial, device))]
     as_given = [None if each is None else each.clone() for each in given]
-    call = called(function, trial, device)
-    gradients = pulled(call, trial, given, keep=trial.twice)
+    call = called(function, trial, device, guards=guards)
+    with guards.memory:
+        gradients = pulled(call, trial, given, keep=trial.twice)
     reply = Reply([numbers_of(each) for each in call.outputs],
                   {name: numbers_of(each) for name, each in gradients.items()},
                   _dtypes(call, gradients))
     if trial.twice:
         reply.second = _again(call, trial, given)
-    reply.touched = tuple(_touched(call, given, as_given))
+    reply.touched = (*_touched(call, given, as_given), *guards.told())
     for _ in range(trial.repeats - 1):
         other = called(function, trial, device)
         _differ(reply, call.outputs, gradients, other,

@@ -28,7 +28,7 @@ def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 def layer_norm(x: Tensor, shape: Sequence[int], weight: Tensor | None = None,
                bias: Tensor | None = None, eps: float = 1e-5) -> Any:
-    return _scaled(_standardised(x, range(-len(shape), 0), eps), weight, bias)
+    return _scaled(_standardised(x, tuple(range(-len(shape), 0)), eps), weight, bias)
 
 
 def rms_norm(x: Tensor, shape: Sequence[int], weight: Tensor | None = None,

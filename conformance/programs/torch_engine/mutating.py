@@ -30,7 +30,7 @@ TURNS = (("every time", slice(None)), ("the first time", slice(0, 1)),
          ("the last time", slice(-1, None)))
 
 
-class Lazily(Mapping[str, Array]):
+class Lazily(Mapping[str, Any]):
     """Gradients by input, computed when the first is looked at. What a kind cannot change is empty.
     """
 
@@ -42,11 +42,10 @@ class Lazily(Mapping[str, Array]):
     def _made(self) -> Arrays:
         return self._make() or {}
 
-    def __getitem__(self, key: str) -> Array:
-        return self._made[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys and key in self._made
+    def __getitem__(self, key: str) -> Array | None:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._made.get(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -181,7 +180,8 @@ class Mutator:
         if kind.name == "factor":
             yield from self._factors(kind, spots, keys, edge)
             return
-        details = dict.fromkeys(detail for spot in spots for detail, _ in self._variants(kind, spot))
+        details = dict.fromkeys(
+            detail for spot in spots for detail, _ in self._variants(kind, spot))
         for detail in details:
             yield self._mutant(line, kind, edge, keys, partial(self._all, kind, spots, detail),
                                detail)
@@ -220,7 +220,8 @@ class Mutator:
             changes.append((spot.operand.edge, partial(self._live, kind, spot, live, detail)))
         return self.graph.changed(changes)
 
-    def _live(self, kind: Kind, spot: Spot, live: list[Array], detail: str, gradient: Array) -> Array:
+    def _live(self, kind: Kind, spot: Spot, live: list[Array], detail: str,
+              gradient: Array) -> Array:
         place = spot.place(self.values)
         if place is None or not live:
             return gradient
@@ -247,8 +248,8 @@ class Mutator:
             used = uses(self.graph.calls, name)
             if len(used) > 1:
                 line = self.graph.calls[used[0][0]].line
-                for detail, make in kind.change(gradient):
-                    yield self._mutant(line, kind, f"`{name}`", [name],
+                for detail, make in kind.change(gradient, self.values):
+                    yield self._mutant(line, kind, f"`{name}` in all its uses", [name],
                                        partial(_only, name, make, gradient), detail)
 
     def _results(self, kind: Kind) -> Iterator[Mutant]:
@@ -258,8 +259,8 @@ class Mutator:
             gradient = self.flowing.get(id(call.edges[0]))
             if gradient is not None and call.occurrence == 0:
                 text = sources.quoted(call.inner)
-                edge = f"`{text}`" if text else f"the result of {call.name}"
-                for detail, make in kind.change(gradient):
+                edge = f"`{text or call.name}` in all its uses"
+                for detail, make in kind.change(gradient, self.values):
                     yield self._mutant(call.line, kind, edge, [*self.graph.leaves], partial(
                         self._moved, call.edges[0], make, gradient), detail)
 
@@ -273,7 +274,8 @@ class Mutator:
     def _cotangents(self, kind: Kind) -> Iterator[Mutant]:
         for i, out, cotangent in self.graph.pairs():
             old = cotangent.numpy()
-            for detail, make in kind.change(old):
+            made = kind.change(old, {}) if kind.of is Of.GRADIENT else kind.change(old)
+            for detail, make in made:
                 yield self._mutant(self._line(out), kind, _of(i), [*self.graph.leaves],
                                    partial(self._moved, out, make, old), detail)
 

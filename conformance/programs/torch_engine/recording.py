@@ -22,6 +22,7 @@ from .. import sources
 from ..sources import Position
 from ..trial import Line
 from .expansions import EXPANSIONS
+from .widening import wide
 
 Tensor = torch.Tensor
 Place = tuple[Any, ...]
@@ -243,7 +244,7 @@ def recorded(function: Callable[..., Any], inputs: dict[str, Tensor | None],
     """The function called once: what it did, and what it gave."""
     known = {name: each for name, each in inputs.items() if each is not None}
     recorder = Recorder(known, edits)
-    with recorder:
+    with wide(), torch.enable_grad(), recorder:
         result = function(*inputs.values(), **options)
     return recorder, result
 

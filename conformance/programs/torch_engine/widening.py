@@ -41,6 +41,11 @@ def _makes(operation: Any) -> bool:
 class Wide(TorchDispatchMode):
     """The operations of a plain form and of its backward, in float64."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: that imports torch's compiler, which takes seconds, for code that is not compiled."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (),
                            kwargs: Options | None = None) -> Any:
         args = tuple(map(widened, args))
