@@ -31,9 +31,8 @@ class Right:
 
     def program(self, dtype: str) -> Program:
         """The program in one dtype: rounded after every operation there."""
-        arithmetic = dtype if dtype in ("float32", "float64") else dtype
-        sums = arithmetic if self.sums == "dtype" or dtype in ("float32", "float64") else "float32"
-        return program(self.function, plain=self.plain, inputs=self.inputs, dtypes=[dtype], arithmetic=arithmetic,
+        sums = dtype if self.sums == "dtype" or dtype == "float64" else "float32"
+        return program(self.function, plain=self.plain, inputs=self.inputs, dtypes=[dtype], arithmetic=dtype,
                        accumulate=sums, sizes=self.sizes, options=self.options, framework="jax")
 
 
@@ -164,12 +163,13 @@ def optax_loss(name: str, **given: Any) -> Callable[..., Any]:
     """A loss of optax by name, loaded when it is called."""
     def loss(*arrays: Any) -> Any:
         import optax
+
         return getattr(optax.losses, name)(*arrays, **given)
     loss.__qualname__ = name
     return loss
 
 
-HEADS = {name: ("B", "T", "H", "E") for name in ("q", "k", "v")}
+HEADS = dict.fromkeys(("q", "k", "v"), ("B", "T", "H", "E"))
 SMALL = {"B": (1, 3), "T": [1, 2, 7, 16, 17], "H": (1, 3), "E": [1, 4, 8, 9]}
 EVEN = {"x": ("N", "2 * D")}
 PAIR = {"x": ("N", "D"), "y": ("N", "D")}

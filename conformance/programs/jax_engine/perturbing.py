@@ -43,7 +43,7 @@ UNITS: dict[str, Callable[[Step], float]] = {
     "integer_pow": lambda step: float(max(abs(step.params["y"]), 1)),
     "cumprod": lambda step: 8.0, "reduce_prod": lambda step: 8.0, "scatter-mul": lambda step: 8.0,
 }
-CLEAR = 8.0   # roundings of float64 that a number must be above, not to be taken for nothing
+CLEAR = 64.0  # roundings of float64 that a number must be above, not to be taken for nothing
 KEPT = -1000  # in the place of a step's number
 ELEMENTARY = 8.0  # units of the arithmetic, and of float32 where the arithmetic is less
 
@@ -101,7 +101,7 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
 
 
 def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
-    """The steps of the gradients, and which of their results, that are 0 but for the roundings of float64.
+    """Steps of the gradients, and which of their results, that are 0 but for float64's roundings.
 
     The gradient through the maximum that a softmax subtracts is one: programs leave it out, and a
     plain form in which it is there takes back its own errors by it.
@@ -110,8 +110,8 @@ def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
     true = compute(asked.traced, asked.arguments)
     apart = [np.zeros_like(value) if as_real(value) else None for value in true]
     with np.errstate(all="ignore"):
-        for side in (1.0, -1.0):
-            slots = compute(asked.traced, asked.arguments, Rounding(exact, 1, side, True).rule)
+        for seed in range(3):
+            slots = compute(asked.traced, asked.arguments, Rounding(exact, seed, 1.0, True).rule)
             apart = [None if off is None else np.maximum(off, np.abs(value - was))
                      for off, value, was in zip(apart, slots, true, strict=True)]
         return frozenset((step.number, i) for step in asked.inward
@@ -120,8 +120,8 @@ def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
                          and np.all(np.abs(true[slot]) <= CLEAR * apart[slot]))
 
 
-def _run(asked: Question, rounding: Rounding, kept: Kept | None, nothing: frozenset[tuple[int, int]],
-         side: Callable[[Array], Array]) -> Arrays:
+def _run(asked: Question, rounding: Rounding, kept: Kept | None,
+         nothing: frozenset[tuple[int, int]], side: Callable[[Array], Array]) -> Arrays:
     """One run; with `kept` the gradients see kept values, and go without what is nothing."""
     def rule(step: Step, operands: list[Array], found: list[Array]) -> list[Array]:
         found = rounding.rule(step, operands, found)
