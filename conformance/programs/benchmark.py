@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..judging.asking import question
 from ..plug.asked import last_line
 from ..plug.executed import Announce
 from ..plug.protocol.apart import opened
@@ -102,20 +101,26 @@ def judged(kernel: str, task: str, *, seed: int | None = None, examples: int | N
     """The score of the kernel that a text names, at the task that another one names.
 
     seed: of the trials, from the operating system where it is left out. forbid: what the kernel may
-    not call, by name. Raises TargetError where one of the two cannot be had.
+    not call, by name. A kernel that cannot be had is not judged. Raises TargetError for a task that
+    cannot be had.
     """
     wanted = task_of(task)
     seed = int.from_bytes(os.urandom(6), "little") if seed is None else seed
     rules = {"framework": wanted.asked.framework, "forbid": [*forbid],
              "hidden": identities(_file(wanted))}
+    score = Score("not_judged", seed, kernel, task, forbidden=forbid)
     with closed():
-        session = opened(WORKER, kernel, announce, log=log, judged=rules)
+        try:
+            session = opened(WORKER, kernel, announce, log=log, judged=rules)
+        except TargetError as error:
+            score.reason = str(error)
+            return score
         try:
             run = _Run(wanted, seed, RemoteAnswer(session), device)
             run.ask(examples or EACH * len(wanted.asked.dtypes))
         finally:
             session.close()
-    return run.score(Score("not_judged", seed, kernel, task, forbidden=forbid))
+    return run.score(score)
 
 
 def task_of(text: str) -> Program:
@@ -140,8 +145,7 @@ class _Run:
     def __init__(self, task: Program, seed: int, answer: RemoteAnswer, device: str):
         self.task, self.answer = task, Suspecting(answer, seed)
         engine = engine_of(task.asked.framework)
-        ask: Any = partial(question, partial(self.answer, device=device))
-        self.judge = Judge(task, engine, ask, seed)
+        self.judge = Judge(task, engine, partial(self.answer, device=device), seed)
         assert task.plain is not None
         self.drawn = Drawn(task, partial(engine.shapes, task.plain), seed)
         self.judged: list[Judged] = []
