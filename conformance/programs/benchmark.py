@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from ..plug.asked import last_line
@@ -49,7 +49,7 @@ class Score:
 
     verdict: "conforms", "does_not_conform", or "not_judged" with a reason. score, forward and
     backward: shares of right cells. tried: what it may not do and did. given_up: it crashed or hung
-    too often to be asked every trial.
+    too often to be asked every trial. look: finds the mistakes, which takes a while.
     """
 
     verdict: str
@@ -57,7 +57,7 @@ class Score:
     kernel: str
     task: str
     cells: Sequence[Cell] = ()
-    findings: Sequence[Finding] = ()
+    look: Callable[[], Sequence[Finding]] = list
     precision: dict[str, dict[str, str]] = field(default_factory=dict)
     trials: int = 0
     tried: Sequence[str] = ()
@@ -79,6 +79,11 @@ class Score:
     def backward(self) -> float:
         """That of the gradients."""
         return share(self.cells, lambda cell: not is_output(cell))
+
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """The mistakes, each with its place in the plain form where that is found."""
+        return self.look()
 
     @property
     def exit(self) -> int:
@@ -166,7 +171,7 @@ class _Run:
         if score.verdict == "conforms":
             score.precision = {dtype: self._precision(dtype) for dtype in self.task.asked.dtypes}
         else:
-            score.findings = findings(self.judge, self.judged, lambda _: "")
+            score.look = partial(findings, self.judge, self.judged, lambda _: "")
         return score
 
     def _verdict(self, score: Score) -> tuple[str, str]:

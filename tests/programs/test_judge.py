@@ -31,7 +31,7 @@ def score(name, task=TASK, seed=1, **more):
     return judged(f"{CHEATS}/{name}", task, seed=seed, **more)
 
 
-@pytest.mark.parametrize(("task", "examples"), [("some", 30), ("task", 160)])
+@pytest.mark.parametrize(("task", "examples"), [("some", 20), ("task", 160)])
 def test_cheats_are_caught_and_honest_kernels_are_not(task, examples):
     found = score("many.py:kernel", f"{CHEATS}/many_task.py:{task}", examples=examples)
     assert found.verdict == "does_not_conform"
@@ -46,7 +46,7 @@ def test_cheats_are_caught_and_honest_kernels_are_not(task, examples):
 
 
 def test_the_verdict_is_the_judges_whatever_a_kernel_prints_and_changes(capfd):
-    status = cli.main(["judge", f"{CHEATS}/loud.py:kernel", "--plain", TASK, "--json", "--examples", "4"])
+    status = cli.main(["judge", f"{CHEATS}/loud.py:kernel", "--plain", f"{CHEATS}/task.py:easy", "--json", "--examples", "3"])
     out, err = capfd.readouterr()
     said = json.loads(out)  # nothing else is on it
     assert (status, said["verdict"]) == (1, "does_not_conform")
