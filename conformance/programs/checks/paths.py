@@ -13,7 +13,7 @@ import numpy as np
 from ..formats import FORMATS
 from ..judged import Failure
 from ..trial import Arrays, Trial, Value
-from .asked import Asked
+from .asked import Asked, Refused
 from .ground import WIDE_BITS, Centre, Ground, grounded
 from .lines import (
     Direction,
@@ -87,7 +87,7 @@ def _jumps(centre: Centre, direction: Arrays, seen: Seen) -> bool:
         return (same is not None and same.fails
                 and abs(same.residual) > 0.1 * abs(seen.residual)
                 and not stays(wide.about(centre.middle.numbers, direction), direction, same))
-    except Exception:
+    except Refused:
         return False
 
 
