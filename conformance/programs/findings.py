@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..record.report import Finding
 from . import words
 from .case import ProgramCase
+from .evidence import Evidence
 from .judge import Judge
 from .judged import Failure, Judged
 from .locating import Located, located
@@ -109,7 +111,7 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
     if group.keys[0].startswith("output "):
         yield _finding(group, judged, keep, **_imprecise(judge, group, judged))
         return
-    places = located(_evidence(group, judged), judge.mutants)
+    places = located([_seen(each) for each in _evidence(group, judged)], judge.mutants)
     explained = {key for place in places for key in place.keys}
     for place in places:
         part = _of(group, place.keys)
@@ -145,9 +147,22 @@ def _spread(trials: Sequence[Judged], most: int) -> list[Judged]:
     return few + [rest[i * len(rest) // more] for i in range(min(more, len(rest)))]
 
 
+def _seen(judged: Judged) -> Evidence:
+    """A judged trial as the evidence that mutants are held against."""
+    assert judged.reply is not None
+    sizes = {name.removeprefix("size "): int(value)
+             for name, value in judged.trial.features.items() if name.startswith("size ")}
+    return Evidence(judged.trial, judged.truth, judged.reply.arrays, judged.tolerance, sizes)
+
+
 def _told(place: Located) -> dict[str, Any]:
-    return {"first": [place.says, *place.others], "faults": (place.kind,),
-            "ratio": place.factor, "equals": place.equals, "located": place.data}
+    others = [f"the same gradients come from `{line.text}` ({words.where(line)})"
+              for line in place.lines[1:4]]
+    data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
+             "operation": line.operation, "kind": place.kind, "edge": place.edge,
+             "trials": place.trials} for line in place.lines]
+    return {"first": [place.words, *others], "faults": (place.kind.replace(" ", "-"),),
+            "ratio": place.factor, "equals": place.equals, "located": tuple(data)}
 
 
 def _imprecise(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ UNITS: dict[str, Callable[[Step], float]] = {
     "integer_pow": lambda step: float(max(abs(step.params["y"]), 1)),
     "cumprod": lambda step: 8.0, "reduce_prod": lambda step: 8.0, "scatter-mul": lambda step: 8.0,
 }
+KEPT = -1000  # in the place of a step's number
 ELEMENTARY = 8.0  # units of the arithmetic, and of float32 where the arithmetic is less
 
 
@@ -85,13 +86,15 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
     where the claimed arithmetic has no number for what is computed.
     """
     asked = question(plain, trial)
-    kept = Kept(asked, claim.stored)
+    kept = Kept(asked, claim)
     runs = []
     for run in range(count):
-        rounding = Rounding(claim, seed * 1_000_003 + run)
-        found = _run(asked, rounding, kept if run % 2 else None, np.sign)
+        rounding = Rounding(claim, seed * 1_000_003 + run // 2, -1.0 if run % 2 else 1.0,
+                            run % 8 < 2)
+        keeps = kept if run % 4 >= 2 else None
+        found = _run(asked, rounding, keeps, np.sign)
         if any(np.isnan(array).any() for array in found.values()):  # a root or a logarithm of 0
-            found = _run(asked, rounding, kept if run % 2 else None, np.ones_like)
+            found = _run(asked, rounding, keeps, np.ones_like)
         runs.append(found)
     return runs
 
@@ -103,26 +106,38 @@ def _run(asked: Question, rounding: Rounding, kept: Kept | None,
     with np.errstate(all="ignore"):
         slots = filled(asked.traced, arguments, rounding.constant)
         advance(slots, asked.outward, rounding.rule)
-        if kept is not None:
-            outputs = slots.copy()
-            kept.put(slots)
+        if kept is None:
+            advance(slots, asked.inward, rounding.rule)
+            return asked.named(slots)
+        outputs = slots.copy()
+        kept.put(slots, lambda y: rounding.noise(y, KEPT))
         advance(slots, asked.inward, rounding.rule)
-        if kept is not None:
-            slots = [new if slot not in kept.told else old
-                     for slot, (old, new) in enumerate(zip(outputs, slots, strict=True))]
-        return asked.named(slots)
+    return asked.named([outputs[slot] if slot in kept.told else value
+                        for slot, value in enumerate(slots)])
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """The roundings of one run: what a claim allows, and a seed."""
+    """The roundings of one run: what a claim allows, and a seed.
+
+    side: 1 or -1, the side to which all numbers go; two runs that differ in it alone see both
+    sides of every kink that one rounding reaches. full: whether each rounding is as large as it
+    may be; else it is anything below that.
+    """
 
     claim: Claim
     seed: int
+    side: float = 1.0
+    full: bool = False
 
     @property
     def format(self) -> Format:
         return self.claim.operations
+
+    def noise(self, values: Array, *seeds: int) -> Array:
+        """A rounding's share of the largest one, between -1 and 1, for each value."""
+        drawn = self.side * hashed(values, self.seed, *seeds)
+        return np.where(drawn < 0, -1.0, 1.0) if self.full else drawn
 
     def jittered(self, array: Array, number: int, side: Callable[[Array], Array]) -> Array:
         """The input a hair off, each entry by itself, so that ties and kinks fall to either side.
@@ -130,7 +145,7 @@ class Rounding:
         side: where a zero goes, of the noise: its sign, or 1 for a number that must not be below 0.
         """
         places = np.arange(1.0, array.size + 1.0).reshape(array.shape)
-        noise = hashed(places, self.seed, -1 - number)
+        noise = self.side * hashed(places, self.seed, -1 - number)
         hair = 2.0**-52 if self.format.name == "float64" else 2.0**-45
         zero = side(noise) * (1.0 + np.abs(noise)) * 1e-40
         return np.where(array == 0, zero, array * (1.0 + np.sign(noise) * hair))
@@ -140,7 +155,7 @@ class Rounding:
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
             return value
         inexact = (self.format.rounded(value) != value) & np.isfinite(value)
-        noise = hashed(value, self.seed, 0) * self.format.unit
+        noise = self.noise(value, 0) * self.format.unit
         return np.where(inexact, value * (1.0 + noise), value)
 
     def rule(self, step: Step, operands: list[Array], found: list[Array]) -> list[Array]:
@@ -166,7 +181,7 @@ class Rounding:
                  part: int) -> Array:
         """(1 + xi u) r, and what is below the normal numbers lost in part or altogether."""
         self._within(r, operands)
-        xi = hashed(r, self.seed, step, part)
+        xi = self.noise(r, step, part)
         result = r * (1.0 + units * xi)
         if np.abs(r).min(initial=1.0) < 2.0 ** self.format.least / units:
             small = np.minimum(np.abs(r), 2.0 ** self.format.least) + self.format.smallest
@@ -192,8 +207,8 @@ class Rounding:
         size = evaluated(step, magnitudes)[0] * self.claim.sums.unit
         growth = np.where(np.asarray(addends) > 1,
                           np.maximum(np.sqrt(addends), np.asarray(addends) / 64.0), 0.0)
-        return total + hashed(total, self.seed, step.number, 7) * growth * size
+        return total + self.noise(total, step.number, 7) * growth * size
 
     def _narrowed(self, array: Array, step: int, part: int) -> Array:
         """An operand of a product, rounded to the fewer bits that products take."""
-        return array * (1.0 + hashed(array, self.seed, step, 8 + part) * self.claim.products.unit)
+        return array * (1.0 + self.noise(array, step, 8 + part) * self.claim.products.unit)

@@ -40,12 +40,18 @@ def sum_units(count: float) -> float:
 
 
 class PerturbedRun(Wide):
-    """The mode of one run. number: of the run; watches: whether it looks for numbers too large."""
+    """The mode of one run. run: its number; the first looks for numbers that are too large.
 
-    def __init__(self, claim: Claim, seed: int, choices: Choices, watches: bool = False):
+    products: how many addends each product of matrices has, by its memory, and the product itself,
+    so that its memory stays its own.
+    """
+
+    def __init__(self, claim: Claim, seed: int, choices: Choices, run: int = 0):
         super().__init__()
-        self.claim, self.seed, self.choices, self.watches = claim, seed, choices, watches
+        self.claim, self.seed, self.choices, self.run = claim, seed, choices, run
+        self.watches = run == 0
         self.number = 0
+        self.products: dict[int, tuple[float, Tensor]] = {}
         wide = OF_FLOAT64 if claim.operations.name == "float64" else 1.0
         self.unit = claim.operations.unit * wide
         self.sum_unit = claim.sums.unit * (OF_FLOAT64 if claim.sums.name == "float64" else 1.0)
@@ -94,6 +100,17 @@ class PerturbedRun(Wide):
         unit = self.sum_unit * sum_units(count)
         sizes = torch.nan_to_num(sizes, 0.0, 0.0, 0.0)
         return self.rounded(result.addcmul(sizes, self.drawn(result), value=unit))
+
+    def note_product(self, result: Tensor, count: float) -> Tensor:
+        """Remember of how many addends each entry is the sum."""
+        self.products[result.untyped_storage().data_ptr()] = count, result
+        return result
+
+    def addends(self, value: Any) -> float:
+        """Of how many addends an entry is the sum, where it is a product of matrices; else 1."""
+        if not isinstance(value, Tensor):
+            return 1.0
+        return self.products.get(value.untyped_storage().data_ptr(), (1.0, value))[0]
 
     def constant(self, number: float) -> float:
         """A Python number, rounded to the arithmetic where that does not have it."""

@@ -35,7 +35,7 @@ def truth(plain: Function, trial: Trial) -> Arrays:
 def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int) -> list[Arrays]:
     """Runs in float64, every operation off by one rounding of the claim, by key.
 
-    So many, and half as many again where the plain form spells out functions of the textbook. In
+    So many, and as many again where the plain form spells out functions of the textbook. In
     the second half choices that rounding can turn are turned, and in every other run outputs are
     kept as they are stored. Raises OverflownError where the claimed arithmetic is too small for a
     number of the plain form.
@@ -45,7 +45,7 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
         spelt = spelt_out(lambda each: called(each, trial, dtype=torch.float64), plain)
     if not spelt:
         return found
-    return found + Runs(rewriting(plain, spelt), trial, claim, seed + 1).several(max(count // 2, 2))
+    return found + Runs(rewriting(plain, spelt), trial, claim, seed + 1).several(count)
 
 
 def differentiated(plain: Function, trial: Trial, mode: Wide, stored: StoredOutputs | None = None
@@ -86,9 +86,9 @@ class Runs:
 
     def one(self, number: int, direction: int) -> Arrays:
         self.choices.start(direction)
-        mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number == 0)
+        mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number)
         narrow = self.claim.stored.unit > self.claim.operations.unit
-        stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None)
+        stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None, mode.seed)
         trial = moved(self.trial, direction, self.claim) if direction else self.trial
         return differentiated(self.plain, trial, mode, stored)
 

@@ -57,10 +57,18 @@ def round_log2(number: float) -> int:
 
 
 def added(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
-    """A sum of two, the second times a factor that owes a rounding of its own."""
+    """A sum of two, the second times a factor that owes a rounding of its own.
+
+    What is added to a product of matrices may be what its sum starts with, and then is as large as
+    every partial sum.
+    """
     alpha = kwargs.pop("alpha", args[2] if len(args) > 2 else 1)
     other = args[1] if alpha == 1 else run(torch.ops.aten.mul.Tensor, args[1], alpha)
-    return each_entry(1.0)(run, func, (args[0], other), kwargs)
+    count = max(map(run.addends, args[:2]))
+    if count == 1:
+        return each_entry(1.0)(run, func, (args[0], other), kwargs)
+    result = func(args[0], other, **kwargs)
+    return run.summed(result, result.abs(), count)
 
 
 POWERS = {1.0: 0.0, 2.0: 1.0, 3.0: 2.0, 0.5: 1.0, -0.5: 2.0, -1.0: 1.0, -2.0: 2.0}

@@ -52,7 +52,8 @@ def product(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> A
     args = narrowed(run, args)
     tensors = [each for each in args if isinstance(each, Tensor)]
     count = tensors[-2].shape[-1] + len(tensors) - 2
-    return run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    found = run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    return run.note_product(found, count)
 
 
 def convolution(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
@@ -60,7 +61,8 @@ def convolution(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) 
     args = narrowed(run, args)
     weight = args[1]
     count = weight.numel() / max(weight.shape[1 if args[6] else 0], 1)
-    return run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    found = run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    return run.note_product(found, count)
 
 
 def convolution_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
