@@ -249,7 +249,7 @@ WRONG = {
     "line_integral": {
         "twice": of(backward(lambda x: x.sin(), lambda ctx, c, x: 2 * c * x.cos()), MATRIX),
         "sign": of(backward(affine, lambda ctx, c, x, w, b: (c @ w, -c.T @ x, c.sum(0))), LINEAR),
-        "mean for sum": of(backward(affine, lambda ctx, c, x, w, b: (c @ w, c.T @ x, c.mean(0))), LINEAR),
+        "mean for sum": of(backward(affine, lambda ctx, c, x, w, b: (c @ w, c.T @ x, c.mean(0))), LINEAR, N=[5, 7]),
         "no path through the mean": of(backward(norm, without_mean), MATRIX),
         "no gradient": of(backward(affine, lambda ctx, c, x, w, b: (c @ w, None, c.sum(0))), LINEAR),
         "last rows": of(backward(affine, half_rows), LINEAR, N=[17, 20]),
@@ -294,14 +294,20 @@ def first(one, check="line_integral", trials=8):
 @pytest.mark.parametrize("times", [2.0, -1.0, 0.5, 7.0])
 def test_a_factor_is_fitted_on_the_input_that_is_wrong(times):
     found = first(of(backward(affine, lambda ctx, c, x, w, b: (c @ w, times * (c.T @ x), c.sum(0))), LINEAR))
-    assert (found.key, found.kind) == ("w", "factor")
+    assert found.key == "w"
     assert found.data["factor"] == pytest.approx(times, rel=0.02)
 
 
 def test_a_gradient_that_is_none_is_told_as_a_factor_of_0():
     found = first(WRONG["line_integral"]["no gradient"])
-    assert (found.key, found.kind) == ("w", "factor")
+    assert found.key == "w"
     assert found.data["factor"] == 0
+
+
+def test_a_factor_that_is_a_size_is_told_so():
+    found = first(WRONG["line_integral"]["mean for sum"])
+    assert (found.key, found.data["sizes"]) == ("b", ["1/N"])
+    assert "(1/N) times that of the program's own loss" in SAYS["line_integral", "numbers"]("b", found.data)
 
 
 def test_the_entries_that_are_wrong_are_found():
@@ -311,7 +317,7 @@ def test_the_entries_that_are_wrong_are_found():
         return g
 
     one = program(backward(lambda x: x * x, last_three), inputs=MATRIX, sizes={"N": 12, "D": 2}, framework="torch")
-    found = next(each for each in failures(one, "line_integral") if each.kind == "entries")
+    found = next(each for each in failures(one, "line_integral") if "box" in each.data)
     assert found.data["box"][0][0] >= 6
 
 

@@ -68,5 +68,4 @@ def check(asked: Asked) -> Iterator[Failure]:
     if refused and claimed:
         yield Failure(CHECK, asked.trial, "", "missing", {})
     for failure in found:
-        yield failure if claimed else replace(
-            failure, kind="unclaimed", data={**failure.data, "how": failure.kind})
+        yield failure if claimed else replace(failure, kind="unclaimed")

@@ -27,7 +27,8 @@ def factor(d: Data) -> str:
     """"twice", "-1 times": a factor as people say it, "0" for a gradient that is not there."""
     value = d["factor"]
     near = next((each for each in NOTABLE if abs(value - each) < 0.03 * abs(each)), value)
-    return {2.0: "twice", 0.5: "half of"}.get(near, f"{near:.4g} times")
+    equal = "".join(f" ({size})" for size in d.get("sizes", [])[:1])
+    return {2.0: "twice", 0.5: "half of"}.get(near, f"{near:.4g}{equal} times")
 
 
 def entries(box: list[tuple[int, int]]) -> str:
@@ -40,10 +41,14 @@ def _line(d: Data) -> str:
             f"{d['change']:.6g} (allowed: {d['allowed']:.2g})")
 
 
-def _factor(key: str, d: Data) -> str:
-    if abs(d["factor"]) < 1e-3:
+def _numbers(key: str, d: Data) -> str:
+    """What is wrong with a gradient by the look of lines: nothing of it, a factor, some entries."""
+    if "factor" in d and abs(d["factor"]) < 1e-3:
         return f"{_of(key)} is 0, and the loss depends on it: {_line(d)}"
-    return f"{_of(key)} is {factor(d)} that of the program's own loss: {_line(d)}"
+    if "factor" in d:
+        return f"{_of(key)} is {factor(d)} that of the program's own loss: {_line(d)}"
+    where = f" in the entries {entries(d['box'])}" if "box" in d else ""
+    return f"{_of(key)} is not that of the program's own loss{where}: {_line(d)}"
 
 
 def _raises(what: str) -> Says:
@@ -85,18 +90,11 @@ SAYS: dict[tuple[str, str], Says] = {
     ("batch", "numbers"): lambda key, d: f"{_of(key)} {BATCH[d['asked']]}",
     ("batch", "shape"): lambda key, d: f"{_of(key)} {BATCH[d['asked']]}",
     ("batch", "raised"): _raises("for some of the rows, or in another order"),
-    ("line_integral", "factor"): _factor,
-    ("line_integral", "entries"): lambda key, d: (
-        f"{_of(key)} is not that of the program's own loss in the entries {entries(d['box'])}: "
-        f"{_line(d)}"),
-    ("line_integral", "numbers"): lambda key, d: (
-        f"{_of(key)} is not that of the program's own loss: {_line(d)}"),
+    ("line_integral", "numbers"): _numbers,
     ("line_integral", "raised"): _raises("on numbers a little beside the trial's"),
     ("double_backward", "missing"): lambda key, d: (
         "double backward is claimed, and no second gradient comes"),
     ("double_backward", "raised"): _raises("in a second backward, which it claims"),
-    ("double_backward", "factor"): _double,
-    ("double_backward", "entries"): _double,
     ("double_backward", "numbers"): _double,
     ("double_backward", "unclaimed"): lambda key, d: (
         _double(key, d) + "; nothing is claimed of it: it should refuse (once_differentiable)"),
