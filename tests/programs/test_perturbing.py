@@ -5,9 +5,12 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from backproof import program
 from backproof.programs.claim import Claim
 from backproof.programs.formats import FORMATS
+from backproof.programs.judge import Judge
 from backproof.programs.tolerance import RUNS, spread, tolerance
+from backproof.programs.torch_engine.engine import TorchEngine
 from backproof.programs.torch_engine.perturbed_run import OverflownError
 from backproof.programs.torch_engine.perturbing import perturbed, truth
 from backproof.programs.torch_engine.rules import RULES, rule_of, taken_apart, unknown
@@ -409,3 +412,24 @@ def test_tf32_rounds_the_operands_of_products_alone():
 def test_what_has_no_row_is_taken_apart_or_perturbed_as_a_whole():
     assert rule_of(torch.ops.aten.smooth_l1_loss.default) is taken_apart
     assert rule_of(torch.ops.aten.linalg_inv_ex.default) is unknown
+
+
+class Lucky(TorchEngine):
+    """Few runs, and all of them within a fiftieth of what roundings do."""
+
+    def perturbed(self, plain, trial, claim, count, seed):
+        runs = super().perturbed(plain, trial, claim, count, seed)
+        few = self.truth(plain, trial)
+        return runs if count > RUNS else [{key: few[key] + (each[key] - few[key]) / 50 for key in few} for each in runs]
+
+
+@pytest.mark.parametrize(("off", "failed"), [(1.0, False), (1.001, True)])
+def test_an_error_that_is_not_far_is_judged_again_by_more_runs(off, failed):
+    def summed(x):
+        return (x * off).sum(-1)
+
+    asked = program(summed, plain=lambda x: x.sum(-1), inputs={"x": ("N", 100)})
+    engine = Lucky()
+    judge = Judge(asked, engine, lambda trial: engine.answer(summed, trial))
+    judged = judge.judge(trial({"x": np.linspace(-1, 2, 500).reshape(5, 100)}, [np.ones(5)]))
+    assert bool(judged.failures) == failed
