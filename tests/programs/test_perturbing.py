@@ -389,6 +389,21 @@ def test_attention_may_take_the_sum_from_its_output():
     assert worst(lambda s, v: SPELT["softmax"](s) @ v, asked, claim, {"s": back}) <= 16
 
 
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"scale": 0.3}, {"enable_gqa": True},
+                                     {"attn_mask": torch.tensor([True, True, False])}], ids=str)
+def test_attention_of_torch_is_taken_apart_and_found(options):
+    k = torch.randn(1, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    q = torch.cat([k, k + 1], 1) if "enable_gqa" in options else k
+
+    def plain(q, k):
+        return scaled_dot_product_attention(q, k, k.exp(), **options)
+
+    with wide(Wide()):
+        assert len(spelt_out(lambda function: function(q, k), plain)) == 1
+        inside = plain(q, k)
+    torch.testing.assert_close(inside, plain(q, k), rtol=1e-12, atol=0)
+
+
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
