@@ -43,6 +43,9 @@ def _makes(operation: Any) -> bool:
 class Wide(TorchDispatchMode):
     """The operations of a plain form and of its backward, in float64."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """No: that imports torch's compiler, which takes seconds, for code that is not compiled."""
