@@ -120,9 +120,10 @@ def differentiating(program: Program, engine: Engine, device: str = "cpu"
 
 
 def answering(program: Program, engine: Engine, device: str = "cpu") -> Callable[[Trial], Reply]:
-    """Who is asked: the program's own process, or its function here."""
-    ask: Any = program.answer or partial(engine.answer, program.engine)
-    return partial(question, partial(ask, device=device))
+    """Who is asked: the program's own process, which has its own clock, or its function here."""
+    if program.answer is not None:
+        return partial(program.answer, device=device)
+    return partial(question, partial(engine.answer, program.engine, device=device))  # type: ignore
 
 
 def _engine(program: Program) -> Engine:

@@ -19,7 +19,7 @@ import numpy as np
 from ..claim import Claim
 from ..formats import FORMATS, Format
 from ..trial import Array, Arrays, Trial
-from .computing import advance, evaluated, filled
+from .computing import advance, as_real, compute, evaluated, filled
 from .kept import Kept
 from .noise import hashed
 from .plain import Question, question
@@ -43,6 +43,7 @@ UNITS: dict[str, Callable[[Step], float]] = {
     "integer_pow": lambda step: float(max(abs(step.params["y"]), 1)),
     "cumprod": lambda step: 8.0, "reduce_prod": lambda step: 8.0, "scatter-mul": lambda step: 8.0,
 }
+CLEAR = 64.0  # roundings of float64 that a number must be above, not to be taken for nothing
 KEPT = -1000  # in the place of a step's number
 ELEMENTARY = 8.0  # units of the arithmetic, and of float32 where the arithmetic is less
 
@@ -86,21 +87,47 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
     where the claimed arithmetic has no number for what is computed.
     """
     asked = question(plain, trial)
-    kept = Kept(asked, claim)
+    kept, nothing = Kept(asked, claim), _nothing(asked)
     runs = []
     for run in range(count):
         rounding = Rounding(claim, seed * 1_000_003 + run // 2, -1.0 if run % 2 else 1.0,
                             run % 8 < 2)
         keeps = kept if run % 4 >= 2 else None
-        found = _run(asked, rounding, keeps, np.sign)
+        found = _run(asked, rounding, keeps, nothing, np.sign)
         if any(np.isnan(array).any() for array in found.values()):  # a root or a logarithm of 0
-            found = _run(asked, rounding, keeps, np.ones_like)
+            found = _run(asked, rounding, keeps, nothing, np.ones_like)
         runs.append(found)
     return runs
 
 
+def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
+    """Steps of the gradients, and which of their results, that are 0 but for float64's roundings.
+
+    The gradient through the maximum that a softmax subtracts is one: programs leave it out, and a
+    plain form in which it is there takes back its own errors by it.
+    """
+    exact = Claim("float64", "float64", "float64")
+    true = compute(asked.traced, asked.arguments)
+    apart = [np.zeros_like(value) if as_real(value) else None for value in true]
+    with np.errstate(all="ignore"):
+        for seed in range(3):
+            slots = compute(asked.traced, asked.arguments, Rounding(exact, seed, 1.0, True).rule)
+            apart = [None if off is None else np.maximum(off, np.abs(value - was))
+                     for off, value, was in zip(apart, slots, true, strict=True)]
+        return frozenset((step.number, i) for step in asked.inward
+                         for i, slot in enumerate(step.outputs)
+                         if apart[slot] is not None and np.any(true[slot])
+                         and np.all(np.abs(true[slot]) <= CLEAR * apart[slot]))
+
+
 def _run(asked: Question, rounding: Rounding, kept: Kept | None,
-         side: Callable[[Array], Array]) -> Arrays:
+         nothing: frozenset[tuple[int, int]], side: Callable[[Array], Array]) -> Arrays:
+    """One run; with `kept` the gradients see kept values, and go without what is nothing."""
+    def rule(step: Step, operands: list[Array], found: list[Array]) -> list[Array]:
+        found = rounding.rule(step, operands, found)
+        return [np.zeros_like(each) if (step.number, i) in nothing else each
+                for i, each in enumerate(found)]
+
     arguments = [rounding.jittered(array, i, side) if real else array
                  for i, (array, real) in enumerate(zip(asked.arguments, asked.real, strict=True))]
     with np.errstate(all="ignore"):
@@ -111,7 +138,7 @@ def _run(asked: Question, rounding: Rounding, kept: Kept | None,
             return asked.named(slots)
         outputs = slots.copy()
         kept.put(slots, lambda y: rounding.noise(y, KEPT))
-        advance(slots, asked.inward, rounding.rule)
+        advance(slots, asked.inward, rule if nothing else rounding.rule)
     return asked.named([outputs[slot] if slot in kept.told else value
                         for slot, value in enumerate(slots)])
 
@@ -184,7 +211,8 @@ class Rounding:
         xi = self.noise(r, step, part)
         result = r * (1.0 + units * xi)
         if np.abs(r).min(initial=1.0) < 2.0 ** self.format.least / units:
-            small = np.minimum(np.abs(r), 2.0 ** self.format.least) + self.format.smallest
+            lost = np.where(np.abs(r) < 2.0 ** self.format.least, np.abs(r), 0.0)
+            small = np.copysign(lost + self.format.smallest, r)
             result = np.where(r == 0, r, result + small * xi)
         return result
 
