@@ -131,7 +131,7 @@ def group_counts(place: Place) -> Iterator[tuple[str, int]]:
     """Numbers of groups that an axis may fall into, by name: sizes, options, ratios of shapes."""
     yield from place.sizes.items()
     for axis, (n, m) in enumerate(zip(place.upstream.shape, place.operand.shape, strict=False)):
-        if m and n % m == 0 and n != m and m > 1:
+        if m and n % m == 0 and n != m:
             yield f"a group (axis {axis})", n // m
 
 
@@ -295,6 +295,7 @@ TERMS: dict[str, dict[str, Callable[[Array, Array], Array]]] = {
     "logistic": {"y": lambda x, y: y, "1 - y": lambda x, y: 1 - y},
     "tanh": {"1 - y": lambda x, y: 1 - y, "1 + y^2": lambda x, y: 1 + y * y},
     "log": {"x": lambda x, y: x},
+    "softmax": {"the diagonal of the Jacobian": lambda x, y: y * (1 - y)},
     "sqrt": {"1 / y": lambda x, y: 1 / y},
     "rsqrt": {"y^3": lambda x, y: y**3, "y": lambda x, y: y, "-y^2 / 2": lambda x, y: -y * y / 2},
     "relu": {"1 for x below 0": lambda x, y: (x < 0) * 1.0},

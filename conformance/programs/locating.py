@@ -21,6 +21,7 @@ from .trial import Arrays, Line, Mutant, Trial
 Mutants = Callable[[Trial], Iterator[Mutant]]
 CLEAR = 30.0  # tolerances by which a gradient is off where mutants are looked for first
 STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
+FIXED_BY_DETAIL = {"": "0", "-1": "-1", "2": "2", "0.5": "1/2"}  # where turns feed each other
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
@@ -106,8 +107,11 @@ class Candidate:
             self.silent[key].add(i)
 
     def settle(self, cases: Sequence[Case]) -> None:
-        """Of a linear mutant: the factor, and what it explains with it."""
+        """The factor; and what a linear mutant explains with it."""
         if not self.mutant.linear:
+            value = FIXED_BY_DETAIL.get(self.mutant.detail)
+            if self.mutant.kind == "factor" and value is not None:
+                self.factor = Factor(value, (factors.FIXED[value],) * len(cases))
             return
         wrong = sorted({key for case in cases for key in case.wrong})
         fitted = {key: self._fitted(cases, key) for key in wrong}
