@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .ending import Ended, Going
 from .executed import Announce, executed
 from .found_classes import found_class
+from .libraries import imported_first
 from .limits import Interrupts, TookTooLong, limit, pressed
 from .protocol import COMMAND
 from .refused import TargetError as TargetError
@@ -89,6 +90,7 @@ def _named(text: str, announce: Announce | None) -> tuple[Any, str, str]:
     where, name = split(text)
     if not is_file(where):
         return _look_up(_module(where, text, name), where, name), text, text
+    imported_first(Path(where))
     with executed(Path(where).name, announce):
         module = _file(Path(where))
     name, file = name or _only(module, where), Path(where).name

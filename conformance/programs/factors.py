@@ -113,6 +113,10 @@ def words(factor: Factor) -> str:
 WORDS = {"0": "is missing", "-1": "has the wrong sign", "2": "is counted twice", "1/2": "is halved"}
 
 
+# A factor that was not fitted but tried, by the detail of its mutant.
+TRIED = {"": WORDS["0"], "-1": WORDS["-1"], "2": WORDS["2"], "0.5": WORDS["1/2"]}
+
+
 def _shown(value: float) -> str:
     return f"{value:.4g}"
 

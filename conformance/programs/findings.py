@@ -20,7 +20,7 @@ from .when import condition
 
 Keep = Callable[[Any], str]
 RANK = ("answers", "contract", "plain", "untouched", "repeated", "twice")
-SHOWN = 12   # trials of evidence, failing and right
+FAILING, RIGHT = 8, 6  # trials of evidence
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,23 @@ def _of(group: Group, keys: tuple[str, ...]) -> Group:
 
 
 def _evidence(group: Group, judged: Sequence[Judged]) -> list[Judged]:
-    """Some failing trials and some right ones, the smallest of each."""
+    """Some failing trials and some right ones: the smallest, and others up to large ones.
+
+    Small ones alone do not tell a path that is missing from one that misses its last block.
+    """
     numbers = {f.trial.number for f in group.failures}
     told = sorted((each for each in judged if each.reply is not None and each.truth),
                   key=lambda each: ProgramCase(each.trial).size)
-    failing = [each for each in told if each.trial.number in numbers][:SHOWN]
+    failing = [each for each in told if each.trial.number in numbers]
     right = [each for each in told if each.trial.number not in numbers and not each.failures]
-    return [*failing, *right[:SHOWN]]
+    return [*_spread(failing, FAILING), *_spread(right, RIGHT)]
+
+
+def _spread(trials: Sequence[Judged], most: int) -> list[Judged]:
+    """Half of them the smallest, half at even distances up to the largest."""
+    few, rest = list(trials[:most // 2]), trials[most // 2:]
+    more = most - len(few)
+    return few + [rest[i * len(rest) // more] for i in range(min(more, len(rest)))]
 
 
 def _seen(judged: Judged) -> Evidence:
@@ -146,13 +156,12 @@ def _seen(judged: Judged) -> Evidence:
 
 
 def _told(place: Located) -> dict[str, Any]:
-    others = [f"or, with the same numbers: `{line.text}` ({words.where(line)})"
+    others = [f"the same gradients come from `{line.text}` ({words.where(line)})"
               for line in place.lines[1:4]]
-    first = f"{place.words} in {Path(place.line.file).name}" if place.line.file else place.words
     data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
              "operation": line.operation, "kind": place.kind, "edge": place.edge,
              "trials": place.trials} for line in place.lines]
-    return {"first": [first, *others], "faults": (place.kind.replace(" ", "-"),),
+    return {"first": [place.words, *others], "faults": (place.kind.replace(" ", "-"),),
             "ratio": place.factor, "equals": place.equals, "located": tuple(data)}
 
 

@@ -57,7 +57,7 @@ class Located:
         told = KINDS[self.kind].words.format(
             line=f"`{self.line.text}` (line {self.line.number})", edge=self.edge,
             detail=self.detail,
-            factor="" if self.factor is None else self._factor)
+            factor=self._factor)
         whole = self.line.operation.partition(" in ")
         told += f" ({whole[0]} inside {whole[2]})" if whole[2] else ""
         told += f", in the gradient of {' and '.join(self.keys)} alone" if self.alone else ""
@@ -66,8 +66,10 @@ class Located:
 
     @property
     def _factor(self) -> str:
-        assert self.factor is not None
-        return factors.words(Factor(self.equals, (self.factor,)))
+        """Of a path: the number that was fitted to it, or that it was tried with."""
+        if self.factor is not None:
+            return factors.words(Factor(self.equals, (self.factor,)))
+        return factors.TRIED.get(self.detail, "")
 
 
 @dataclass

@@ -21,7 +21,7 @@ from .inputs import Input, read
 from .parameters import beside
 from .shapes import Symbols
 from .taken import Taken, as_function
-from .trial import Reply, Trial
+from .trial import Reply
 
 Function = Callable[..., Any]
 DTYPES = ("float32",)
@@ -98,7 +98,7 @@ class Program(Subject):
         return hosted(self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self.engine(*arguments, **options)  # type: ignore[call-arg]
+        return self.engine(*arguments, **options)
 
 
 def program(
