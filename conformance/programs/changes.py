@@ -382,6 +382,31 @@ def ordinal(i: int) -> str:
     return ("first", "second", "third", "fourth")[i] if i < 4 else f"{i + 1}th"
 
 
+def divisors(place: Place) -> Variants:
+    """A divisor that is one number for all: a size or an option of the program, or its square."""
+    if place.operation == "div" and len(place.operands) == 2:
+        for name, n in place.sizes.items():
+            for words, value in ((name, n), (f"{name}^2", n * n)):
+                yield f"divides by {words} everywhere", partial(
+                    place.derivative, operands={1: np.full_like(place.operands[1], value)})
+
+
+def strides(place: Place) -> Variants:
+    """Slices of the gradient begin where as long slices as the result's would."""
+    indexed = any(each.dtype.kind in "iu" for each in place.operands)
+    if indexed and place.gradient.ndim >= 2 and place.upstream.ndim >= 2:
+        yield "", partial(_strided, place.gradient, place.upstream.shape[1])
+
+
+def _strided(gradient: Array, stride: int) -> Array:
+    rows = gradient.reshape(len(gradient) * gradient.shape[1], -1)
+    flat = np.zeros_like(rows)
+    for b, each in enumerate(gradient.reshape(len(gradient), gradient.shape[1], -1)):
+        to = np.minimum(b * stride + np.arange(len(each)), len(flat) - 1)
+        np.add.at(flat, to, each)
+    return flat.reshape(gradient.shape)
+
+
 def first_indices(place: Place) -> Variants:
     """Indices of the first slice stand for those of all: a stride that is not advanced."""
     for i, index in enumerate(place.operands):

@@ -161,6 +161,9 @@ def _rows() -> Iterator[Kind]:
                "the backward of {line} is computed from {detail}", changes.other_values)
     yield Kind("first rows' indices", place,
                "the backward of {line} uses the indices of {detail} for all", changes.first_indices)
+    yield Kind("divisor", place, "the backward of {line} {detail}", changes.divisors)
+    yield Kind("stride", place, "slices of the gradient of {edge} in {line} are written with the "
+                                "stride of the result", changes.strides)
     yield Kind("transposed", gradient,
                "the gradient of {edge} in {line} is transposed", changes.transposed)
     yield Kind("operand transposed", place,
