@@ -73,6 +73,7 @@ ENOUGH = {
     "test_a_second_implementation_conforms": 2,
     "test_a_session_that_its_subject_ends_has_not_passed": 1,
     "test_a_summary_that_says_nothing_is_no_verdict": 2,
+    "test_a_wrong_backward_is_located_at_its_line": 12,
     "test_a_wrong_line_of_a_tutorial_is_named": 1,
     "test_a_wrong_loss_beside_a_wrong_gradient_is_its_own_finding": 1,
     "test_a_wrong_subject_is_caught_and_told_what_is_wrong": 4,
