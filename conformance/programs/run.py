@@ -123,7 +123,8 @@ def answering(program: Program, engine: Engine, device: str = "cpu") -> Callable
     """Who is asked: the program's own process, which has its own clock, or its function here."""
     if program.answer is not None:
         return partial(program.answer, device=device)
-    return partial(question, partial(engine.answer, program.engine, device=device))
+    ask: Any = partial(engine.answer, program.engine, device=device)
+    return partial(question, ask)
 
 
 def _engine(program: Program) -> Engine:

@@ -32,7 +32,10 @@ TURNS = (("every time", slice(None)), ("the first time", slice(0, 1)),
 
 
 class Spot:
-    """An edge: one operand of one call, what flows to it, and which inputs that reaches."""
+    """An edge: one operand of one call, what flows to it, and which inputs that reaches.
+
+    What many rows ask for alike is computed once.
+    """
 
     def __init__(self, graph: Graph, call: Call, operand: Operand, gradient: Array | None,
                  upstreams: Sequence[Array | None]) -> None:
@@ -41,8 +44,10 @@ class Spot:
         self.gradient = np.zeros(tuple(operand.tensor.shape)) if gradient is None else gradient
         self.paths = graph.flow(operand.edge, -self.gradient)
         self.position = [each.place for each in call.operands].index(operand.place)
+        self._moves: dict[bytes, Arrays] = {}
+        self._derivatives: dict[bytes, Array | None] = {}
 
-    @property
+    @cached_property
     def words(self) -> str:
         """What the gradient flows to, as the source calls it."""
         place = self.operand.place[1:]
@@ -67,6 +72,11 @@ class Spot:
 
     def _derivative(self, upstream: Array | None = None,
                     operands: Mapping[int, Array] | None = None) -> Array | None:
+        if operands is None and upstream is not None:
+            key = upstream.tobytes()
+            if key not in self._derivatives:
+                self._derivatives[key] = again(self.call, self.operand, [upstream], {})
+            return self._derivatives[key]
         others = {self.call.operands[i].place: each for i, each in (operands or {}).items()}
         given = self.upstreams if upstream is None else [upstream]
         return again(self.call, self.operand, given, others)
@@ -79,8 +89,12 @@ class Spot:
         new = make()
         if new is None or new.shape != self.gradient.shape:
             return None
-        off = self.graph.flow(self.operand.edge, new - self.gradient)
-        return {name: self.graph.gradients[name] + each for name, each in off.items()}
+        key = new.tobytes()
+        if key not in self._moves:
+            off = self.graph.flow(self.operand.edge, new - self.gradient)
+            self._moves[key] = {name: self.graph.gradients[name] + each
+                                for name, each in off.items()}
+        return self._moves[key]
 
 
 class Mutator:
