@@ -17,6 +17,7 @@ import torch
 from .. import factors, sources
 from ..changes import ordinal, scaled
 from ..formats import FORMATS
+from ..lazily import Lazily
 from ..mutants import KINDS, Kind, Of, Place, at_place
 from ..trial import Arrays, Line, Mutant, Trial, output
 from . import reruns
@@ -28,30 +29,6 @@ Array = Any
 Made = Callable[[], Arrays | None]
 STATISTICS = ("amax", "amin", "max", "min", "mean")
 NOTHING = 1e-13  # of what flows to a call: as good as 0
-
-
-class Lazily(Mapping[str, Any]):
-    """Gradients by input, computed when the first is looked at. What a kind cannot change is empty.
-    """
-
-    def __init__(self, keys: Sequence[str], make: Made) -> None:
-        self._keys = tuple(keys)
-        self._make = make
-
-    @cached_property
-    def _made(self) -> Arrays:
-        return self._make() or {}
-
-    def __getitem__(self, key: str) -> Array | None:
-        if key not in self._keys:
-            raise KeyError(key)
-        return self._made.get(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
 
 
 class Spot:
