@@ -102,6 +102,7 @@ ENOUGH = {
     "test_jax_without_x64_is_not_judged": 1,
     "test_judges_that_share_no_code_kill_it": 8,
     "test_loss_gradients": 20,
+    "test_no_check_fails_on_a_right_program": 14,
     "test_no_name_is_false_of_a_mistake_that_the_table_does_not_have": 2,
     "test_no_network_comes_twice": 1,
     "test_one_mistake_is_one_finding_by_its_name": 3,

@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .checks import checked
 from .judged import Failure, Judged, compared
-from .trial import Reply
+from .trial import Reply, Trial
 
 if TYPE_CHECKING:
     from .judge import Judge
     from .program import Program
 
+Answer = Callable[[Trial], Reply]
+SELDOM = 97
 UNCLAIMED = "unclaimed"  # a kind of failure: of what nobody claims, so a note is enough
 
 
@@ -30,7 +32,7 @@ def stated(judge: Judge, judged: Judged, reply: Reply, wrong: bool
         for name, failures in checked(judge.program.asked, judge.answer, trial, reply,
                                       judged.tolerance or None,
                                       np.random.default_rng([judge.seed, trial.number]),
-                                      second=judge.second):
+                                      second=_second(judge, trial)):
             judge.unclaimed += sum(each.kind == UNCLAIMED for each in failures)
             yield name, [each for each in failures if each.kind != UNCLAIMED]
     if trial.twice and isinstance(reply.second, dict) and not wrong and judged.truth:
@@ -51,6 +53,12 @@ def twice(judged: Judged, reply: Reply) -> list[Failure]:
     truth = {key: judged.truth[key] for key in got}
     return [Failure("twice", judged.trial, f.key, "numbers", f.data, f.worst)
             for f in compared(judged.trial, got, truth, judged.tolerance)]
+
+
+def _second(judge: Judge, trial: Trial) -> Answer | None:
+    """Who is asked for gradients of gradients: on one trial in many, where nobody claims them."""
+    claimed = judge.program.asked.double_backward
+    return judge.second if claimed or trial.number % SELDOM == 1 else None
 
 
 def _beyond(judged: Judged, key: str, far: float) -> bool:

@@ -37,9 +37,9 @@ def summarised(report: Report, judge: Judge, judged: Sequence[Judged], keep: Kee
     _decide(report, vacuity.vacuous(sharp) if with_plain else "", interrupted, bool(judged))
 
 
-TWICE_WRONG = ("its gradients can be differentiated again, and what comes out is wrong: that is not "
-               "claimed; let it refuse (torch.autograd.function.once_differentiable), or claim "
-               "double_backward")
+TWICE_WRONG = ("its gradients can be differentiated again, and what comes out is wrong: that is "
+               "not claimed; let it refuse (torch.autograd.function.once_differentiable), or "
+               "claim double_backward")
 WITHOUT = ("no plain form: its numbers were judged by its own loss, along lines, by linearity and "
            "by what may change nothing; left out: the comparison with the truth, the computed "
            "tolerance, the precision, and the place of a mistake")

@@ -22,11 +22,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "programs"))
 
-from backproof.programs.drawing import Drawn  # noqa: E402
-from backproof.programs.engine import engine_of  # noqa: E402
-from backproof.programs.judge import Judge  # noqa: E402
-from backproof.programs.judged import Judged  # noqa: E402
-from jax_rows import RIGHT, Right  # noqa: E402
+from backproof.programs.drawing import Drawn
+from backproof.programs.engine import engine_of
+from backproof.programs.judge import Judge
+from backproof.programs.judged import Judged
+from jax_rows import LOSING, RIGHT, Right
 
 DTYPES = ("float32", "bfloat16", "float16")
 BAR = 16.0
@@ -47,7 +47,7 @@ def worst(row: Right, dtype: str, seeds: int) -> tuple[float, str, Any, int]:
         if each is None or each.reply is None:
             without += 1
             continue
-        for name, ratio in each.ratios():
+        for name, ratio in each.ratios(row.program(dtype).asked.claim(dtype)):
             if ratio > most:
                 most, key, trial = ratio, name, each.trial
     return most, key, trial, without
@@ -70,6 +70,9 @@ def main() -> int:
                   f"{'  above 16' if ratio > BAR else ''}", flush=True)
             if given.worst and trial is not None:
                 print("   ", trial.number, dict(trial.features))
+    for name, (row, why) in LOSING.items() if not given.only else ():
+        ratio, key, *_ = worst(row, "float32", given.seeds)
+        print(f"{name:44s} {'float32':9s} {ratio:9.2f}  {key:10s} {why}", flush=True)
     print(f"bar: {BAR:g}; above it: {over}; {time.monotonic() - started:.0f} s")
     return int(over > 0)
 

@@ -18,6 +18,24 @@ Answer = Callable[[Trial], Reply]
 MOVED = 64  # units in the last place by which a trial is moved to see whether a finding stays
 
 
+class Refused(Exception):  # noqa: N818 - no error of ours
+    """What a program raised when it was asked."""
+
+    def __init__(self, error: Exception):
+        super().__init__(str(error))
+        self.error = error
+
+
+def refusing(answer: Answer) -> Answer:
+    """The same, but that what the program raises is a Refused: no mistake of who asks is one."""
+    def asks(trial: Trial) -> Reply:
+        try:
+            return answer(trial)
+        except Exception as error:
+            raise Refused(error) from error
+    return asks
+
+
 class Declared(Protocol):
     """Of one input, what the checks need to know; `program.inputs.Input` has it."""
 
@@ -50,7 +68,7 @@ class Claims(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """answer: makes further calls, and raises whatever the program raises. tolerance: what is
+    """answer: makes further calls, and raises Refused where the program raises. tolerance: what is
     allowed of each entry of `reply` by the plain form, None where there is none. second: answers
     trials of the program whose outputs are the gradients, see `double_backward`. accumulated: the
     same call as `answer`, its gradients added twice to what a framework keeps (`.grad`).

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..judged import Failure, worst
 from ..trial import Arrays, Reply, Trial
-from .asked import Asked
+from .asked import Asked, Refused
 
 Array = Any
 Check = Callable[[Asked], Iterator[Failure]]
@@ -60,11 +60,11 @@ def _beyond(got: Array, due: Array, limit: Array) -> Array:
     return far & (limit < np.inf)
 
 
-def raised(check: str, asked: Asked, error: Exception, **data: Any) -> Failure:
+def raised(check: str, trial: Trial, refused: Refused, **data: Any) -> Failure:
     """The failure of a further call that has raised: the error's class, and its first line."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return Failure(check, asked.trial, "", "raised",
-                   {**data, "error": type(error).__name__, "says": first[:200]})
+    first = (str(refused.error).strip().splitlines() or [""])[0]
+    return Failure(check, trial, "", "raised",
+                   {**data, "error": type(refused.error).__name__, "says": first[:200]})
 
 
 def lasting(check: Check, times: int = 2) -> Check:

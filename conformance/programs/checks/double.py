@@ -14,7 +14,7 @@ import numpy as np
 
 from ..judged import Failure
 from ..trial import Trial, Value
-from .asked import Asked
+from .asked import Asked, Refused
 from .comparing import raised
 from .ground import WIDE_BITS
 from .paths import in_dtype, paths
@@ -61,12 +61,11 @@ def check(asked: Asked) -> Iterator[Failure]:
         differentiated = replace(asked, answer=asked.second, trial=trial, reply=reply,
                                  tolerance=None)
         found = [] if refused else list(paths(differentiated, trial, trial.wanted, CHECK))
-    except Exception as error:
+    except Refused as refused:
         if claimed:
-            yield raised(CHECK, asked, error)
+            yield raised(CHECK, asked.trial, refused)
         return
     if refused and claimed:
         yield Failure(CHECK, asked.trial, "", "missing", {})
     for failure in found:
-        yield failure if claimed else replace(
-            failure, kind="unclaimed", data={**failure.data, "how": failure.kind})
+        yield failure if claimed else replace(failure, kind="unclaimed")

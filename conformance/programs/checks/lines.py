@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..trial import Arrays
-from .ground import WIDE_BITS, Centre, Ground, Point
+from .ground import Centre, Ground, Point
 
 Array = Any
 STEPS = 8
@@ -31,7 +31,7 @@ SHORTER = 4.0                       # times, where the rule is coarser than the 
 TRIES = 7
 FRESH, ENOUGH = 3, 2                # lines about other centres, and how many must show it
 CLEAR = 4.0                         # times what is allowed
-FEW = 4                             # entries that are not parted further
+FEW, MORE, SOME = 4, 8, 2           # entries tried first, how many times more next, how often each
 Direction = Callable[[Centre], Arrays]
 
 
@@ -142,14 +142,23 @@ def _noise(centre: Centre, step: Arrays, start: Point, end: Point) -> tuple[floa
 
 
 def _sums(centre: Centre, step: Arrays) -> float:
-    """What long sums may lose that are kept in a narrow format: half a unit for every addend."""
-    claim = centre.ground.asked.claim
-    if claim.sums.bits >= WIDE_BITS:
-        return 0.0
-    most = max(value.numbers.size for value in centre.ground.asked.values().values())
-    return 0.5 * claim.sums.unit * most * sum(
-        float(np.abs(g * step[name]).sum()) for name, g
-        in centre.middle.reply.gradients.items() if g is not None and name in step)
+    """What long sums may lose whose addends are alike, and so rounded alike: half a unit for every
+    addend at the end, a quarter on the way.
+    """
+    unit = centre.ground.asked.claim.sums.unit
+    return sum(0.25 * unit * _addends(centre, g) * float(np.abs(g * step[name]).sum()) for name, g
+               in centre.middle.reply.gradients.items() if g is not None and name in step)
+
+
+def _addends(centre: Centre, gradient: Array) -> float:
+    """How many numbers an entry of a gradient may be the sum of: one for each entry of an output
+    that it has no entry for, or the longest axis.
+    """
+    values = [value.numbers for value in centre.ground.asked.values().values()]
+    longest = max((size for each in values for size in each.shape), default=1)
+    most = max((value.numbers.size for value in centre.ground.trial.cotangents
+                if value is not None), default=1)
+    return max(float(longest), most / max(gradient.size, 1))
 
 
 def _least(centre: Centre, step: Arrays) -> float:
@@ -180,24 +189,22 @@ def _blunt(seen: Seen) -> float:
 def sparser(centre: Centre, direction: Arrays, seen: Seen) -> tuple[Centre, Arrays, Seen]:
     """The line through as few entries as still show clearly that something is wrong."""
     rng = centre.ground.asked.rng
-    while True:
-        for part in _halves(direction, rng):
+    count, there = FEW, sum(int(np.count_nonzero(array)) for array in direction.values())
+    while count < there:
+        for _ in range(SOME):
+            part = _part(direction, rng, count / there)
             beside = centre.ground.about(centre.middle.numbers, part)
-            half = sharpest(beside, part) if beside.is_finite else None
-            if half is not None and abs(half.residual) > CLEAR * half.allowed:
-                centre, direction, seen = beside, part, half
-                break
-        else:
-            return centre, direction, seen
+            few = sharpest(beside, part) if beside.is_finite else None
+            if few is not None and abs(few.residual) > CLEAR * few.allowed:
+                return beside, part, few
+        count *= MORE
+    return centre, direction, seen
 
 
-def _halves(direction: Arrays, rng: np.random.Generator) -> list[Arrays]:
-    """The direction in two parts of about as many entries; nothing where there are few."""
-    if sum(int(np.count_nonzero(array)) for array in direction.values()) <= FEW:
-        return []
-    chosen = {name: rng.random(array.shape) < 0.5 for name, array in direction.items()}
-    return [{name: np.where(chosen[name], array, 0.0) for name, array in direction.items()},
-            {name: np.where(chosen[name], 0.0, array) for name, array in direction.items()}]
+def _part(direction: Arrays, rng: np.random.Generator, share: float) -> Arrays:
+    """A share of the direction's entries, drawn; the others are 0."""
+    return {name: np.where(rng.random(array.shape) < share, array, 0.0)
+            for name, array in direction.items()}
 
 
 def stays(centre: Centre, direction: Arrays, seen: Seen) -> bool:

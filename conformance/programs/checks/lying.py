@@ -11,7 +11,7 @@ import numpy as np
 from ..judged import Failure
 from ..layouts import LAYOUTS
 from ..trial import Trial, Value
-from .asked import Asked
+from .asked import Asked, Refused
 from .comparing import apart, full, lasting, raised, total
 
 FEW = 3  # tensors and layouts that are tried on a trial
@@ -33,8 +33,8 @@ def _tried(asked: Asked, name: str, layout: str) -> Iterator[Failure]:
     what: dict[str, Any] = {"asked": f"{name} {layout}", "input": name, "layout": layout}
     try:
         reply = plain.answer(_with(plain.trial, name, Value(numbers, value.dtype, layout)))
-    except Exception as error:
-        yield raised("layouts", asked, error, **what)
+    except Refused as refused:
+        yield raised("layouts", asked.trial, refused, **what)
         return
     yield from apart("layouts", asked.trial, full(reply, plain.reply), plain.reply.arrays,
                      lambda: total(plain.allowed, plain.allowed), **what)

@@ -18,7 +18,8 @@ Array = Any
 def moved(trial: Trial, rng: np.random.Generator, units: float, *, cotangents: bool) -> Trial:
     """Every real number up or down by at most so many units in its last place, or left.
 
-    cotangents: whether those are moved too. A number that is 0 stays 0, and none changes its sign.
+    units: one, or so many that nothing stays as it was by chance. cotangents: whether those are
+    moved too. No number changes its sign; one that is 0 stays there when units is 1.
     """
     inputs = {name: _moved(value, rng, units) for name, value in trial.inputs.items()}
     given = tuple(_moved(value, rng, units) for value in trial.cotangents)
@@ -28,13 +29,25 @@ def moved(trial: Trial, rng: np.random.Generator, units: float, *, cotangents: b
 def _moved(value: Value | None, rng: np.random.Generator, units: float) -> Value | None:
     if value is None or not value.is_real:
         return value
-    numbers = value.numbers
-    kind = FORMATS[value.dtype]
-    most = np.minimum(units * 2.0 ** (1 - kind.bits), 0.25)
-    step = np.rint(rng.uniform(-1.5, 1.5, numbers.shape)) if units == 1 else rng.uniform(
-        -1.0, 1.0, numbers.shape)
-    size = np.abs(numbers) if units > 1 else 2.0 ** (np.frexp(numbers)[1] - 1.0) * (numbers != 0)
-    return given(value, numbers + step * most * size)
+    unit = 2.0 ** (1 - FORMATS[value.dtype].bits)
+    step = _step if units <= 1 else _far
+    return given(value, value.numbers + step(value.numbers, rng, units * unit))
+
+
+def _step(numbers: Array, rng: np.random.Generator, unit: float) -> Array:
+    """One unit in the last place up, down, or nothing."""
+    place = 2.0 ** (np.frexp(numbers)[1] - 1.0) * (numbers != 0)
+    return np.rint(rng.uniform(-1.5, 1.5, numbers.shape)) * unit * place
+
+
+def _far(numbers: Array, rng: np.random.Generator, share: float) -> Array:
+    """Up to a share of each number, a quarter at most; zeros leave 0, to where the others are."""
+    size = np.abs(numbers)
+    if not size.size:
+        return numbers
+    moves = rng.uniform(-1.0, 1.0, numbers.shape)
+    moves = np.where((numbers == 0) & (numbers >= 0).all(), np.abs(moves), moves)
+    return moves * min(share, 0.25) * np.where(numbers == 0, size.mean(), size)
 
 
 def given(value: Value, numbers: Array) -> Value:

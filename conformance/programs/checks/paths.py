@@ -13,7 +13,7 @@ import numpy as np
 from ..formats import FORMATS
 from ..judged import Failure
 from ..trial import Arrays, Trial, Value
-from .asked import Asked
+from .asked import Asked, Refused
 from .ground import WIDE_BITS, Centre, Ground, grounded
 from .lines import (
     Direction,
@@ -30,7 +30,7 @@ from .lines import (
 
 KINDS: tuple[Direction, ...] = (along, across)
 LINES = 4          # through one input, to see whether one factor explains them
-ALIKE = 0.03       # how far factors of lines may be from each other
+ALIKE = 0.03       # of what is wrong: how far factors of lines may be from each other
 
 
 def paths(asked: Asked, trial: Trial, names: tuple[str, ...],
@@ -87,7 +87,7 @@ def _jumps(centre: Centre, direction: Arrays, seen: Seen) -> bool:
         return (same is not None and same.fails
                 and abs(same.residual) > 0.1 * abs(seen.residual)
                 and not stays(wide.about(centre.middle.numbers, direction), direction, same))
-    except Exception:
+    except Refused:
         return False
 
 
@@ -106,13 +106,19 @@ def _of_input(ground: Ground, name: str, check: str) -> Failure | None:
     seen = first_wrong(ground, name)
     if seen is None:
         return None
-    data = told(seen)
     factor = _factor(ground, name)
-    if factor is not None:
-        return Failure(check, ground.trial, name, "factor", {**data, "factor": factor})
-    box = _box(ground, name)
-    kind = "numbers" if box is None else "entries"
-    return Failure(check, ground.trial, name, kind, data if box is None else {**data, "box": box})
+    box = _box(ground, name) if factor is None else None
+    place = {"factor": factor, "sizes": equals(ground.trial, factor)} if factor is not None else (
+        {"box": box} if box is not None else {})
+    return Failure(check, ground.trial, name, "numbers", {**told(seen), **place})
+
+
+def equals(trial: Trial, factor: float) -> list[str]:
+    """The sizes of the trial that a factor is, or one over: "N", "1/N"."""
+    sizes = {facet.removeprefix("size "): int(size) for facet, size in trial.features.items()
+             if facet.startswith("size ")}
+    return [name for size, n in sizes.items() if n > 2 for name, value in (
+        (size, n), (f"1/{size}", 1.0 / n)) if abs(factor - value) < ALIKE * value]
 
 
 def told(seen: Seen) -> dict[str, Any]:
@@ -121,7 +127,10 @@ def told(seen: Seen) -> dict[str, Any]:
 
 
 def _factor(ground: Ground, name: str) -> float | None:
-    """The one factor that the gradient of an input is off by along several lines; None if none."""
+    """The one factor that the gradient of an input is off by along several lines; None if none.
+
+    What factors leave over is small beside what is wrong, not beside the gradient.
+    """
     centre = ground.centre(name)
     kinds = [KINDS[i % len(KINDS)] for i in range(LINES)]
     lines = [sharpest(centre, only(kind(centre), name)) for kind in kinds]
@@ -131,7 +140,7 @@ def _factor(ground: Ground, name: str) -> float | None:
     change = np.array([line.change for line in told_by])
     integral = np.array([line.integral for line in told_by])
     factor = float(change @ integral / (change @ change))
-    limits = np.array([line.allowed for line in told_by]) + ALIKE * np.abs(factor * change)
+    limits = np.array([line.allowed for line in told_by]) + ALIKE * np.abs((1 - factor) * change)
     return factor if (np.abs(integral - factor * change) <= limits).all() else None
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from ..judged import Failure
-from .asked import Asked
+from .asked import Asked, Refused
 from .comparing import apart, by_key, full, lasting, raised, total
 
 ALL_UP_TO = 3  # inputs of which every subset is asked for
@@ -24,8 +24,8 @@ def subsets(asked: Asked) -> Iterator[Failure]:
     for some in _chosen(whole):
         try:
             reply = whole.again(wanted=some)
-        except Exception as error:
-            yield raised("subsets", asked, error, asked=", ".join(some))
+        except Refused as refused:
+            yield raised("subsets", asked.trial, refused, asked=", ".join(some))
             continue
         due = by_key(whole.reply.arrays, (*some, *(k for k in whole.reply.arrays
                                                   if k not in asked.able)))

@@ -10,7 +10,7 @@ import numpy as np
 from ..judged import Failure
 from ..trial import Arrays, Reply, Trial
 from . import batch, double, linear, lying, paths, poisoned, subsets, unaided
-from .asked import Answer, Asked, Claims
+from .asked import Answer, Asked, Claims, Refused, refusing
 from .comparing import Check, raised
 
 
@@ -60,7 +60,8 @@ def checked(claims: Claims, answer: Answer, trial: Trial, reply: Reply,
     whose turn it is. An exception of the program is a failure of the kind "raised".
     """
     rng = np.random.default_rng(trial.number) if rng is None else rng
-    asked = Asked(claims, answer, trial, reply, rng, tolerance, second)
+    asked = Asked(claims, refusing(answer), trial, reply, rng, tolerance,
+                  None if second is None else refusing(second))
     for row in CHECKS if rows is None else rows:
         share = row.alone if tolerance is None else row.beside
         if rows is None and rng.random() >= share:
@@ -68,8 +69,8 @@ def checked(claims: Claims, answer: Answer, trial: Trial, reply: Reply,
         with np.errstate(all="ignore"):
             try:
                 yield row.name, list(row.asks(asked))
-            except Exception as error:
-                yield row.name, [raised(row.name, asked, error)]
+            except Refused as refused:
+                yield row.name, [raised(row.name, trial, refused)]
 
 
 def row_of(name: str) -> Row:

@@ -9,21 +9,35 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..judged import Failure
+from ..trial import Reply
 from .asked import Asked
 from .comparing import apart, by_key, lasting, total
+from .ground import WIDE_BITS
+from .paths import in_dtype
 
 
-def present(asked: Asked) -> Iterator[Failure]:
-    """Finite outputs have finite gradients, and no gradient is None while the loss moves with its
-    input.
-    """
-    outputs = [array for array in asked.reply.outputs if array is not None]
-    if not all(np.isfinite(array).all() for array in outputs):
+def _finite(asked: Asked) -> Iterator[Failure]:
+    """Finite outputs have finite gradients, in a format whose intermediate numbers have room."""
+    reply = _roomy(asked)
+    if reply is None or not all(np.isfinite(array).all() for array in reply.outputs
+                                if array is not None):
         return
-    for name, g in asked.reply.gradients.items():
+    for name, g in reply.gradients.items():
         if g is not None and not np.isfinite(g).all():
             yield Failure("finite", asked.trial, name, "not finite", {
                 "entries": int((~np.isfinite(g)).sum()), "of": int(g.size)})
+
+
+def _roomy(asked: Asked) -> Reply | None:
+    """The reply, in float32 where the trial's own format is narrow; None where none is claimed.
+
+    A narrow one is asked again only where it is of interest.
+    """
+    arrays = asked.reply.arrays.values()
+    if asked.claim.stored.bits >= WIDE_BITS or all(np.isfinite(array).all() for array in arrays):
+        return asked.reply
+    wide = "float32" in asked.claims.dtypes
+    return asked.answer(in_dtype(asked.once(), "float32")) if wide else None
 
 
 def second(asked: Asked) -> Iterator[Failure]:
@@ -51,4 +65,4 @@ def repeated(asked: Asked) -> Iterator[Failure]:
                           {"largest": far, "calls": asked.trial.repeats, "allowed": 2.0 * most})
 
 
-finite = lasting(present)
+finite = lasting(_finite)

@@ -21,14 +21,15 @@ import numpy as np
 
 from ..claim import Claim
 from ..trial import Array
-from .computing import advance
+from .computing import advance, as_real
 from .plain import Question
-from .primitives import ELEMENTWISE
+from .primitives import ELEMENTWISE, MOVED
 from .tracing import Step
 
 Noise = Callable[[Array], Array]
 FURTHEST = 64.0  # times the size of a number, or 1: the furthest that an input is moved
 NEAREST = 2.0**-30
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")  # a maximum is found again by its number
 DIVISIONS = ("div", "integer_pow")
 
 
@@ -56,6 +57,7 @@ class Kept:
         self.claim = claim
         self.told = frozenset(asked.traced.outputs[:asked.forward])
         self.chains = [*_chains(asked, self.told)]
+        self.compared = _compared(asked)
 
     def put(self, slots: list[Any], noise: Noise) -> None:
         """Changes the slots to what the gradients see; noise: of numbers, which way they go."""
@@ -63,7 +65,7 @@ class Kept:
         for chain in self.chains:
             self._turn(slots, before, chain, noise)
         for slot in self.told:
-            if before[slot].dtype.kind == "f":
+            if as_real(before[slot]) and slot not in self.compared:
                 slots[slot] = self.claim.stored.rounded(before[slot])
 
     def _turn(self, slots: list[Any], before: Sequence[Any], chain: Chain, noise: Noise) -> None:
@@ -79,7 +81,17 @@ class Kept:
         moved = _at(before, chain, before[chain.start] + far)
         for step in chain.steps:
             for each in step.outputs:
-                slots[each] = moved[each]
+                if as_real(moved[each]) and each not in self.compared:
+                    slots[each] = moved[each]
+
+
+def _compared(asked: Question) -> frozenset[int]:
+    """The slots whose numbers the gradients compare, moved about or not."""
+    found: set[int] = set()
+    for step in asked.inward[::-1]:
+        if step.name in COMPARISONS or (step.name in MOVED and found.intersection(step.outputs)):
+            found.update(step.inputs)
+    return frozenset(found)
 
 
 def _rises(slots: Sequence[Any], chain: Chain) -> bool | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 Tensor = torch.Tensor
 Function = Callable[..., Any]
@@ -117,7 +118,7 @@ class Finding(Calls):
     def called(self, func: Any, given: Tensor) -> Tensor:
         at = len(self.tensors)
         if getattr(func, "__name__", "") not in NAMED and given.requires_grad:
-            with torch.no_grad():
+            with torch.no_grad(), _disable_current_modes():
                 self._look(at, given.detach())
         return super().called(func, given)
 
