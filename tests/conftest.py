@@ -44,6 +44,9 @@ _lazily("wrong_engines")
 ENOUGH = {
     "test_a_class_is_asked_what_it_does": 1,
     "test_a_condition_on_the_dtype": 0,
+    "test_a_kernel_that_ends_or_hangs_has_not_passed_and_is_given_up": 0,
+    "test_cheats_are_caught_and_honest_kernels_are_not": 1,
+    "test_what_a_kernel_may_not_do_is_refused_and_its_answers_do_not_count": 1,
     "test_a_death_is_told_and_the_next_question_is_answered": 1,
     "test_a_formula_or_a_subtraction_is_no_narrower_precision": 0,
     "test_a_lie_on_one_call_alone_is_caught": 2,
@@ -99,6 +102,7 @@ ENOUGH = {
     "test_jax_without_x64_is_not_judged": 1,
     "test_judges_that_share_no_code_kill_it": 8,
     "test_loss_gradients": 20,
+    "test_no_check_fails_on_a_right_program": 14,
     "test_no_name_is_false_of_a_mistake_that_the_table_does_not_have": 2,
     "test_no_network_comes_twice": 1,
     "test_one_mistake_is_one_finding_by_its_name": 3,

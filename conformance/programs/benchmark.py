@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
-from ..judging.asking import question
 from ..plug.asked import last_line
 from ..plug.executed import Announce
 from ..plug.protocol.apart import opened
@@ -50,7 +49,7 @@ class Score:
 
     verdict: "conforms", "does_not_conform", or "not_judged" with a reason. score, forward and
     backward: shares of right cells. tried: what it may not do and did. given_up: it crashed or hung
-    too often to be asked every trial.
+    too often to be asked every trial. look: finds the mistakes, which takes a while.
     """
 
     verdict: str
@@ -58,7 +57,7 @@ class Score:
     kernel: str
     task: str
     cells: Sequence[Cell] = ()
-    findings: Sequence[Finding] = ()
+    look: Callable[[], Sequence[Finding]] = list
     precision: dict[str, dict[str, str]] = field(default_factory=dict)
     trials: int = 0
     tried: Sequence[str] = ()
@@ -81,6 +80,11 @@ class Score:
         """That of the gradients."""
         return share(self.cells, lambda cell: not is_output(cell))
 
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """The mistakes, each with its place in the plain form where that is found."""
+        return self.look()
+
     @property
     def exit(self) -> int:
         """0 conforms, 1 does_not_conform, 2 not_judged."""
@@ -102,20 +106,26 @@ def judged(kernel: str, task: str, *, seed: int | None = None, examples: int | N
     """The score of the kernel that a text names, at the task that another one names.
 
     seed: of the trials, from the operating system where it is left out. forbid: what the kernel may
-    not call, by name. Raises TargetError where one of the two cannot be had.
+    not call, by name. A kernel that cannot be had is not judged. Raises TargetError for a task that
+    cannot be had.
     """
     wanted = task_of(task)
     seed = int.from_bytes(os.urandom(6), "little") if seed is None else seed
     rules = {"framework": wanted.asked.framework, "forbid": [*forbid],
              "hidden": identities(_file(wanted))}
+    score = Score("not_judged", seed, kernel, task, forbidden=forbid)
     with closed():
-        session = opened(WORKER, kernel, announce, log=log, judged=rules)
+        try:
+            session = opened(WORKER, kernel, announce, log=log, judged=rules)
+        except TargetError as error:
+            score.reason = str(error)
+            return score
         try:
             run = _Run(wanted, seed, RemoteAnswer(session), device)
             run.ask(examples or EACH * len(wanted.asked.dtypes))
         finally:
             session.close()
-    return run.score(Score("not_judged", seed, kernel, task, forbidden=forbid))
+    return run.score(score)
 
 
 def task_of(text: str) -> Program:
@@ -140,8 +150,7 @@ class _Run:
     def __init__(self, task: Program, seed: int, answer: RemoteAnswer, device: str):
         self.task, self.answer = task, Suspecting(answer, seed)
         engine = engine_of(task.asked.framework)
-        ask: Any = partial(question, partial(self.answer, device=device))
-        self.judge = Judge(task, engine, ask, seed)
+        self.judge = Judge(task, engine, partial(self.answer, device=device), seed)
         assert task.plain is not None
         self.drawn = Drawn(task, partial(engine.shapes, task.plain), seed)
         self.judged: list[Judged] = []
@@ -162,7 +171,7 @@ class _Run:
         if score.verdict == "conforms":
             score.precision = {dtype: self._precision(dtype) for dtype in self.task.asked.dtypes}
         else:
-            score.findings = findings(self.judge, self.judged, lambda _: "")
+            score.look = partial(findings, self.judge, self.judged, lambda _: "")
         return score
 
     def _verdict(self, score: Score) -> tuple[str, str]:

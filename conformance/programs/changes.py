@@ -81,35 +81,97 @@ def first_only(upstream: Array) -> Variants:
 
 
 def blocks(upstream: Array) -> Variants:
-    """What is beyond the last whole block, or beyond the first block, is left out."""
+    """What a loop over blocks, or a loop that ends too early, leaves out."""
     for axis, size in enumerate(upstream.shape):
-        for block in BLOCKS:
-            whole = size - size % block
+        yield from _left_out(f"axis {axis}", size, partial(_kept, upstream, axis))
+    if upstream.ndim > 2:
+        rows = upstream.reshape(-1, upstream.shape[-1])
+        yield from _left_out("the rows", len(rows), lambda keep: _kept(
+            rows, 0, keep).reshape(upstream.shape))
+        yield ("all rows but as many as axis 0 has", lambda: _kept(
+            rows, 0, slice(0, len(upstream))).reshape(upstream.shape))
+
+
+def _left_out(where: str, size: int, kept: Callable[[slice], Array]) -> Variants:
+    """Variants by blocks of so many of what is counted in `size`; kept: with the rest 0."""
+    for block in BLOCKS:
+        whole = size - size % block
+        if size % block:
+            yield (f"what is beyond the last whole block of {block} along {where}",
+                   partial(kept, slice(0, whole)))
+        if size > block:
+            yield (f"what is beyond the first {block} along {where}",
+                   partial(kept, slice(0, block)))
+            yield f"the first {block} along {where}", partial(kept, slice(block, None))
             if size % block:
-                yield (f"what is beyond the last whole block of {block} along axis {axis}",
-                       partial(_kept, upstream, axis, slice(0, whole)))
-            if size > block:
-                yield (f"what is beyond the first {block} along axis {axis}",
-                       partial(_kept, upstream, axis, slice(0, block)))
-        if size > 1:
-            yield (f"the first of axis {axis}", partial(_kept, upstream, axis, slice(1, size)))
-            yield (f"the last of axis {axis}", partial(_kept, upstream, axis, slice(0, size - 1)))
+                yield (f"what is beyond the last whole block of {block} along {where}, where "
+                       "there is a whole one", partial(kept, slice(0, whole)))
+    if size > 1:
+        yield f"the first along {where}", partial(kept, slice(1, None))
+        yield f"the last along {where}", partial(kept, slice(0, size - 1))
 
 
-def _divisors(size: int) -> list[int]:
-    return [d for d in range(2, min(size, 17)) if size % d == 0]
+def cut(place: Place) -> Variants:
+    """What is beyond as many as some size of the program, along an axis of the gradient."""
+    for name, n in place.sizes.items():
+        for axis, size in enumerate(place.gradient.shape):
+            if 0 < n < size:
+                yield (f"what is beyond {name} along axis {axis}",
+                       partial(_kept, place.gradient, axis, slice(0, n)))
 
 
-def groups(upstream: Array) -> Variants:
-    """Of every group of neighbours one alone; or the groups interleaved where they are blocks."""
-    for axis, size in enumerate(upstream.shape):
-        for each in _divisors(size):
-            yield (f"the first of every {each} along axis {axis}",
-                   partial(_kept, upstream, axis, slice(0, None, each)))
-            yield (f"the last of every {each} along axis {axis}",
-                   partial(_kept, upstream, axis, slice(each - 1, None, each)))
-            yield (f"axis {axis} as {each} interleaved groups",
-                   partial(_interleaved, upstream, axis, each))
+def triangles(array: Array, values: Values | None = None) -> Variants:
+    """What is above or below the diagonal is 0."""
+    if array.ndim >= 2 and 1 not in array.shape[-2:]:
+        yield "is taken below the diagonal alone", partial(np.tril, array)
+        yield "is taken above the diagonal alone", partial(np.triu, array)
+
+
+def group_counts(place: Place) -> Iterator[tuple[str, int]]:
+    """Numbers of groups that an axis may fall into, by name: sizes, options, ratios of shapes."""
+    yield from place.sizes.items()
+    for axis, (n, m) in enumerate(zip(place.upstream.shape, place.operand.shape, strict=False)):
+        if m and n % m == 0 and n != m and m > 1:
+            yield f"a group (axis {axis})", n // m
+
+
+def groups(place: Place) -> Variants:
+    """Of every group of neighbours one alone; groups interleaved; one group's numbers for all."""
+    for name, each in group_counts(place):
+        for axis, size in enumerate(place.upstream.shape):
+            if each and size % each == 0:
+                for detail, made in _grouped(place.upstream, axis, each):
+                    yield (detail.format(name=name, axis=axis), partial(
+                        _with_upstream, place, made))
+        for axis, size in enumerate(place.gradient.shape):
+            if each and size % each == 0:
+                yield (f"{name} interleaved groups along axis {axis}",
+                       partial(_interleaved, place.gradient, axis, each))
+
+
+def _grouped(upstream: Array, axis: int, each: int) -> Variants:
+    yield "the first of every {name} along axis {axis}", partial(
+        _kept, upstream, axis, slice(0, None, each))
+    yield "the last of every {name} along axis {axis}", partial(
+        _kept, upstream, axis, slice(each - 1, None, each))
+
+
+def _with_upstream(place: Place, made: Callable[[], Array]) -> Array | None:
+    found: Array | None = place.derivative(upstream=made())
+    return found
+
+
+def operands_grouped(place: Place) -> Variants:
+    """An operand's groups interleaved, or the first one's numbers for all."""
+    for i, operand in enumerate(place.operands):
+        for name, each in place.sizes.items() if operand.dtype.kind == "f" else ():
+            for axis, size in enumerate(operand.shape):
+                if each and size % each == 0:
+                    its = f"its {ordinal(i)} operand"
+                    yield f"{its} as if all of {name} groups along axis {axis} were the first", (
+                        partial(_with, place, i, partial(_first_group, operand, axis, each)))
+                    yield f"{its} in {name} interleaved groups along axis {axis}", partial(
+                        _with, place, i, partial(_interleaved, operand, axis, each))
 
 
 def _interleaved(array: Array, axis: int, count: int) -> Array:
@@ -141,9 +203,6 @@ def _reordered(gradient: Array) -> Variants:
         if size > 2:
             yield f"rolled by one along axis {axis}", partial(np.roll, gradient, 1, axis)
             yield f"rolled back by one along axis {axis}", partial(np.roll, gradient, -1, axis)
-        for each in _divisors(size):
-            yield (f"in interleaved order ({each} groups along axis {axis})",
-                   partial(_interleaved, gradient, axis, each))
 
 
 def _moved(array: Array, axis: int, by: int) -> Array:
@@ -301,6 +360,8 @@ def _spread_like(place: Place) -> tuple[Array, Array] | None:
         if len(axes) != 1 and kept != ():
             return None
         kept = (1,) * len(shape) if kept == () else (*shape[:axes[0]], 1, *shape[axes[0] + 1:])
+    if not _fits(kept, shape):
+        return None
     return (np.broadcast_to(place.upstream.reshape(kept), shape),
             np.broadcast_to(place.result.reshape(kept), shape))
 
@@ -357,10 +418,12 @@ def _with(place: Place, i: int, made: Callable[[], Array]) -> Array | None:
 
 def _reorderings(operand: Array) -> Variants:
     yield from _reordered(operand)
+    yield from triangles(operand)
     for axis, size in enumerate(operand.shape):
-        for each in _divisors(size):
-            yield (f"as if every group were the first ({each} groups along axis {axis})",
-                   partial(_first_group, operand, axis, each))
+        if size > 1:
+            yield f"with the first slice along axis {axis} for all", partial(
+                _one_for_all, operand, axis)
+    yield "with its largest entry for all", lambda: np.full_like(operand, operand.max())
 
 
 def _first_group(array: Array, axis: int, count: int) -> Array:
@@ -373,6 +436,21 @@ def _first_group(array: Array, axis: int, count: int) -> Array:
 
 def rounded(place: Place) -> Variants:
     yield "", lambda: place.storage.rounded(place.gradient)
+
+
+def derivative_rounded(place: Place) -> Variants:
+    """The derivative alone, before the upstream gradient is multiplied in."""
+    yield "", partial(_derivative_rounded, place)
+
+
+def _derivative_rounded(place: Place) -> Array | None:
+    derivative = place.derivative(upstream=np.ones_like(place.upstream))
+    if derivative is None:
+        return None
+    if place.upstream.shape == place.operand.shape:
+        return place.storage.rounded(derivative) * place.upstream
+    spread = _spread_like(place)
+    return None if spread is None else place.storage.rounded(derivative) * spread[0]
 
 
 def operands_rounded(place: Place) -> Variants:

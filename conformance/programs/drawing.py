@@ -66,6 +66,7 @@ class Drawn:
                            for i, shape in enumerate(shapes))
         return replace(trial, cotangents=cotangents,
                        features={**_facets(trial, cotangents, mood), **self._compiled(trial),
+                                 **_jit(self.program.asked.framework, trial.number),
                                  **{f"size {name}": str(n) for name, n in sizes.items()}})
 
     def _compiled(self, trial: Trial) -> dict[str, str]:
@@ -95,6 +96,11 @@ def _mood(rng: Rng) -> dict[str, str]:
             "layout": str(rng.choice(list(LAYOUTS))) if rng.random() < 0.4 else "contiguous",
             "cotangent layout": (str(rng.choice(list(LAYOUTS))) if rng.random() < 0.5
                                  else "contiguous")}
+
+
+def _jit(framework: str, number: int) -> dict[str, str]:
+    """Whether a program of JAX is compiled as a whole."""
+    return {"jit": "no" if number % 4 == 2 else "yes"} if framework == "jax" else {}
 
 
 def _facets(trial: Trial, cotangents: tuple[Value | None, ...],
@@ -162,7 +168,7 @@ def _wanted(rng: Rng, inputs: tuple[Input, ...], values: Mapping[str, Value | No
     able = [each.name for each in inputs
             if each.is_real and each.grad and values[each.name] is not None]
     if len(able) > 1 and rng.random() < 0.34:
-        some = [name for name in able if rng.random() < 0.5]
+        some = [name for name in able if rng.random() < 0.5] if rng.random() < 0.5 else []
         return tuple(some or [able[int(rng.integers(len(able)))]])
     return tuple(able)
 

@@ -29,6 +29,12 @@ class Engine(Protocol):
         Whatever the function raises comes out.
         """
 
+    def second(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
+        """The answer of the program whose outputs are the function's gradients.
+
+        trial: of `checks.double.of_gradients`: the cotangents are inputs of it too.
+        """
+
     def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
         """The shape of every output for these inputs; None for one that takes no cotangent.
 

@@ -13,7 +13,8 @@ from .trial import Arrays, Mutant, Trial
 
 Array = Any
 Key = tuple[Any, ...]
-BETTER = 0.2  # of the difference to the truth: what a mutant may leave of it, in the mean
+BETTER = 0.2  # of the difference to the truth: what a mutant may leave of it
+CLEARLY = 8.0  # tolerances: from there on a mutant must be nearer in the mean too
 ROOM = 2.0    # tolerances of the truth that are left to a mutant's numbers
 
 
@@ -32,7 +33,10 @@ class Evidence:
 
 
 class Case:
-    """Evidence, ready to be compared: by key the numbers, one after another."""
+    """Evidence, ready to be compared: by key the numbers, one after another.
+
+    blurred: keys with entries that are no numbers, where there should be: only the others count.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
@@ -41,6 +45,7 @@ class Case:
         self.allowed: Arrays = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.known: dict[str, Array] = {}
+        self.blurred: set[str] = set()
         for key, g in evidence.truth.items():
             got = evidence.got.get(key)
             got = np.zeros_like(g) if got is None else np.asarray(got)
@@ -49,9 +54,12 @@ class Case:
 
     def _add(self, key: str, g: Array, got: Array, allowed: Array) -> None:
         known = (np.isfinite(g) & np.isfinite(allowed)).reshape(-1)
-        flat = [np.reshape(each, -1)[known] for each in (g, got, allowed)]
-        if known.any() and np.isfinite(flat[1]).all():
-            self.true[key], self.got[key], self.allowed[key] = flat
+        if not np.isfinite(got.reshape(-1)[known]).all():
+            self.blurred.add(key)
+            known &= np.isfinite(got).reshape(-1)
+        if known.any():
+            self.true[key], self.got[key], self.allowed[key] = (
+                np.reshape(each, -1)[known] for each in (g, got, allowed))
             self.known[key], self.shapes[key] = known, g.shape
 
     @cached_property
@@ -93,10 +101,12 @@ class Case:
 
     def explained(self, key: str, numbers: Array) -> bool:
         """Whether these numbers are the subject's, and much nearer to it than the truth."""
-        got = self.got[key]
-        left, all_ = (float(np.sqrt(np.mean((got - each) ** 2)))
-                      for each in (numbers, self.true[key]))
-        return self.follows(key, numbers) and left <= BETTER * all_
+        scale = np.maximum(self.allowed[key], 1e-300)
+        left, off = np.abs(self.got[key] - numbers) / scale, self.off(key)
+        worst = float(off.max())
+        if not self.follows(key, numbers) or left.max() > max(BETTER * worst, 1.0):
+            return False
+        return worst < CLEARLY or bool(np.mean(left**2) <= np.mean(off**2) / 4)
 
 
 def key_of(mutant: Mutant) -> Key:

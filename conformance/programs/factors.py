@@ -30,6 +30,15 @@ class Factor(NamedTuple):
     values: tuple[float, ...]
 
 
+SIZE = "size "  # before a symbol's name, among the features of a trial
+
+
+def symbols(trial: Trial) -> dict[str, int]:
+    """The sizes of the symbols that the shapes were drawn from; none where nothing was drawn."""
+    return {name.removeprefix(SIZE): int(value) for name, value in trial.features.items()
+            if name.startswith(SIZE) and value.isdecimal()}
+
+
 def quantities(trial: Trial, sizes: Mapping[str, int]) -> dict[str, float]:
     """The numbers of a trial that a factor may be made of, by name.
 
@@ -89,11 +98,8 @@ def named(fitted: Mapping[int, float], known: Sequence[Mapping[str, float]],
 
 
 def _near(value: float, fitted: float) -> bool:
-    """A first sieve; whether the numbers hold is asked after it.
-
-    It is coarse: where a trial has few entries of few bits, the factor is hardly known.
-    """
-    return abs(value - fitted) <= 0.1 * max(abs(value), abs(fitted), 1.0)
+    """A first sieve; whether the numbers hold is asked after it."""
+    return abs(value - fitted) <= 0.05 * max(abs(value), abs(fitted), 1.0)
 
 
 def words(factor: Factor) -> str:
@@ -105,6 +111,10 @@ def words(factor: Factor) -> str:
 
 
 WORDS = {"0": "is missing", "-1": "has the wrong sign", "2": "is counted twice", "1/2": "is halved"}
+
+
+# A factor that was not fitted but tried, by the detail of its mutant.
+TRIED = {"": WORDS["0"], "-1": WORDS["-1"], "2": WORDS["2"], "0.5": WORDS["1/2"]}
 
 
 def _shown(value: float) -> str:

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from .claim import Claim
 from .formats import FORMATS, Format
 from .judged import Judged
-from .tolerance import over
 from .trial import Arrays, Trial
 
 Array = Any
 Eager = Callable[[Trial], Arrays]
+ClaimOf = Callable[[Trial], Claim]
 MOST = 12  # trials of a dtype
 # The defaults of torch.testing.assert_close: rtol and atol by dtype.
 CLOSE = {"float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1e-5),
@@ -29,9 +30,12 @@ CLOSE = {"float64": (1e-7, 1e-7), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1
 ADDED = 1e-5  # FlashAttention's tests allow 2 x the eager error + this
 
 
-def figures(judged: Sequence[Judged], eager: Eager | None
+def figures(judged: Sequence[Judged], eager: Eager | None, claim: ClaimOf
             ) -> dict[str, dict[str, dict[str, float]]]:
-    """By dtype and key, the largest of each figure over some trials; `close` is a share."""
+    """By dtype and key, the largest of each figure over some trials, `over_s` over all of them.
+
+    `close` is a share of trials. claim: that of a trial.
+    """
     rows: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
     for each in judged:
@@ -40,6 +44,9 @@ def figures(judged: Sequence[Judged], eager: Eager | None
         counts[each.trial.dtype] += 1
         for key, row in _of_trial(each, eager):
             rows[each.trial.dtype, key].append(row)
+    for each in judged:
+        for key, most in each.ratios(claim(each.trial)) if each.reply is not None else ():
+            rows[each.trial.dtype, key].append({"over_s": most})
     found: dict[str, dict[str, dict[str, float]]] = {}
     for (dtype, key), each_row in rows.items():
         found.setdefault(dtype, {})[key] = {
@@ -55,7 +62,7 @@ def _of_trial(judged: Judged, eager: Eager | None) -> Iterator[tuple[str, dict[s
     baseline = _eager(trial, eager)
     for key, g in judged.truth.items():
         if key in got and got[key].shape == g.shape and g.size:
-            yield key, row(got[key], g, judged.tolerance[key], trial.dtype, baseline.get(key))
+            yield key, row(got[key], g, trial.dtype, baseline.get(key))
 
 
 def _eager(trial: Trial, eager: Eager | None) -> Arrays:
@@ -66,13 +73,12 @@ def _eager(trial: Trial, eager: Eager | None) -> Arrays:
         return {}
 
 
-def row(got: Array, g: Array, allowed: Array, dtype: str, baseline: Array | None
-        ) -> dict[str, float]:
+def row(got: Array, g: Array, dtype: str, baseline: Array | None) -> dict[str, float]:
     """The figures of one array."""
     with np.errstate(all="ignore"):
         error = np.abs(got - g)
         size = np.abs(g).max(initial=0.0)
-        found = {"max_abs": float(error.max()), "over_s": over(error, allowed),
+        found = {"max_abs": float(error.max()),
                  "ulp": float(np.nanmax(error / _last_place(g, FORMATS[dtype])))}
         if size > 0:
             found |= {"max_rel": float(error.max() / size), "rms_ratio": rms_ratio(got, g),

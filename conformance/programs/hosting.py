@@ -40,11 +40,13 @@ class ProgramHost:
 
     def answered(self, frame: Frame) -> dict[str, Json]:
         """The reply to one question, whatever the program does in this process."""
-        if frame.message.get("ask") != "answer":
+        asks = {"answer": self.engine.answer, "second": self.engine.second}
+        ask = asks.get(frame.message.get("ask", ""))
+        if ask is None:
             return {"unsupported": f"the question {frame.message.get('ask')!r}"}
         try:
             trial, device = trial_of(*frame), frame.message["device"]
-            return question(lambda: replied(self.engine.answer(self.function, trial, device)))
+            return question(lambda: replied(ask(self.function, trial, device)))
         except BaseException as error:  # in this process even Ctrl-C is the program's own
             return refusal(error)
 

@@ -24,9 +24,11 @@ Answer = Callable[[Trial], Reply]
 
 @dataclass
 class Judge:
-    """Judges trials of one program. answer: asks it, wherever it runs.
+    """Judges trials of one program. answer: asks it, wherever it runs; second: asks the program
+    whose outputs are its gradients, where that can be had.
 
-    counts: check -> outcome -> how many. invalid: trials whose truth is not finite, or which the
+    unclaimed: trials on which gradients of gradients are wrong, which nobody claims. counts: check
+    -> outcome -> how many. invalid: trials whose truth is not finite, or which the
     claimed arithmetic cannot hold; nothing is asked of them.
     """
 
@@ -34,8 +36,10 @@ class Judge:
     engine: Engine
     answer: Answer
     seed: int = 0
+    second: Answer | None = None
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     invalid: int = 0
+    unclaimed: int = 0
 
     def claim(self, trial: Trial) -> Claim:
         return self.program.asked.claim(trial.dtype)

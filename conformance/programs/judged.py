@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .claim import Claim
 from .tolerance import over
 from .trial import Arrays, Reply, Trial
 
@@ -74,13 +75,13 @@ class Judged:
         """The keys whose numbers are not those of the plain form."""
         return tuple(dict.fromkeys(f.key for f in self.failures if f.check == "plain" and f.key))
 
-    def ratios(self) -> Iterator[tuple[str, float]]:
-        """By key, the largest error over s."""
+    def ratios(self, claim: Claim) -> Iterator[tuple[str, float]]:
+        """By key, the largest error over s, by the claim that the spread is of."""
         assert self.reply is not None
         got = self.reply.arrays
         for key, g in self.truth.items():
             if key in got and got[key].shape == g.shape:
-                yield key, over(np.abs(got[key] - g), self.tolerance[key])
+                yield key, over(np.abs(got[key] - g), g, self.spread[key], claim)
 
 def worst(key: str, got: Array, wanted: Array, allowed: Array) -> Worst:
     """The entry that is furthest beyond its tolerance."""

@@ -19,7 +19,8 @@ from .pairs import REDUCTIONS
 from .trial import Arrays, Line, Mutant, Trial
 
 Mutants = Callable[[Trial], Iterator[Mutant]]
-STRONG = 8.0  # tolerances that the worst entry must be off by, for a name
+CLEAR = 30.0  # tolerances by which a gradient is off where mutants are looked for first
+STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
@@ -55,7 +56,7 @@ class Located:
         told = KINDS[self.kind].words.format(
             line=f"`{self.line.text}` (line {self.line.number})", edge=self.edge,
             detail=self.detail,
-            factor="" if self.factor is None else self._factor)
+            factor=self._factor)
         whole = self.line.operation.partition(" in ")
         told += f" ({whole[0]} inside {whole[2]})" if whole[2] else ""
         told += f", in the gradient of {' and '.join(self.keys)} alone" if self.alone else ""
@@ -64,8 +65,10 @@ class Located:
 
     @property
     def _factor(self) -> str:
-        assert self.factor is not None
-        return factors.words(Factor(self.equals, (self.factor,)))
+        """Of a path: the number that was fitted to it, or that it was tried with."""
+        if self.factor is not None:
+            return factors.words(Factor(self.equals, (self.factor,)))
+        return factors.TRIED.get(self.detail, "")
 
 
 @dataclass
@@ -100,7 +103,8 @@ class Candidate:
                 self.explains[key].add(i)
             else:
                 self.refuted.add(key)
-        elif case.is_off(key, numbers) and not case.follows(key, numbers):
+        elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
+                key, numbers):
             self.silent[key].add(i)
 
     def settle(self, cases: Sequence[Case]) -> None:
@@ -160,7 +164,8 @@ class Candidate:
     @property
     def elsewhere(self) -> frozenset[str]:
         """Gradients that it would change and that are never wrong."""
-        return frozenset(self.silent) - frozenset(self.explains)
+        return frozenset(key for key in self.silent
+                         if key not in self.explains and not key.startswith("output "))
 
     @property
     def sometimes(self) -> int:
@@ -213,10 +218,9 @@ def chosen(cases: Sequence[Case]) -> list[Case]:
 
 
 def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> list[Candidate]:
-    """The mutants that explain a gradient on the first trial where it is wrong, on all trials."""
+    """The mutants that explain a gradient where it is clearly wrong, seen on all trials."""
     found: dict[Key, Candidate] = {}
-    firsts = {next(i for i, case in enumerate(cases) if key in case.wrong): key for key in strong}
-    for i in sorted(firsts):
+    for i in sorted({clearest(cases, key) for key in strong}):
         for mutant in mutants_of(cases[i].evidence.trial):
             key = key_of(mutant)
             if key not in found and may_explain(cases[i], mutant):
@@ -224,14 +228,23 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
     for i, case in enumerate(cases):
         if not found:
             break
+        unseen = dict(found)
         for mutant in mutants_of(case.evidence.trial):
-            candidate = found.get(key_of(mutant))
+            candidate = unseen.pop(key_of(mutant), None)
             if candidate is not None:
                 candidate.see(i, case, mutant)
+        for candidate in unseen.values():
+            candidate.refuted |= case.wrong
         found = {key: each for key, each in found.items() if _lives(each, strong)}
     for each in found.values():
         each.settle(cases)
     return [each for each in found.values() if each.keys & strong]
+
+
+def clearest(cases: Sequence[Case], key: str) -> int:
+    """The first trial on which a gradient is clearly wrong, else that on which it is most wrong."""
+    off = [float(case.off(key).max()) if key in case.wrong else 0.0 for case in cases]
+    return next((i for i, each in enumerate(off) if each >= CLEAR), off.index(max(off)))
 
 
 def _lives(candidate: Candidate, strong: set[str]) -> bool:

@@ -44,7 +44,8 @@ class Place:
     gradient: what flows to the operand; upstream: the gradient of the call's result; operands: all
     tensors that the call takes, in their order, `position` among them; result: what it gave.
     before: by what it is called, other values of the program (inputs, results of calls).
-    storage: what the program stores numbers in. derivative(upstream=..., operands={i: array}):
+    sizes: numbers of the trial by name, those of its symbols and options. storage: what the program
+    stores numbers in. derivative(upstream=..., operands={i: array}):
     what flows to the operand when these are in the place of the true ones; None where the call
     cannot be made with them.
     """
@@ -57,6 +58,7 @@ class Place:
     operation: str
     derivative: Derivative
     values: Mapping[str, Array] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     storage: Format = FORMATS["float32"]
 
     @property
@@ -111,6 +113,9 @@ def _rows() -> Iterator[Kind]:
                "is)",
                changes.straight)
     yield Kind("scaled", gradient, "the gradient of {edge} in {line} is {detail}", changes.scaled)
+    yield Kind("straight through several", other,
+               "the derivatives of {line} are left out from {edge} on: {detail} is passed on as it "
+               "is")
     yield Kind("one output", other, "the upstream gradient of {detail} is ignored", linear=True)
     yield Kind("output for output", other, "{detail}")
     yield Kind("upstream ignored", upstream,
@@ -144,8 +149,12 @@ def _rows() -> Iterator[Kind]:
                changes.first_only)
     yield Kind("blocks", upstream,
                "the gradient of {edge} in {line} leaves out {detail}", changes.blocks)
-    yield Kind("group", upstream,
+    yield Kind("cut", place,
+               "the gradient of {edge} in {line} leaves out {detail}", changes.cut)
+    yield Kind("group", place,
                "the gradient of {edge} in {line} takes {detail}", changes.groups)
+    yield Kind("triangle", gradient,
+               "the gradient of {edge} in {line} {detail}", changes.triangles)
     yield Kind("another value", place,
                "the backward of {line} is computed from {detail}", changes.other_values)
     yield Kind("first rows' indices", place,
@@ -158,6 +167,8 @@ def _rows() -> Iterator[Kind]:
                "the gradient of {edge} in {line} is {detail}", changes.reordered)
     yield Kind("operand reordered", place,
                "the backward of {line} takes {detail}", changes.operands_reordered)
+    yield Kind("operand grouped", place,
+               "the backward of {line} takes {detail}", changes.operands_grouped)
     yield Kind("option", other, "the backward of {line} has {detail}")
     yield Kind("left out", other, "the backward is computed without {line} ({detail})")
     yield Kind("gradient stopped not", other, "a gradient flows through {line}, which stops it")
@@ -167,6 +178,9 @@ def _rows() -> Iterator[Kind]:
     yield Kind("operand rounded", place,
                "the backward of {line} rounds {detail} to the dtype of storage",
                changes.operands_rounded)
+    yield Kind("derivative rounded", place,
+               "the derivative at {edge} of {line} is rounded to the dtype of storage before it is "
+               "used", changes.derivative_rounded)
     yield Kind("gradient rounded", place,
                "the gradient of {edge} in {line} is rounded to the dtype of storage on its way",
                changes.rounded)

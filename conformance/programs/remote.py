@@ -34,7 +34,14 @@ class RemoteAnswer:
         self.session.close()
 
     def __call__(self, trial: Trial, device: str = "cpu") -> Reply:
-        frame = self.session.ask(asked(trial, device=device), room_for(trial))
+        return self._asked(trial, device, "answer")
+
+    def second(self, trial: Trial, device: str = "cpu") -> Reply:
+        """The answer of the program whose outputs are the program's gradients."""
+        return self._asked(trial, device, "second")
+
+    def _asked(self, trial: Trial, device: str, ask: str) -> Reply:
+        frame = self.session.ask(asked(trial, device=device) | {"ask": ask}, room_for(trial))
         message = frame.message
         if "tried" in message:
             raise Attempted(", ".join(map(text_of, message["tried"])))

@@ -110,10 +110,21 @@ def trials_of(program: Program, plan: Plan) -> int:
     return EACH * len(program.asked.dtypes) if plan.fewer else plan.examples
 
 
+def differentiating(program: Program, engine: Engine, device: str = "cpu"
+                    ) -> Callable[[Trial], Reply]:
+    """Who is asked for gradients of gradients."""
+    remote = getattr(program.answer, "second", None)
+    ask = (partial(remote, device=device) if remote is not None
+           else partial(engine.second, program.engine, device=device))
+    return partial(question, ask)
+
+
 def answering(program: Program, engine: Engine, device: str = "cpu") -> Callable[[Trial], Reply]:
-    """Who is asked: the program's own process, or its function here."""
-    ask: Any = program.answer or partial(engine.answer, program.engine)
-    return partial(question, partial(ask, device=device))
+    """Who is asked: the program's own process, which has its own clock, or its function here."""
+    if program.answer is not None:
+        return partial(program.answer, device=device)
+    ask: Any = partial(engine.answer, program.engine, device=device)
+    return partial(question, ask)
 
 
 def _engine(program: Program) -> Engine:
@@ -125,7 +136,8 @@ def _engine(program: Program) -> Engine:
 
 
 def _judge(program: Program, engine: Engine, seed: int, device: str) -> Judge:
-    return Judge(program, engine, answering(program, engine, device), seed)
+    return Judge(program, engine, answering(program, engine, device), seed,
+                 differentiating(program, engine, device))
 
 
 def _shapes(program: Program, engine: Engine) -> Callable[[Trial], list[Any]]:

@@ -32,9 +32,14 @@ def summarised(report: Report, judge: Judge, judged: Sequence[Judged], keep: Kee
         report.figures = _figures(judge, judged, report, sharp)
     else:
         report.notes.append(Note(WITHOUT))
+    if judge.unclaimed:
+        report.notes.append(Note(TWICE_WRONG))
     _decide(report, vacuity.vacuous(sharp) if with_plain else "", interrupted, bool(judged))
 
 
+TWICE_WRONG = ("its gradients can be differentiated again, and what comes out is wrong: that is "
+               "not claimed; let it refuse (torch.autograd.function.once_differentiable), or "
+               "claim double_backward")
 WITHOUT = ("no plain form: its numbers were judged by its own loss, along lines, by linearity and "
            "by what may change nothing; left out: the comparison with the truth, the computed "
            "tolerance, the precision, and the place of a mistake")
@@ -79,7 +84,7 @@ def _kind(key: str) -> str:
 def _figures(judge: Judge, judged: Sequence[Judged], report: Report, sharp: Any
              ) -> dict[str, Any]:
     """The figures as data, and their lines."""
-    by = figures.figures(judged, _eager(judge))
+    by = figures.figures(judged, _eager(judge), judge.claim)
     met = {} if report.findings else {
         dtype: strictest(judge, judged, dtype) for dtype in judge.program.asked.dtypes}
     told, wrong = vacuity.caught(judged, judge.mutants)

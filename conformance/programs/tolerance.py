@@ -42,10 +42,13 @@ def tolerance(truth: Arrays, spreads: Arrays, claim: Claim) -> Arrays:
     return found
 
 
-def over(error: Array, allowed: Array) -> float:
-    """The largest error over s, where the tolerance counts as 16 s: at most 16 is right."""
+def over(error: Array, g: Array, s: Array, claim: Claim) -> float:
+    """The largest error over s, less what the rounding into storage explains: 16 is the bar."""
     if not np.size(error):
         return 0.0
+    unit = claim.stored.unit
     with np.errstate(all="ignore"):
-        ratio = np.where(np.isnan(error), np.inf, error) / allowed
-    return float(FACTOR * np.max(np.nan_to_num(ratio, nan=0.0, posinf=np.inf)))
+        left = np.maximum(np.where(np.isnan(error), np.inf, error)
+                          - unit * np.abs(g) - claim.stored.smallest, 0.0)
+        ratio = np.where(left > 0, left / ((1.0 + unit) * s), 0.0)
+    return float(np.max(np.nan_to_num(ratio, nan=0.0, posinf=np.inf)))

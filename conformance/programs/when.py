@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .trial import Trial
 
 ENOUGH = 3   # failing trials, and right ones, before a condition is believed
-NAMED = ("dtype", "layout", "cotangent layout", "cotangent", "values", "absent", "wanted")
+NAMED = ("dtype", "jit", "layout", "cotangent layout", "cotangent", "values", "absent", "wanted")
 USUAL = {"contiguous", "usual", "random", ""}
 
 

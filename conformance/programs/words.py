@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..record.shown import at_worst
+from .checks.saying import SAYS as CHECKED
 from .judged import Failure
 from .trial import Line
 
@@ -57,7 +58,7 @@ def says(failure: Failure) -> str:
     """What is wrong, in one line."""
     if failure.check == "answers":
         return f"it raises {failure.kind}: {failure.data['error']}".removesuffix(": ")
-    row = SAYS.get((failure.check, failure.kind))
+    row = SAYS.get((failure.check, failure.kind)) or CHECKED.get((failure.check, failure.kind))
     if row is None:
         told = failure.data.get("says")
         return str(told) if told else f"{failure.check}: {failure.kind} ({of_key(failure.key)})"

@@ -5,7 +5,9 @@
 
 Each operation is asked on the CPU in float32, float16 and bfloat16, and judged by a plain form as people write it, which
 never is the same call. Trials are those of a run: hostile numbers, cotangents, layouts and sizes. "float32 inside" is
-claimed of an operation that is one kernel, and "rounded after every operation" of one that PyTorch makes of several.
+claimed of an operation that keeps it, "rounded after every operation" of one that PyTorch makes of several, or that
+keeps means, deviations or logarithms in the narrow dtype for its backward pass, and "sums rounded too" of the embedding
+and of layer norm's bias, which the backward pass adds up in the narrow dtype.
 Printed, by operation and dtype: the worst error over s, the array it was in, how many trials there were, and how many of
 them the arithmetic had no room for.
 """
@@ -25,17 +27,18 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402, N812
+import torch.nn.functional as F  # noqa: E402
 from backproof.programs.claim import Claim  # noqa: E402
 from backproof.programs.drawing import Drawn  # noqa: E402
 from backproof.programs.engine import engine_of  # noqa: E402
 from backproof.programs.program import program  # noqa: E402
-from backproof.programs.tolerance import FACTOR, RUNS, over, spread, tolerance  # noqa: E402
+from backproof.programs.tolerance import FACTOR, RUNS, over, spread  # noqa: E402
 from backproof.programs.trial import Trial  # noqa: E402
 
 DTYPES = ("float32", "float16", "bfloat16")
-INSIDE, EVERY = "float32 inside", "rounded after every operation"
+INSIDE, EVERY, SUMS = "float32 inside", "rounded after every operation", "sums rounded too"
 BAR = FACTOR
+MANY = 64  # runs, where so few show an error beyond the bar
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Operation:
     where: str = ""
 
     def claim(self, dtype: str) -> Claim:
-        return Claim(dtype, "float32" if self.claims == INSIDE else dtype, "float32")
+        inside = "float32" if self.claims == INSIDE else dtype
+        return Claim(dtype, inside, dtype if self.claims == SUMS else "float32")
 
 
 # --- plain forms ------------------------------------------------------------------------------------------------------
@@ -176,19 +180,21 @@ QKV = {"q": ("B", "T", "H"), "k": ("B", "S", "H"), "v": ("B", "S", "E")}
 GATED = {"x": ("N", "D"), "h": ("N", "H"), "w": ("G", "D"), "u": ("G", "H"), "b": ("G",)}
 
 OPERATIONS = (
-    Operation("layer norm", lambda x, w, b: F.layer_norm(x, x.shape[-1:], w, b), layer_norm, NORM),
+    Operation("layer norm", lambda x, w, b: F.layer_norm(x, x.shape[-1:], w, b), layer_norm, NORM,
+              claims=SUMS),
     Operation("RMS norm", lambda x, w: F.rms_norm(x, x.shape[-1:], w, 1e-6), rms_norm,
               {"x": X, "weight": {"shape": ("D",), "values": "gain"}}, claims=EVERY),
-    Operation("group norm", lambda x, w, b: F.group_norm(x, 2, w, b), group_norm, CHANNELS, {"C": [2, 4, 6, 16, 64]}),
+    Operation("group norm", lambda x, w, b: F.group_norm(x, 2, w, b), group_norm, CHANNELS, {"C": [2, 4, 6, 16, 64]},
+              claims=EVERY),
     Operation("batch norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), batch_norm, CHANNELS,
-              {"N": (2, 300), "C": SMALL}),
+              {"N": (2, 300), "C": SMALL}, claims=EVERY),
     Operation("GELU", F.gelu, gelu, {"x": X}),
     Operation("GELU of tanh", lambda x: F.gelu(x, approximate="tanh"), gelu_of_tanh, {"x": X}),
     Operation("SiLU", F.silu, silu, {"x": X}),
     Operation("sigmoid", torch.sigmoid, sigmoid, {"x": X}),
     Operation("tanh", torch.tanh, tanh, {"x": X}),
     Operation("softmax", lambda x: F.softmax(x, -1), softmax, {"x": X}),
-    Operation("log softmax", lambda x: F.log_softmax(x, -1), log_softmax, {"x": X}),
+    Operation("log softmax", lambda x: F.log_softmax(x, -1), log_softmax, {"x": X}, claims=EVERY),
     Operation("cross-entropy", F.cross_entropy, cross_entropy, {"x": X, "t": {"shape": ("N",), "index": "D"}},
               claims=EVERY),
     Operation("cross-entropy, unreduced", lambda x, t: F.cross_entropy(x, t, reduction="none"), cross_entropy_unreduced,
@@ -196,7 +202,8 @@ OPERATIONS = (
     Operation("attention", F.scaled_dot_product_attention, attention, QKV, {"B": SMALL, "H": SMALL, "E": "H"}),
     Operation("attention, causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
               causal_attention, QKV, {"B": SMALL, "H": SMALL, "E": "H", "S": "T"}),
-    Operation("embedding", F.embedding, embedding, {"i": {"shape": ("N",), "index": "V"}, "weight": ("V", "D")}),
+    Operation("embedding", F.embedding, embedding, {"i": {"shape": ("N",), "index": "V"}, "weight": ("V", "D")},
+              claims=SUMS),
     Operation("convolution", lambda x, w, b: F.conv1d(x, w, b, padding=1), conv1d,
               {"x": ("N", "C", "L"), "weight": ("O", "C", 3), "bias": ("O",)}, {"C": SMALL, "O": SMALL}),
     Operation("convolution, 2 axes", F.conv2d, conv2d, {"x": ("N", "C", "L", "M"), "weight": ("O", "C", 3, 3)},
@@ -216,26 +223,28 @@ OPERATIONS = (
 
 @dataclass
 class Worst:
-    """The worst error over s of an operation in a dtype; trials asked, and those without an answer."""
+    """The worst error over s of an operation in a dtype; trials asked, those without an answer, and those
+    that were judged again by more runs."""
 
     ratio: float = 0.0
     key: str = "-"
     trials: int = 0
     none: int = 0
+    again: int = 0
     trial: Trial | None = None
 
 
-def ratios(operation: Operation, trial: Trial) -> Iterator[tuple[str, float]]:
+def ratios(operation: Operation, trial: Trial, runs: int = RUNS) -> Iterator[tuple[str, float]]:
     """By key, the largest error over s; OverflowError where the arithmetic has no room."""
     engine = engine_of("torch")
     claim = operation.claim(trial.dtype)
     truth = engine.truth(operation.plain, trial)
     if not all(np.abs(g).max(initial=0.0) <= claim.stored.largest for g in truth.values()):
         raise OverflowError("too large to be stored")
-    allowed = tolerance(truth, spread(truth, engine.perturbed(operation.plain, trial, claim, RUNS, trial.number)), claim)
+    spreads = spread(truth, engine.perturbed(operation.plain, trial, claim, runs, trial.number))
     got = engine.answer(operation.fused, trial).arrays
     for key, g in truth.items():
-        yield key, over(np.abs(got[key] - g) if key in got else g, allowed[key])
+        yield key, over(np.abs(got[key] - g) if key in got else g, g, spreads[key], claim)
 
 
 def measured(operation: Operation, dtype: str, seeds: int) -> Worst:
@@ -248,6 +257,9 @@ def measured(operation: Operation, dtype: str, seeds: int) -> Worst:
         trial = drawn.trial(number, dtype)
         try:
             found = list(ratios(operation, trial))
+            if max(ratio for _, ratio in found) > BAR:
+                worst.again += 1
+                found = list(ratios(operation, trial, MANY))
         except OverflowError:
             worst.none += 1
             continue
@@ -267,14 +279,14 @@ def main() -> int:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     start, beyond = time.perf_counter(), 0
-    print(f"{'operation':26}{'dtype':10}{'claim':32}{'error / s':>10}  in{'':12}{'trials':>7}{'no answer':>10}")
+    print(f"{'operation':26}{'dtype':10}{'claim':32}{'error / s':>10}  in{'':12}{'trials':>7}{'no answer':>10}{'again':>6}")
     for operation in OPERATIONS:
         for dtype in chosen.dtypes.split(",") if chosen.only in operation.name else ():
             worst = measured(operation, dtype, chosen.seeds)
             beyond += worst.ratio > BAR
             claims = "float32" if dtype == "float32" else operation.claims
             print(f"{operation.name:26}{dtype:10}{claims:32}{worst.ratio:10.2f}  {worst.key:14}{worst.trials:7}"
-                  f"{worst.none:10}{'  beyond ' if worst.ratio > BAR else ''}", flush=True)
+                  f"{worst.none:10}{worst.again:6}{'  beyond ' if worst.ratio > BAR else ''}", flush=True)
             if chosen.worst and worst.trial:
                 print("   ", dict(worst.trial.features))
     print(f"beyond the bar of {BAR:g}: {beyond}; {time.perf_counter() - start:.0f} s")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from backproof.programs.torch_engine.guarded import PLACES, guarded, poisoned
+from backproof.programs.torch_engine.guarded import PLACES, Guards, guarded, poisoned
 
 LAYOUTS = {
     "contiguous": lambda: torch.randn(3, 4), "transposed": lambda: torch.randn(3, 4).T,
@@ -110,3 +110,15 @@ def test_memory_that_is_resized_is_not_said_to_be_overwritten():
         torch.add(torch.ones(9), 1, out=torch.empty(0))
         torch.empty(2).resize_(4000).zero_()
     assert memory.check() == ""
+
+
+def test_what_is_given_lies_where_it_lay_in_the_call_before():
+    def call(numbers):
+        guards = Guards(poison=False)
+        given = guards.around("x", numbers)
+        assert torch.equal(given, numbers)
+        assert guards.told() == []
+        return given.data_ptr()
+
+    assert len({call(torch.randn(3, 5)) for _ in range(4)}) == 1
+    assert call(torch.randn(300, 5)) != call(torch.randn(3, 5))

@@ -57,7 +57,7 @@ class Session:
         self.hello: dict[str, Json] = {}
         self.notes = set[str]()
         self.own_clock, self.progress, self.unready = own_clock, progress, unready
-        self._ids = itertools.count(1)
+        self._ids, self._within = itertools.count(1), SECONDS
         self._process: Process | None = None
         self._close: weakref.finalize[..., Any] | None = None
 
@@ -66,8 +66,10 @@ class Session:
     def greet(self, seconds: float = SECONDS) -> dict[str, Json]:
         """Start the process and greet it; its reply.
 
-        Raises TargetError where it cannot be started, dies, or says no hello in time.
+        One that takes its place later has as long. Raises TargetError where it cannot be started,
+        dies, or says no hello in time.
         """
+        self._within = seconds
         self._process = process = self.start(self.command)
         process.asks_where = self.own_clock
         self._close = weakref.finalize(self, process.close)
@@ -88,7 +90,7 @@ class Session:
     def _alive(self) -> Process:
         if self._process is None:  # one that has died unasked says so to the next question
             try:
-                self.greet()
+                self.greet(self._within)
             except TargetError as error:
                 raise Died(f"it cannot be started again: {error}") from error
         assert self._process is not None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from ..trial import Array, Reply, Trial, output
-from .calling import cotangents_for, given, numbers, of_wanted, placed
+from .calling import fitted, given, numbers, outputs_of, placed
 
 Function = Callable[..., Any]
 Answer = tuple[list[Any], tuple[Any, ...]]
@@ -19,41 +21,80 @@ def answer(function: Function, trial: Trial, device: str = "cpu") -> Reply:
     """What the program answers; whatever it raises comes out.
 
     Outputs and gradients are compiled together, as in a training step, where the trial's feature
-    "jit" is not "no"; with "no" the call is made as it stands, operation by operation. A program
-    that branches on the values of its arrays cannot be compiled and is called as it stands. An
-    array of JAX has no layout in memory.
+    "jit" is not "no"; with "no" the call is made as it stands, operation by operation, and where
+    the trial wants it backward is run twice. A program that branches on the values of its arrays
+    cannot be compiled and is called as it stands. An array of JAX has no layout in memory.
     """
     wide = any(each is not None and each.dtype == "float64" for each in trial.inputs.values())
     with placed(device, wide):
         inputs = {name: given(value) for name, value in trial.inputs.items()}
-        ask = _asked(function, trial, inputs)
-        first = ask()
+        cotangents = [given(value) for value in trial.cotangents]
+        call = Call(function, tuple(inputs), trial.wanted, tuple(trial.options.items()))
+        if trial.features.get("jit") == "no":
+            return _as_it_stands(call, trial, inputs, cotangents)
+        first = _compiled(call, inputs, cotangents)
         reply = _reply(first, trial, inputs)
         for _ in range(trial.repeats - 1):
-            _compare(reply, _reply(ask(), trial, inputs))
-        if trial.twice:
-            reply.second = _second(function, trial, inputs)
+            _compare(reply, _reply(_compiled(call, inputs, cotangents), trial, inputs))
         return reply
 
 
-def _asked(function: Function, trial: Trial, inputs: dict[str, Any]) -> Callable[[], Answer]:
-    """The question, ready to be put: compiled where the trial says so."""
-    wanted = [inputs[name] for name in trial.wanted]
+@dataclass(frozen=True)
+class Call:
+    """A function, the names of its inputs, those that are differentiated, and its options."""
 
-    def both(fixed: dict[str, Any], *wanted: Any) -> Answer:
-        outputs, back = jax.vjp(of_wanted(function, trial, fixed), *wanted)
-        return outputs, back(cotangents_for(outputs, trial))
+    function: Function
+    names: tuple[str, ...]
+    wanted: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...]
 
-    if trial.features.get("jit") == "no":
-        return lambda: both(inputs, *wanted)
-    compiled = jax.jit(both)
+    def outputs(self, inputs: Mapping[str, Any], *wanted: Any) -> list[Any]:
+        """The outputs in a row, as a function of the wanted inputs."""
+        every = {**inputs, **dict(zip(self.wanted, wanted, strict=True))}
+        found = self.function(*(every[name] for name in self.names), **dict(self.options))
+        return outputs_of(found)
 
-    def ask() -> Answer:
-        try:
-            return compiled(inputs, *wanted)
-        except jax.errors.ConcretizationTypeError:
-            return both(inputs, *wanted)
-    return ask
+    def both(self, inputs: Mapping[str, Any], cotangents: Sequence[Any]) -> Answer:
+        """The outputs and the gradients."""
+        outputs, back = self.vjp(inputs)
+        return outputs, back(fitted(outputs, cotangents))
+
+    def vjp(self, inputs: Mapping[str, Any]) -> tuple[list[Any], Callable[..., Any]]:
+        outputs, back = jax.vjp(partial(self.outputs, inputs),
+                                *(inputs[name] for name in self.wanted))
+        return outputs, back
+
+
+def _as_it_stands(call: Call, trial: Trial, inputs: dict[str, Any],
+                  cotangents: Sequence[Any]) -> Reply:
+    outputs, back = call.vjp(inputs)
+    flowing = fitted(outputs, cotangents)
+    reply = _reply((outputs, back(flowing)), trial, inputs)
+    if trial.twice:
+        reply.second = _second(back, flowing, trial)
+    for _ in range(trial.repeats - 1):
+        _compare(reply, _reply(call.both(inputs, cotangents), trial, inputs))
+    return reply
+
+
+def _compiled(call: Call, inputs: dict[str, Any], cotangents: Sequence[Any]) -> Answer:
+    """The answer of the compiled call, or of the call as it stands where it cannot be compiled."""
+    try:
+        jitted = _jitted(call)
+    except TypeError:  # an option that cannot be kept in a cache
+        jitted = jax.jit(call.both)
+    try:
+        found: Answer = jitted(inputs, list(cotangents))
+    except jax.errors.ConcretizationTypeError:
+        return call.both(inputs, cotangents)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _jitted(call: Call) -> Callable[..., Answer]:
+    """The compiled call; one for all trials that differ in their numbers alone."""
+    jitted: Callable[..., Answer] = jax.jit(call.both)
+    return jitted
 
 
 def _reply(found: Answer, trial: Trial, inputs: dict[str, Any]) -> Reply:
@@ -89,14 +130,10 @@ def _apart(array: Array, other: Array) -> float:
     return float(np.max(apart)) if np.all(np.isfinite(apart)) else np.inf
 
 
-def _second(function: Function, trial: Trial,
-            inputs: dict[str, Any]) -> dict[str, Array | None] | str:
+def _second(back: Callable[..., Any], flowing: Sequence[Any],
+            trial: Trial) -> dict[str, Array | None] | str:
     """The gradients of a second backward over one forward, or what it raised."""
-    wanted = [inputs[name] for name in trial.wanted]
-    outputs, back = jax.vjp(of_wanted(function, trial, inputs), *wanted)
-    cotangents = cotangents_for(outputs, trial)
-    back(cotangents)
     try:
-        return dict(zip(trial.wanted, map(numbers, back(cotangents)), strict=True))
+        return dict(zip(trial.wanted, map(numbers, back(flowing)), strict=True))
     except Exception as error:
         return f"{type(error).__name__}: {error}"

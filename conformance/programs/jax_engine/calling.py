@@ -62,22 +62,27 @@ def of_wanted(function: Function, trial: Trial, fixed: Mapping[str, Any]) -> Fun
 
 
 def cotangents_for(outputs: Sequence[Any], trial: Trial) -> list[Any]:
-    """A cotangent for each output: the trial's; float0 for integers.
+    """A cotangent for each output of a call of this trial, as `fitted` has them."""
+    return fitted(outputs, [None if each is None else each.numbers for each in trial.cotangents])
+
+
+def fitted(outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+    """A cotangent for each output, in its dtype; float0 for integers.
 
     Zeros stand for one that is unused, and for one that does not fit the output that came.
     """
-    given = [*trial.cotangents, *[None] * len(outputs)]
-    return [_cotangent(*each) for each in zip(outputs, given, strict=False)]
+    padded = [*cotangents, *[None] * len(outputs)]
+    return [_cotangent(*each) for each in zip(outputs, padded, strict=False)]
 
 
-def _cotangent(output: Any, value: Value | None) -> Any:
+def _cotangent(output: Any, cotangent: Any) -> Any:
     if output is None:
         return None
     if not is_real(output):
         return np.zeros(np.shape(output), jax.dtypes.float0)
-    if value is None or np.shape(output) != value.numbers.shape:
-        return jnp.zeros_like(output)
-    return jnp.asarray(value.numbers, output.dtype)
+    if cotangent is None or np.shape(output) != np.shape(cotangent):
+        return np.zeros(np.shape(output), output.dtype)
+    return cotangent.astype(output.dtype)
 
 
 def numbers(array: Any) -> Array | None:

@@ -138,3 +138,8 @@ def _wide(value: Any) -> Any:
     is_dtype = isinstance(value, np.dtype) or (isinstance(value, type)
                                                and issubclass(value, np.generic))
     return np.dtype(np.float64) if is_dtype and jax.dtypes.issubdtype(value, np.floating) else value
+
+
+def as_real(value: Any) -> bool:
+    """Whether it is an array of real numbers."""
+    return bool(getattr(getattr(value, "dtype", None), "kind", "") == "f")

@@ -18,6 +18,10 @@ class JaxEngine:
         from .asking import answer
         return answer(function, trial, device)
 
+    def second(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
+        from .doubling import second
+        return second(function, trial, device)
+
     def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
         from .plain import shapes
         return shapes(function, trial)

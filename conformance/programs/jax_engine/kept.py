@@ -1,120 +1,190 @@
-"""Outputs that a backward pass takes as they were stored.
+"""Values that a backward pass takes as they were rounded.
 
 A program may keep its output for its backward pass, and by then that is rounded into storage:
 p (g - sum g p) with a p of bfloat16 is what a right softmax does. So in some of the perturbed runs
 the steps of the gradients alone see each output rounded. A plain form may have used something else,
 exp(x - m) and its sum say: where an output hangs on one input by elementwise steps of its own
 shape, with statistics of that input between, the input is moved until the output is the stored one,
-the statistics stay, and the gradients see all that lies between as it is then.
+or as near as it comes, the statistics stay, and the gradients see all that lies between as it is
+then. The same is done, within a rounding of the arithmetic, to quotients of exponentials inside:
+y (1 - y) is the textbook's derivative of 1 / (1 + exp(-x)), and cancels where y is nearly 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ..formats import Format
+from ..claim import Claim
 from ..trial import Array
-from .computing import advance
+from .computing import advance, as_real
 from .plain import Question
-from .primitives import ELEMENTWISE
+from .primitives import ELEMENTWISE, MOVED
 from .tracing import Step
 
-HAIR = 2.0**-22
-FURTHEST = 4.0  # times the rounding that is wanted: further off, the output is no function to turn
+Noise = Callable[[Array], Array]
+FURTHEST = 64.0  # times the size of a number, or 1: the furthest that an input is moved
+NEAREST = 2.0**-30
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")  # a maximum is found again by its number
+DIVISIONS = ("div", "integer_pow")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A value that hangs on another by elementwise steps of its own shape alone.
+
+    slot: of the value; start: of what it hangs on; steps: those between. is_output: it is stored,
+    and so is rounded into storage; else it is rounded as all arithmetic is.
+    """
+
+    slot: int
+    start: int
+    steps: tuple[Step, ...]
+    is_output: bool
 
 
 class Kept:
-    """Puts the stored outputs of a question in place of its own.
+    """Puts rounded values of a question in place of its own, for the gradients alone.
 
     told: the slots of the outputs, which the run itself still tells as they were.
     """
 
-    def __init__(self, asked: Question, stored: Format) -> None:
-        self.stored = stored
+    def __init__(self, asked: Question, claim: Claim) -> None:
+        self.claim = claim
         self.told = frozenset(asked.traced.outputs[:asked.forward])
-        self.chains = [(slot, *_chain(asked, slot)) for slot in sorted(self.told)]
+        self.chains = [*_chains(asked, self.told)]
+        self.compared = _compared(asked)
 
-    def put(self, slots: list[Any]) -> None:
-        """Changes the slots to what the gradients see."""
+    def put(self, slots: list[Any], noise: Noise) -> None:
+        """Changes the slots to what the gradients see; noise: of numbers, which way they go."""
         before = slots.copy()
-        for slot, start, steps in self.chains:
-            y = before[slot]
-            if y.dtype.kind != "f":
-                continue
-            kept = self.stored.rounded(y)
-            if start is not None:
-                self._turned(slots, before, slot, start, steps, kept - y)
-            slots[slot] = kept
+        for chain in self.chains:
+            self._turn(slots, before, chain, noise)
+        for slot in self.told:
+            if as_real(before[slot]) and slot not in self.compared:
+                slots[slot] = self.claim.stored.rounded(before[slot])
 
-    def _turned(self, slots: list[Any], before: Sequence[Any], slot: int, start: int,
-                steps: Sequence[Step], wanted: Array) -> None:
-        """What lies between the input and the output, for the input that gives the stored one."""
-        y, x = before[slot], before[start]
-        hair = HAIR * np.maximum(np.abs(x), 2.0**-6)
-        slope = (_at(before, start, steps, x + hair)[slot] - y) / hair
-        if not (np.all(slope >= 0) or np.all(slope <= 0)):
+    def _turn(self, slots: list[Any], before: Sequence[Any], chain: Chain, noise: Noise) -> None:
+        """What lies between, for a start that gives the value as it is kept, or nearly."""
+        y = before[chain.slot]
+        off = self.claim.stored.rounded(y) - y if chain.is_output else np.zeros_like(y)
+        room = np.abs(off) + self.claim.operations.unit * np.abs(y)
+        way = np.where(off == 0, np.sign(noise(y)), np.sign(off))
+        rising = _rises(before, chain)
+        if rising is None:
             return
-        with np.errstate(all="ignore"):
-            move = np.nan_to_num(wanted / slope, nan=0.0, posinf=0.0, neginf=0.0)
-        moved = _at(before, start, steps, x + move)
-        near = np.abs(moved[slot] - y) <= FURTHEST * np.abs(wanted)
-        for step in steps:
+        far = _furthest(before, chain, way if rising else -way, room)
+        moved = _at(before, chain, before[chain.start] + far)
+        for step in chain.steps:
             for each in step.outputs:
-                slots[each] = np.where(near, moved[each], before[each])
+                if as_real(moved[each]) and each not in self.compared:
+                    slots[each] = moved[each]
 
 
-def _at(slots: Sequence[Any], start: int, steps: Sequence[Step], x: Array) -> list[Any]:
-    """The slots with another input, and the steps after it computed again."""
+def _compared(asked: Question) -> frozenset[int]:
+    """The slots whose numbers the gradients compare, moved about or not."""
+    found: set[int] = set()
+    for step in asked.inward[::-1]:
+        if step.name in COMPARISONS or (step.name in MOVED and found.intersection(step.outputs)):
+            found.update(step.inputs)
+    return frozenset(found)
+
+
+def _rises(slots: Sequence[Any], chain: Chain) -> bool | None:
+    """Whether the value rises with its start, by all its entries; None where that differs."""
+    x = slots[chain.start]
+    hair = 2.0**-6 * np.maximum(np.abs(x), 1.0)
+    up, down = (_at(slots, chain, x + h)[chain.slot] for h in (hair, -hair))
+    apart = up - down
+    clear = apart[np.abs(apart) > 2.0**-50 * (np.abs(up) + np.abs(down))]
+    if not clear.size or not (np.all(clear > 0) or np.all(clear < 0)):
+        return None
+    return bool(clear[0] > 0)
+
+
+def _furthest(slots: Sequence[Any], chain: Chain, way: Array, room: Array) -> Array:
+    """How far the start may go that way, to a factor of 2, while the value stays in its room."""
+    x, y = slots[chain.start], slots[chain.slot]
+    far, step = np.zeros_like(x), NEAREST
+    while step <= FURTHEST:
+        tried = way * step * np.maximum(np.abs(x), 1.0)
+        with np.errstate(all="ignore"):
+            off = np.abs(_at(slots, chain, x + tried)[chain.slot] - y)
+        inside = off <= room
+        if not inside.any():
+            break
+        far = np.where(inside, tried, far)
+        step *= 2.0
+    return far
+
+
+def _at(slots: Sequence[Any], chain: Chain, x: Array) -> list[Any]:
+    """The slots with another start, and the steps after it computed again."""
     found = list(slots)
-    found[start] = x
-    advance(found, steps)
+    found[chain.start] = x
+    advance(found, chain.steps)
     return found
 
 
-def _chain(asked: Question, slot: int) -> tuple[int | None, list[Step]]:
-    """The input that an output is an elementwise function of, and the steps between; or None."""
-    traced = asked.traced
-    shape = _shape(asked, slot)
-    for start, real in zip(traced.inputs, asked.real, strict=True):
-        if real and _shape(asked, start) == shape:
-            steps = _between(asked, start, shape)
-            if any(slot in step.outputs for step in steps) and _only(asked, start, steps):
-                return start, steps
-    return None, []
+def _chains(asked: Question, told: frozenset[int]) -> Iterator[Chain]:
+    """Of each output that has one, its chain from an input; and of quotients of exponentials."""
+    graph = _Graph(asked)
+    inputs = [slot for slot, real in zip(asked.traced.inputs, asked.real, strict=True) if real]
+    exponents = [step.inputs[0] for step in asked.outward if step.name == "exp"]
+    quotients = [step.outputs[0] for step in asked.outward if step.name in DIVISIONS]
+    for slot in sorted(told):
+        yield from islice(graph.chains(slot, inputs, True), 1)
+    for slot in quotients:
+        if slot not in told:
+            yield from islice(graph.chains(slot, exponents[::-1], False), 1)
 
 
-def _between(asked: Question, start: int, shape: tuple[int, ...]) -> list[Step]:
-    """The elementwise outward steps of that shape that hang on the slot through such steps."""
-    live, found = {start}, []
-    for step in asked.outward:
-        same = all(tuple(var.aval.shape) == shape for var in step.equation.outvars)
-        if step.name in ELEMENTWISE and same and live.intersection(step.inputs):
-            live.update(step.outputs)
-            found.append(step)
-    return found
+class _Graph:
+    """The outward steps of a question: the shape of each slot, and the slots that it hangs on."""
+
+    def __init__(self, asked: Question) -> None:
+        self.steps = asked.outward
+        inputs = asked.traced.inputs
+        self.inputs = frozenset(inputs)
+        self.shapes: dict[int, tuple[int, ...]] = {
+            slot: tuple(array.shape) for slot, array in zip(inputs, asked.arguments, strict=True)}
+        self.behind: dict[int, frozenset[int]] = {slot: frozenset((slot,)) for slot in inputs}
+        for step in self.steps:
+            every = frozenset[int]().union(*(self.behind.get(slot, ()) for slot in step.inputs))
+            for slot, var in zip(step.outputs, step.equation.outvars, strict=True):
+                self.shapes[slot] = tuple(var.aval.shape)
+                self.behind[slot] = every | {slot}
+
+    def chains(self, slot: int, starts: Sequence[int], is_output: bool) -> Iterator[Chain]:
+        """The chains that end at the slot, from one of those starts."""
+        for start in starts:
+            if start != slot and self.shapes.get(start) == self.shapes.get(slot):
+                steps = self.between(start, slot)
+                if any(slot in step.outputs for step in steps) and self.alone(start, steps):
+                    yield Chain(slot, start, steps, is_output)
+
+    def between(self, start: int, slot: int) -> tuple[Step, ...]:
+        """The elementwise steps of that shape that hang on the start through such steps, less what
+        hangs on the slot itself.
+        """
+        live, found = {start}, []
+        for step in self.steps:
+            after = any(slot in self.behind.get(each, ()) for each in step.inputs)
+            same = all(self.shapes[each] == self.shapes[start] for each in step.outputs)
+            if step.name in ELEMENTWISE and same and not after and live.intersection(step.inputs):
+                live.update(step.outputs)
+                found.append(step)
+        return tuple(found)
+
+    def alone(self, start: int, steps: Sequence[Step]) -> bool:
+        """Whether the steps take nothing else but constants and what hangs on the start."""
+        return all(start in behind or not behind & self.inputs
+                   for step in steps for each in step.inputs
+                   if (behind := self.behind.get(each, frozenset())))
 
 
-def _only(asked: Question, start: int, steps: Sequence[Step]) -> bool:
-    """Whether no other input than the one at the start has a part in these steps."""
-    roots: dict[int, set[int]] = {each: {each} for each in asked.traced.inputs}
-    for step in asked.outward:
-        of: set[int] = set()
-        for each in step.inputs:
-            of |= roots.get(each, set())
-        roots.update(dict.fromkeys(step.outputs, of))
-    return all(roots.get(each, set()) <= {start} for step in steps for each in step.outputs)
-
-
-def _shape(asked: Question, slot: int) -> tuple[int, ...]:
-    if slot in asked.traced.inputs:
-        return tuple(asked.arguments[asked.traced.inputs.index(slot)].shape)
-    for step in asked.traced.steps:
-        if slot in step.outputs:
-            return tuple(step.equation.outvars[step.outputs.index(slot)].aval.shape)
-    return ()
-
-
-__all__ = ["Kept"]
+__all__ = ["Chain", "Kept"]

@@ -19,9 +19,10 @@ from ..formats import FORMATS
 from ..lazily import Lazily
 from ..mutants import KINDS, Kind, Of, Place, at_place
 from ..trial import Array, Arrays, Line, Mutant, Trial, output
+from .computing import as_real
 from .lines import spoken
 from .primitives import MOVED
-from .tape import Edge, Hook, Tape, as_real
+from .tape import Edge, Hook, Tape
 from .tracing import Step
 
 Function = Callable[..., Any]
@@ -225,7 +226,9 @@ class Mutator:
             yield from self._sources(kind)
         if kind.of is Of.UPSTREAM or kind.name == "factor":
             for number, slot, cotangent in self.cotangents:
-                for detail, make in kind.change(cotangent):
+                made = kind.change(cotangent, {}) if kind.of is Of.GRADIENT else kind.change(
+                    cotangent)
+                for detail, make in made:
                     yield self._mutant(self._line(slot), kind, _of(number), [*self.base],
                                        partial(self._given, slot, cotangent, make), detail)
 
@@ -234,7 +237,7 @@ class Mutator:
         for slot, used in self.tape.uses.items():
             if len(used) > 1 and slot in self.flow and self._is_first(slot):
                 gradient = self.flow[slot]
-                for detail, make in kind.change(gradient):
+                for detail, make in kind.change(gradient, self.values):
                     yield self._mutant(self._line(slot), kind, self._called(slot),
                                        sorted(self.tape.roots[slot]), partial(
                         _moved, self.tape, self.base, slot, self.tape.maker.get(slot, -1) + 1,

@@ -19,7 +19,7 @@ import numpy as np
 from ..claim import Claim
 from ..formats import FORMATS, Format
 from ..trial import Array, Arrays, Trial
-from .computing import advance, evaluated, filled
+from .computing import advance, as_real, compute, evaluated, filled
 from .kept import Kept
 from .noise import hashed
 from .plain import Question, question
@@ -43,6 +43,8 @@ UNITS: dict[str, Callable[[Step], float]] = {
     "integer_pow": lambda step: float(max(abs(step.params["y"]), 1)),
     "cumprod": lambda step: 8.0, "reduce_prod": lambda step: 8.0, "scatter-mul": lambda step: 8.0,
 }
+CLEAR = 64.0  # roundings of float64 that a number must be above, not to be taken for nothing
+KEPT = -1000  # in the place of a step's number
 ELEMENTARY = 8.0  # units of the arithmetic, and of float32 where the arithmetic is less
 
 
@@ -85,62 +87,104 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
     where the claimed arithmetic has no number for what is computed.
     """
     asked = question(plain, trial)
-    kept = Kept(asked, claim.stored)
+    kept, nothing = Kept(asked, claim), _nothing(asked)
     runs = []
     for run in range(count):
-        rounding = Rounding(claim, seed * 1_000_003 + run)
-        found = _run(asked, rounding, kept if run % 2 else None, np.sign)
+        rounding = Rounding(claim, seed * 1_000_003 + run // 2, -1.0 if run % 2 else 1.0,
+                            run % 8 < 2)
+        keeps = kept if run % 4 >= 2 else None
+        found = _run(asked, rounding, keeps, nothing, np.sign)
         if any(np.isnan(array).any() for array in found.values()):  # a root or a logarithm of 0
-            found = _run(asked, rounding, kept if run % 2 else None, np.ones_like)
+            found = _run(asked, rounding, keeps, nothing, np.ones_like)
         runs.append(found)
     return runs
 
 
+def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
+    """Steps of the gradients, and which of their results, that are 0 but for float64's roundings.
+
+    The gradient through the maximum that a softmax subtracts is one: programs leave it out, and a
+    plain form in which it is there takes back its own errors by it.
+    """
+    exact = Claim("float64", "float64", "float64")
+    true = compute(asked.traced, asked.arguments)
+    apart = [np.zeros_like(value) if as_real(value) else None for value in true]
+    with np.errstate(all="ignore"):
+        for seed in range(3):
+            slots = compute(asked.traced, asked.arguments, Rounding(exact, seed, 1.0, True).rule)
+            apart = [None if off is None else np.maximum(off, np.abs(value - was))
+                     for off, value, was in zip(apart, slots, true, strict=True)]
+        return frozenset((step.number, i) for step in asked.inward
+                         for i, slot in enumerate(step.outputs)
+                         if apart[slot] is not None and np.any(true[slot])
+                         and np.all(np.abs(true[slot]) <= CLEAR * apart[slot]))
+
+
 def _run(asked: Question, rounding: Rounding, kept: Kept | None,
-         side: Callable[[Array], Array]) -> Arrays:
-    arguments = [rounding.jittered(array, i, side) if real else array
+         nothing: frozenset[tuple[int, int]], side: Callable[[Array], Array]) -> Arrays:
+    """One run; with `kept` the gradients see kept values, and go without what is nothing."""
+    def rule(step: Step, operands: list[Array], found: list[Array]) -> list[Array]:
+        found = rounding.rule(step, operands, found)
+        return [np.zeros_like(each) if (step.number, i) in nothing else each
+                for i, each in enumerate(found)]
+
+    arguments = [rounding.shaken(array, i, side) if real else array
                  for i, (array, real) in enumerate(zip(asked.arguments, asked.real, strict=True))]
     with np.errstate(all="ignore"):
         slots = filled(asked.traced, arguments, rounding.constant)
         advance(slots, asked.outward, rounding.rule)
-        if kept is not None:
-            outputs = slots.copy()
-            kept.put(slots)
-        advance(slots, asked.inward, rounding.rule)
-        if kept is not None:
-            slots = [new if slot not in kept.told else old
-                     for slot, (old, new) in enumerate(zip(outputs, slots, strict=True))]
-        return asked.named(slots)
+        if kept is None:
+            advance(slots, asked.inward, rounding.rule)
+            return asked.named(slots)
+        outputs = slots.copy()
+        kept.put(slots, lambda y: rounding.noise(y, KEPT))
+        advance(slots, asked.inward, rule if nothing else rounding.rule)
+    return asked.named([outputs[slot] if slot in kept.told else value
+                        for slot, value in enumerate(slots)])
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """The roundings of one run: what a claim allows, and a seed."""
+    """The roundings of one run: what a claim allows, and a seed.
+
+    side: 1 or -1, the side to which all numbers go; two runs that differ in it alone see both
+    sides of every kink that one rounding reaches. full: whether each rounding is as large as it
+    may be; else it is anything below that.
+    """
 
     claim: Claim
     seed: int
+    side: float = 1.0
+    full: bool = False
 
     @property
     def format(self) -> Format:
         return self.claim.operations
 
-    def jittered(self, array: Array, number: int, side: Callable[[Array], Array]) -> Array:
-        """The input a hair off, each entry by itself, so that ties and kinks fall to either side.
+    def noise(self, values: Array, *seeds: int) -> Array:
+        """A rounding's share of the largest one, between -1 and 1, for each value."""
+        drawn = self.side * hashed(values, self.seed, *seeds)
+        return np.where(drawn < 0, -1.0, 1.0) if self.full else drawn
 
-        side: where a zero goes, of the noise: its sign, or 1 for a number that must not be below 0.
+    def shaken(self, array: Array, number: int, side: Callable[[Array], Array]) -> Array:
+        """The input off by up to one rounding of the arithmetic, each entry by itself.
+
+        Ties and kinks fall to either side so; and a right program may simplify what autograd does
+        step by step: both give nearly the right answer to a question nearby (mixed stability:
+        Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 1.5). side: where a
+        zero goes, of the noise: its sign, or 1 for a number that must not be below 0.
         """
-        places = np.arange(1.0, array.size + 1.0).reshape(array.shape)
-        noise = hashed(places, self.seed, -1 - number)
-        hair = 2.0**-52 if self.format.name == "float64" else 2.0**-45
+        places = np.arange(1.0, 2.0 * array.size + 1.0, 2.0).reshape(array.shape)
+        noise = self.side * hashed(places, self.seed, -1 - number)
         zero = side(noise) * (1.0 + np.abs(noise)) * 1e-40
-        return np.where(array == 0, zero, array * (1.0 + np.sign(noise) * hair))
+        return np.where(array == 0, zero, array * (1.0 + self.format.unit * noise))
 
     def constant(self, value: Array) -> Array:
         """A constant as the arithmetic has it: one that it cannot represent is rounded."""
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
             return value
         inexact = (self.format.rounded(value) != value) & np.isfinite(value)
-        noise = hashed(value, self.seed, 0) * self.format.unit
+        noise = self.noise(value, 0) * self.format.unit
         return np.where(inexact, value * (1.0 + noise), value)
 
     def rule(self, step: Step, operands: list[Array], found: list[Array]) -> list[Array]:
@@ -166,10 +210,11 @@ class Rounding:
                  part: int) -> Array:
         """(1 + xi u) r, and what is below the normal numbers lost in part or altogether."""
         self._within(r, operands)
-        xi = hashed(r, self.seed, step, part)
+        xi = self.noise(r, step, part)
         result = r * (1.0 + units * xi)
         if np.abs(r).min(initial=1.0) < 2.0 ** self.format.least / units:
-            small = np.minimum(np.abs(r), 2.0 ** self.format.least) + self.format.smallest
+            lost = np.where(np.abs(r) < 2.0 ** self.format.least, np.abs(r), 0.0)
+            small = np.copysign(lost + self.format.smallest, r)
             result = np.where(r == 0, r, result + small * xi)
         return result
 
@@ -192,8 +237,8 @@ class Rounding:
         size = evaluated(step, magnitudes)[0] * self.claim.sums.unit
         growth = np.where(np.asarray(addends) > 1,
                           np.maximum(np.sqrt(addends), np.asarray(addends) / 64.0), 0.0)
-        return total + hashed(total, self.seed, step.number, 7) * growth * size
+        return total + self.noise(total, step.number, 7) * growth * size
 
     def _narrowed(self, array: Array, step: int, part: int) -> Array:
         """An operand of a product, rounded to the fewer bits that products take."""
-        return array * (1.0 + hashed(array, self.seed, step, 8 + part) * self.claim.products.unit)
+        return array * (1.0 + self.noise(array, step, 8 + part) * self.claim.products.unit)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..trial import Array, Arrays, Trial
 from .calling import given, outputs_of, placed
-from .computing import advance, bound, compute, filled, results
+from .computing import advance, as_real, bound, compute, filled, results
 from .lines import home_of
 from .tracing import Step, Traced, trace
 
@@ -200,10 +200,3 @@ class Tape:
         slots[slot] = value
         advance(slots, self.steps[index + 1:])
         return slots
-
-
-def as_real(value: Any) -> bool:
-    """Whether it is an array of real numbers."""
-    return bool(getattr(getattr(value, "dtype", None), "kind", "") == "f")
-
-

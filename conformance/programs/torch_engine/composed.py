@@ -33,12 +33,15 @@ def softmax_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: Opti
 
 
 def log_softmax(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
-    """x - max - log(sum(exp(x - max)))."""
+    """(x - max) - log(sum(exp(x - max))), or in every other run x - (max + log(...))."""
     x, axis = args[:2]
     if not x.numel():
         return func(*args, **kwargs)
-    shifted = run(aten.sub.Tensor, x, x.amax([axis], True))
+    most = x.amax([axis], True)
+    shifted = run(aten.sub.Tensor, x, most)
     whole = run(aten.sum.dim_IntList, run(aten.exp.default, shifted), [axis], True)
+    if run.run % 2:
+        return run(aten.sub.Tensor, x, run(aten.add.Tensor, most, run(aten.log.default, whole)))
     return run(aten.sub.Tensor, shifted, run(aten.log.default, whole))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..claim import Claim
 from ..trial import Arrays, Mutant, Reply, Trial
-from . import asking, mutating, perturbing
+from . import asking, doubling, mutating, perturbing
 
 Function = Callable[..., Any]
 
@@ -18,6 +18,10 @@ class TorchEngine:
     def answer(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
         """The program's own answer; what it raises comes out."""
         return asking.answered(function, trial, device)
+
+    def second(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
+        """The answer of the program whose outputs are the function's gradients."""
+        return doubling.second(function, trial, device)
 
     def shapes(self, function: Function, trial: Trial) -> list[tuple[int, ...] | None]:
         """The shapes of the outputs, None for one that takes no cotangent."""

@@ -76,7 +76,7 @@ class Graph:
         """By input that it reaches, by how much the gradient is off where an edge's is so much off.
         """
         names = list(self.leaves)
-        given = torch.from_numpy(np.ascontiguousarray(difference))
+        given = torch.from_numpy(np.array(difference, order="C"))
         found = torch.autograd.grad([edge], list(self.leaves.values()), [given],
                                     retain_graph=True, allow_unused=True)
         return {name: numbers_of(each) for name, each in zip(names, found, strict=True)
@@ -133,7 +133,7 @@ def _again(call: Call, operand: Operand, upstreams: Sequence[Array | None],
         result = call.run(*args, **kwargs)
         results = [each for _, each in recording.tensors(args[0] if result is None else result)
                    if each.dtype.is_floating_point]
-    pairs = [(each, torch.from_numpy(np.ascontiguousarray(upstream)))
+    pairs = [(each, torch.from_numpy(np.array(upstream, order="C")))
              for each, upstream in zip(results, upstreams, strict=True)
              if upstream is not None and each.requires_grad]
     if not pairs:

@@ -20,18 +20,22 @@ ONES = 0xFF                 # every byte of a zone
 PLACES = "before its start", "between its entries", "past its end"
 Tensor = torch.Tensor
 Check = Callable[[], str]
+_USED: list[Tensor] = []     # the buffers of the call before
 _clone = Tensor.clone       # as it is before anybody else is imported
 
 
-def guarded(tensor: Tensor) -> tuple[Tensor, Check]:
+def guarded(tensor: Tensor, keep: Callable[[Tensor], None] = lambda _: None,
+            used: list[Tensor] | None = None) -> tuple[Tensor, Check]:
     """The same numbers with the same strides, between guard zones; and who looks at the zones.
 
+    keep hears of the buffer that it lies in; used: buffers that it may lie in.
     The check returns "" where they are as they were, else the first of PLACES that was written to.
     What is no plain strided tensor on a device with memory comes back as it is.
     """
     if not _can_be(tensor):
         return tensor, _nothing
-    inside, buffer, start, end = _placed(tensor)
+    inside, buffer, start, end = _placed(tensor, [] if used is None else used)
+    keep(buffer)
     with torch.no_grad():
         spread = inside.as_strided(*_once(tensor))
         spread.copy_(tensor.detach().as_strided(*_once(tensor), tensor.storage_offset()))
@@ -47,7 +51,7 @@ def guarded(tensor: Tensor) -> tuple[Tensor, Check]:
     return inside, check
 
 
-class poisoned(TorchDispatchMode):  # noqa: N801 - a context, used as a word
+class poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call] # noqa: N801 - a context
     """Within it torch.empty and its like hand out memory that is full of NaN, and guarded.
 
     Integers are the largest there are, booleans True. check() returns whose zones were written to,
@@ -56,7 +60,7 @@ class poisoned(TorchDispatchMode):  # noqa: N801 - a context, used as a word
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._checks: list[tuple[str, Check]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -86,19 +90,25 @@ class Guards:
     def __init__(self, poison: bool):
         self.memory: Any = poisoned() if poison else nullcontext()
         self._checks: list[tuple[str, Check]] = []
+        self._buffers: list[Tensor] = []
 
     def around(self, name: str, tensor: Tensor | None) -> Tensor | None:
-        """The tensor, guarded under that name; None for None."""
+        """The tensor, guarded under that name; None for None.
+
+        It lies where one of its size lay in the call before: whoever takes an address for a name of
+        what is there is found out.
+        """
         if tensor is None:
             return None
-        inside, check = guarded(tensor)
+        inside, check = guarded(tensor, self._buffers.append, _USED)
         self._checks.append((name, check))
         return inside
 
     def told(self) -> list[str]:
-        """Each that somebody wrote beyond, with the place."""
+        """Each that somebody wrote beyond, with the place; what is guarded is not used after it."""
         found = [f"{name} ({place})" for name, check in self._checks if (place := check())]
         beyond = self.memory.check() if isinstance(self.memory, poisoned) else ""
+        _USED[:] = self._buffers
         return [*found, *([beyond] if beyond else [])]
 
 
@@ -126,19 +136,25 @@ def _can_be(tensor: Tensor) -> bool:
             and tensor.device.type in ("cpu", "cuda") and not tensor.is_quantized)
 
 
-def _placed(tensor: Tensor) -> tuple[Tensor, Tensor, int, int]:
-    """A tensor of its shape and strides in a new buffer; the buffer, and where it is in that.
+def _placed(tensor: Tensor, used: list[Tensor]) -> tuple[Tensor, Tensor, int, int]:
+    """A tensor of its shape and strides in a buffer; the buffer, and where it is in that.
 
     It is no view of the buffer, for autograd: a leaf like any other.
     """
     width, extent = tensor.element_size(), _extent(tensor)
     zone = min(max(LEAST, _rounded(extent * width)), MOST)
-    buffer = torch.full((2 * zone + _rounded(extent * width),), ONES, dtype=torch.uint8,
-                        device=tensor.device)
+    buffer = _buffer(2 * zone + _rounded(extent * width), tensor.device, used)
     inside = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    inside.set_(buffer.untyped_storage(), zone // width, tensor.shape,  # type: ignore[call-overload]
-                tensor.stride())
+    inside.set_(buffer.untyped_storage(), zone // width, tensor.shape, tensor.stride())
     return inside, buffer, zone, zone + extent * width
+
+
+def _buffer(size: int, device: torch.device, used: list[Tensor]) -> Tensor:
+    """So many bytes of ones: a buffer that was used, where one is of that size, else a new one."""
+    for i, each in enumerate(used):
+        if each.numel() == size == each.untyped_storage().nbytes() and each.device == device:
+            return used.pop(i).fill_(ONES)
+    return torch.full((size,), ONES, dtype=torch.uint8, device=device)
 
 
 def _extent(tensor: Tensor) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import sources
+from .. import factors, sources
 from ..changes import ordinal
 from ..formats import FORMATS
 from ..mutants import KINDS, Kind, Of, Place, at_place
@@ -55,7 +55,10 @@ class Lazily(Mapping[str, Any]):
 
 
 class Spot:
-    """An edge: one operand of one call, what flows to it, and which inputs that reaches."""
+    """An edge: one operand of one call, what flows to it, and which inputs that reaches.
+
+    What many rows ask for alike is computed once.
+    """
 
     def __init__(self, graph: Graph, call: Call, operand: Operand, gradient: Array | None,
                  upstreams: Sequence[Array | None]) -> None:
@@ -64,8 +67,10 @@ class Spot:
         self.gradient = np.zeros(tuple(operand.tensor.shape)) if gradient is None else gradient
         self.paths = graph.flow(operand.edge, -self.gradient)
         self.position = [each.place for each in call.operands].index(operand.place)
+        self._moves: dict[bytes, Arrays] = {}
+        self._derivatives: dict[bytes, Array | None] = {}
 
-    @property
+    @cached_property
     def words(self) -> str:
         """What the gradient flows to, as the source calls it."""
         place = self.operand.place[1:]
@@ -75,14 +80,14 @@ class Spot:
         which = f"the {ordinal(self.position)} operand"
         return f"`{text}` in {self.call.whole}" if text else f"{which} of {self.call.name}"
 
-    def place(self, values: Mapping[str, Array]) -> Place | None:
+    def place(self, values: Mapping[str, Array], sizes: Mapping[str, int]) -> Place | None:
         """For the rows of the table; None where the call has several results, or nothing flows."""
         (only, *more) = self.upstreams
         if only is None or more:
             return None
         return Place(self.gradient, only, self._operands, self.position,
                      self.call.values[0].numpy(), self.call.name, self._derivative, values,
-                     FORMATS[self.graph.trial.dtype])
+                     sizes, FORMATS[self.graph.trial.dtype])
 
     @property
     def _operands(self) -> tuple[Array, ...]:
@@ -90,6 +95,11 @@ class Spot:
 
     def _derivative(self, upstream: Array | None = None,
                     operands: Mapping[int, Array] | None = None) -> Array | None:
+        if operands is None and upstream is not None:
+            key = upstream.tobytes()
+            if key not in self._derivatives:
+                self._derivatives[key] = again(self.call, self.operand, [upstream], {})
+            return self._derivatives[key]
         others = {self.call.operands[i].place: each for i, each in (operands or {}).items()}
         given = self.upstreams if upstream is None else [upstream]
         return again(self.call, self.operand, given, others)
@@ -102,8 +112,12 @@ class Spot:
         new = make()
         if new is None or new.shape != self.gradient.shape:
             return None
-        off = self.graph.flow(self.operand.edge, new - self.gradient)
-        return {name: self.graph.gradients[name] + each for name, each in off.items()}
+        key = new.tobytes()
+        if key not in self._moves:
+            off = self.graph.flow(self.operand.edge, new - self.gradient)
+            self._moves[key] = {name: self.graph.gradients[name] + each
+                                for name, each in off.items()}
+        return self._moves[key]
 
 
 class Mutator:
@@ -137,8 +151,19 @@ class Mutator:
         for call in self.graph.calls:
             if len(call.values) == 1:
                 text = sources.quoted(call.inner) or f"the result of {call.name}"
-                found.setdefault(f"`{text}` (line {call.position.first})", call.values[0].numpy())
+                name = f"`{text}` (line {call.position.first})"
+                again = sum(each == name or each.startswith(f"{name},") for each in found)
+                found[f"{name}, the {ordinal(again)} time" if again else name] = (
+                    call.values[0].numpy())
         return found
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Numbers of the trial by name: those of its symbols, and options that are numbers."""
+        known = factors.symbols(self.trial)
+        given = {name: value for name, value in self.trial.options.items()
+                 if type(value) is int and value > 0}
+        return known | given
 
     def __iter__(self) -> Iterator[Mutant]:
         for kind in KINDS.values():
@@ -169,7 +194,7 @@ class Mutator:
         if kind.name == "factor":
             yield "", partial(np.zeros_like, spot.gradient)
             return
-        place = spot.place(self.values)
+        place = spot.place(self.values, self.sizes)
         if place is not None:
             yield from at_place(kind)(place)
 
@@ -222,7 +247,7 @@ class Mutator:
 
     def _live(self, kind: Kind, spot: Spot, live: list[Array], detail: str,
               gradient: Array) -> Array:
-        place = spot.place(self.values)
+        place = spot.place(self.values, self.sizes)
         if place is None or not live:
             return gradient
         upstream = live[-1]
@@ -348,6 +373,42 @@ class Mutator:
                         yield self._mutant(self._line(out), kind, _of(i), [*self.graph.leaves],
                                            partial(self._both, (out, mine), (other, his)), detail)
 
+    def inside(self, kind: Kind) -> Iterator[Mutant]:
+        """The upstream gradient of one output is added at a value on the way to another."""
+        pairs = [*self.graph.pairs()]
+        yield from self.output_for_output(kind)
+        for i, out, cotangent in pairs if len(self.graph.outputs) > 1 else ():
+            for j, call in enumerate(self.graph.calls):
+                fits = len(call.edges) == 1 and call.edges[0] is not None and (
+                    call.values[0].shape == cotangent.shape) and call.results[0] is not out
+                if fits and call.occurrence == 0:
+                    yield self._mutant(
+                        call.line, kind, _of(i), [*self.graph.leaves], partial(
+                            self._both, (out, -cotangent), (call.edges[0], cotangent)),
+                        f"the upstream gradient of {output(i)} is added at {self._result(j)} "
+                        f"(line {call.line.number}), where it does not pass")
+
+    def several(self, kind: Kind) -> Iterator[Mutant]:
+        """The derivatives of up to four calls one after another are left out together."""
+        for spot in self.spots:
+            later, steps = spot.call, 0
+            while steps < 3 and (nexts := self._next(later)) is not None:
+                later, steps = nexts, steps + 1
+                if later.edges[0] is None or later.values[0].shape != spot.operand.tensor.shape:
+                    continue
+                upstream = self.flowing[id(later.edges[0])]
+                if upstream is not None and spot.call.occurrence == 0:
+                    yield self._mutant(
+                        later.line, kind, spot.words, [*spot.paths], partial(
+                            spot.moved, partial(np.array, upstream)),
+                        f"the gradient of `{sources.quoted(later.inner) or later.name}`")
+
+    def _next(self, call: Call) -> Call | None:
+        """The one call that uses a call's one result; None where there are several, or none."""
+        i = self.graph.calls.index(call)
+        found = uses(self.graph.calls, i)
+        return self.graph.calls[found[0][0]] if len(found) == 1 and len(call.edges) == 1 else None
+
     def _both(self, *pairs: tuple[Any, torch.Tensor]) -> Arrays:
         total = dict(self.graph.gradients)
         for out, off in pairs:
@@ -362,8 +423,11 @@ class Mutator:
             assert value is not None
             laid = LAID[value.layout](cotangent.clone())
             if not laid.is_contiguous():
-                yield self._mutant(self._line(out), kind, output(i), [*self.graph.leaves], partial(
-                    self._moved, out, partial(linearly, laid), cotangent.numpy()))
+                for detail, mode in (("", "clip"), ("from the start again at the end", "wrap")):
+                    yield self._mutant(
+                        self._line(out), kind, output(i), [*self.graph.leaves], partial(
+                            self._moved, out, partial(linearly, laid, mode), cotangent.numpy()),
+                        detail)
 
     def options(self, kind: Kind) -> Iterator[Mutant]:
         """A flag, or a number with a name, of one call is another in its backward."""
@@ -396,19 +460,20 @@ def _only(name: str, make: Callable[[], Array | None], old: Array) -> Arrays | N
 
 
 def _of(number: int) -> str:
-    return f"the gradient of {output(number)}"
+    return output(number)
 
 
-def linearly(tensor: torch.Tensor) -> Array:
-    """The tensor's memory read in order from its first entry, from the start again at the end."""
+def linearly(tensor: torch.Tensor, mode: Any) -> Array:
+    """The tensor's memory read in order from its first entry; at its end as `numpy.take` has it."""
     memory = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage()).numpy()
     memory = memory[tensor.storage_offset():]
-    return np.resize(memory, tuple(tensor.shape))
+    return np.take(memory, np.arange(tensor.numel()), mode=mode).reshape(tuple(tensor.shape))
 
 
 OTHERS: dict[str, Callable[[Mutator, Kind], Iterator[Mutant]]] = {
     "uses": Mutator.several_uses, "swapped": Mutator.swapped, "one output": Mutator.one_output,
-    "output for output": Mutator.output_for_output, "taken as contiguous": Mutator.contiguous,
+    "output for output": Mutator.inside,
+    "straight through several": Mutator.several, "taken as contiguous": Mutator.contiguous,
     "option": Mutator.options, "left out": Mutator.edited,
     "gradient stopped not": Mutator.edited, "other statistic": Mutator.edited,
     "rounded": Mutator.edited,

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from ..claim import Claim
+from ..formats import Format
 from .choices import Choices
 from .roundings import drawn, salt
-from .rules import rule_of
+from .rules import exact, rule_of
 from .widening import Arguments, Options, Wide
 
 Tensor = torch.Tensor
@@ -40,21 +41,29 @@ def sum_units(count: float) -> float:
 
 
 class PerturbedRun(Wide):
-    """The mode of one run. number: of the run; watches: whether it looks for numbers too large."""
+    """The mode of one run. run: its number; that of number -1 is without any error, and looks for
+    numbers that are too large.
 
-    def __init__(self, claim: Claim, seed: int, choices: Choices, watches: bool = False):
+    products: how many addends each product of matrices has, by its memory, and the product itself,
+    so that its memory stays its own.
+    """
+
+    def __init__(self, claim: Claim, seed: int, choices: Choices, run: int):
         super().__init__()
-        self.claim, self.seed, self.choices, self.watches = claim, seed, choices, watches
+        self.claim, self.seed, self.choices, self.run = claim, seed, choices, run
+        self.watches = run < 0
         self.number = 0
-        wide = OF_FLOAT64 if claim.operations.name == "float64" else 1.0
-        self.unit = claim.operations.unit * wide
-        self.sum_unit = claim.sums.unit * (OF_FLOAT64 if claim.sums.name == "float64" else 1.0)
+        self.products: dict[int, tuple[float, Tensor]] = {}
+        errs = float(run >= 0)
+        self.unit = errs * unit_of(claim.operations)
+        self.sum_unit = errs * unit_of(claim.sums)
         self.elementary = max(self.unit, ELEMENTARY * min(self.unit, 2.0**-24))
-        self.tiny = smallest(claim)
+        self.tiny = errs * smallest(claim)
 
     def done(self, func: Any, args: Arguments, kwargs: Options) -> Any:
-        result = rule_of(func)(self, func, args, kwargs)
-        if self.watches:
+        rule = rule_of(func)
+        result = rule(self, func, args, kwargs)
+        if self.watches and rule is not exact:
             self.watch(result, args)
         return result
 
@@ -62,7 +71,7 @@ class PerturbedRun(Wide):
         """A constant owes a rounding, unless the arithmetic has it exactly."""
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float64 or not tensor.numel():
             return tensor
-        return tensor if self.exact(tensor) else self.rounded(tensor)
+        return tensor if self.has(tensor) else self.rounded(tensor)
 
     def __call__(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """One operation, perturbed; for rules that are made of others."""
@@ -95,12 +104,23 @@ class PerturbedRun(Wide):
         sizes = torch.nan_to_num(sizes, 0.0, 0.0, 0.0)
         return self.rounded(result.addcmul(sizes, self.drawn(result), value=unit))
 
+    def note_product(self, result: Tensor, count: float) -> Tensor:
+        """Remember of how many addends each entry is the sum."""
+        self.products[result.untyped_storage().data_ptr()] = count, result
+        return result
+
+    def addends(self, value: Any) -> float:
+        """Of how many addends an entry is the sum, where it is a product of matrices; else 1."""
+        if not isinstance(value, Tensor):
+            return 1.0
+        return self.products.get(value.untyped_storage().data_ptr(), (1.0, value))[0]
+
     def constant(self, number: float) -> float:
         """A Python number, rounded to the arithmetic where that does not have it."""
         value = torch.tensor(number, dtype=torch.float64)
-        return number if self.exact(value) else float(self.rounded(value))
+        return number if self.has(value) else float(self.rounded(value))
 
-    def exact(self, values: Tensor) -> bool:
+    def has(self, values: Tensor) -> bool:
         """Whether the arithmetic has all these numbers."""
         rounded = torch.from_numpy(self.claim.operations.rounded(values.detach().numpy()))
         return bool((rounded == values).all())
@@ -113,6 +133,11 @@ class PerturbedRun(Wide):
         if largest_of(result) > largest and not any(largest_of(each) > largest for each in args):
             raise OverflownError(f"a number of the plain form exceeds {largest:g}, the largest of "
                                  f"{self.claim.operations.name}")
+
+
+def unit_of(form: Format) -> float:
+    """What one rounding costs."""
+    return form.unit * (OF_FLOAT64 if form.name == "float64" else 1.0)
 
 
 def smallest(claim: Claim) -> float:

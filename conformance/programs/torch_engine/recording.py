@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ BESIDES = {"backward", "register_hook", "requires_grad_", "retain_grad", "item",
            "__repr__", "__format__", "__len__", "__bool__", "__iter__"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Operand:
     """A tensor that a call takes. place: where among the arguments; source: see `Made`."""
 
@@ -44,7 +45,7 @@ class Operand:
     source: int | str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """One call. run: the same again, of other arguments. position: where in the plain form; inner:
     where in `expansions`, for a part of a composite function. whole: that function's name, else "".
@@ -65,7 +66,7 @@ class Call:
     values: list[Tensor] = field(default_factory=list)
     edges: list[Any] = field(default_factory=list)
 
-    @property
+    @cached_property
     def line(self) -> Line:
         operation = f"{self.name} in {self.whole}" if self.whole else self.name
         return Line(self.position.file, self.position.first, sources.text_of(self.position),
@@ -158,20 +159,33 @@ class Recorder(TorchFunctionMode):
         return self._called(name, function, args, kwargs)
 
     def _expanded(self, name: str, function: Any, args: Any, kwargs: Any) -> Any:
-        """A composite function by its parts, all of which stand where it stands."""
+        """A composite function as a whole, and by its parts, all of which stand where it stands."""
         try:
             inspect.signature(EXPANSIONS[name]).bind(*args, **kwargs)
         except TypeError:
             return self._called(name, function, args, kwargs)
+        at = position()
+        call = Call(name, function, args, kwargs, at, at, "")
+        given = self._operands(call)
+        if call.spot in self.edits:
+            found = self.edits[call.spot](call, *given)
+        else:
+            found = self._parts(name, *given)
+        if found is NotImplemented:
+            return self._called(name, function, args, kwargs)
+        self._note(call, found)
+        return found
+
+    def _parts(self, name: str, args: Any, kwargs: Any) -> Any:
+        """What the function is, its calls recorded; NotImplemented where it is left whole."""
         self.whole.append(name)
         self.numbers.append(0)
         try:
             with self:
-                found = EXPANSIONS[name](*args, **kwargs)
+                return EXPANSIONS[name](*args, **kwargs)
         finally:
             self.whole.pop()
             self.numbers.pop()
-        return self._called(name, function, args, kwargs) if found is NotImplemented else found
 
     def _called(self, name: str, function: Any, args: Any, kwargs: Any) -> Any:
         at = position()

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from .. import sources
+from ..changes import ordinal
 from ..formats import FORMATS
 from ..trial import Arrays, Trial
 from .graph import IMPOSSIBLE, Function, Graph
@@ -61,9 +63,10 @@ def left_out(call: Call, graph: Graph) -> Edits:
     floats = [each for each in call.operands if each.tensor.dtype.is_floating_point]
     for operand in floats:
         if operand.tensor.shape == call.values[0].shape and call.name != "detach":
-            which = "" if len(floats) < 2 else "only its other operand is taken"
-            yield f"{which or 'its operand is taken'}{operand.place[1:] if which else ''}", _taken(
-                operand.place)
+            text = sources.operand(call.inner, operand.place[1:], len(call.arguments))
+            number = ordinal(call.operands.index(operand))
+            which = f"`{text}`" if text else f"its {number} operand"
+            yield f"{which} stands for it", _taken(operand.place)
 
 
 def _taken(place: tuple[Any, ...]) -> Edit:

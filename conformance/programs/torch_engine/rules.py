@@ -57,10 +57,18 @@ def round_log2(number: float) -> int:
 
 
 def added(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
-    """A sum of two, the second times a factor that owes a rounding of its own."""
+    """A sum of two, the second times a factor that owes a rounding of its own.
+
+    What is added to a product of matrices may be what its sum starts with, and then is as large as
+    every partial sum.
+    """
     alpha = kwargs.pop("alpha", args[2] if len(args) > 2 else 1)
     other = args[1] if alpha == 1 else run(torch.ops.aten.mul.Tensor, args[1], alpha)
-    return each_entry(1.0)(run, func, (args[0], other), kwargs)
+    count = max(map(run.addends, args[:2]))
+    if count == 1:
+        return each_entry(1.0)(run, func, (args[0], other), kwargs)
+    result = func(args[0], other, **kwargs)
+    return run.summed(result, result.abs(), count)
 
 
 POWERS = {1.0: 0.0, 2.0: 1.0, 3.0: 2.0, 0.5: 1.0, -0.5: 2.0, -1.0: 1.0, -2.0: 2.0}
@@ -110,10 +118,22 @@ def composite(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) ->
 
 def in_place(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
     """The operation that makes a new tensor, copied into the one that is to change."""
-    name = func._schema.name.split("::")[1].removesuffix("_")
     target = kwargs.pop("out", args[0] if args else None)
-    found = getattr(getattr(torch.ops.aten, name), func._overloadname.replace("_out", ""))
-    return target.copy_(run(found, *args, **kwargs))
+    return target.copy_(run(beside(func), *args, **kwargs))
+
+
+@cache
+def beside(func: Any) -> Any:
+    """The operation that makes a new tensor of what this one changes; None where there is none."""
+    name = func._schema.name.split("::")[1].removesuffix("_")
+    packet = getattr(torch.ops.aten, name, None)
+    overloads = [getattr(packet, each) for each in packet.overloads()] if packet else []
+    return next((each for each in overloads if not each._schema.is_mutable
+                 and _takes(each) == _takes(func)), None)
+
+
+def _takes(func: Any) -> list[tuple[str, str]]:
+    return [(each.name, str(each.type)) for each in func._schema.arguments if each.name != "out"]
 
 
 EXACT = rows("""
@@ -145,7 +165,7 @@ RULES: dict[str, Rule] = (
     | rows("mul div true_divide", scaled) | rows("add sub", added) | rows("pow", power)
     | rows("""
 acos acosh asin asinh atan atan2 atanh cos cosh digamma erf erfc erfinv exp exp2 expm1 float_power
-i0 igamma igammac lgamma log log10 log1p log2 logaddexp logaddexp2 mvlgamma ndtri polygamma sigmoid
+i0 igamma igammac lgamma log log10 log1p log2 logaddexp logaddexp2 mvlgamma polygamma sigmoid
 sin sinc sinh special_bessel_j0 special_bessel_j1 special_entr special_erfcx special_i0e special_i1
 special_i1e special_log_ndtr special_ndtr special_ndtri special_xlog1py special_zeta tan tanh xlogy
 """, elementary)
@@ -161,15 +181,10 @@ def rule_of(func: Any) -> Rule:
         return exact
     if func._schema.is_mutable:
         rule = RULES.get(name.removesuffix("_"))
-        return exact if rule is exact or (rule is None and not _has_copy(func)) else in_place
+        return exact if rule is exact or beside(func) is None else in_place
     if name in RULES:
         return RULES[name]
     if func in decomposition_table:
         return taken_apart
     return composite if func._can_decompose() else unknown
 
-
-def _has_copy(func: Any) -> bool:
-    """Whether the operation that changes a tensor has one beside it that makes a new one."""
-    packet = getattr(torch.ops.aten, func._schema.name.split("::")[1].removesuffix("_"), None)
-    return hasattr(packet, func._overloadname.replace("_out", ""))

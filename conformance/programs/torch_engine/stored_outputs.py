@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from ..formats import Format
+from .roundings import drawn
 
 Tensor = torch.Tensor
 
@@ -21,8 +22,8 @@ class StoredOutputs:
     """What autograd keeps is handed out rounded where it is an output; as it is, without a format.
     """
 
-    def __init__(self, form: Format | None):
-        self.form = form
+    def __init__(self, form: Format | None, salt: int = 0):
+        self.form, self.salt = form, salt
         self.outputs: list[Tensor] = []
 
     def know(self, outputs: Sequence[Tensor | None]) -> None:
@@ -37,8 +38,10 @@ class StoredOutputs:
         assert self.form is not None
         if tensor.dtype != torch.float64 or not any(same(tensor, out) for out in self.outputs):
             return tensor
-        rounded = torch.from_numpy(self.form.rounded(tensor.detach().numpy()))
-        return torch.where(rounded.isfinite(), rounded, tensor.detach())
+        tensor = tensor.detach()
+        draw = drawn(tensor, self.salt)
+        off = (draw * self.form.unit).add_(1.0).mul_(tensor)
+        return off.addcmul_(tensor.sgn(), draw, value=self.form.smallest)
 
     @contextmanager
     def watching(self) -> Iterator[StoredOutputs]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .perturbed_run import PerturbedRun
 
 Tensor = torch.Tensor
+ELEMENTARY = 8.0  # units of an exponential or a logarithm
 
 
 def sizes(value: Any) -> Any:
@@ -44,7 +45,7 @@ def running_exponentials(run: PerturbedRun, func: Any, args: Arguments, kwargs: 
     """The logarithm of a running sum of exponentials: off by units of 1 and of the largest."""
     length = args[0].shape[args[1]] if args[0].dim() else 1
     sizes = 1.0 + torch.cummax(args[0].abs().nan_to_num(0.0, 0.0, 0.0), args[1])[0]
-    return run.summed(func(*args, **kwargs), run.elementary / run.unit * sizes, length)
+    return run.summed(func(*args, **kwargs), ELEMENTARY * sizes, length)
 
 
 def product(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
@@ -52,7 +53,8 @@ def product(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> A
     args = narrowed(run, args)
     tensors = [each for each in args if isinstance(each, Tensor)]
     count = tensors[-2].shape[-1] + len(tensors) - 2
-    return run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    found = run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    return run.note_product(found, count)
 
 
 def convolution(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
@@ -60,7 +62,8 @@ def convolution(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) 
     args = narrowed(run, args)
     weight = args[1]
     count = weight.numel() / max(weight.shape[1 if args[6] else 0], 1)
-    return run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    found = run.summed(func(*args, **kwargs), of_sizes(func, args, kwargs), count)
+    return run.note_product(found, count)
 
 
 def convolution_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
@@ -77,7 +80,7 @@ def convolution_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: 
 def narrowed(run: PerturbedRun, args: Arguments) -> Arguments:
     """The operands of a product as the arithmetic takes them: tf32 keeps ten bits of fraction."""
     unit = run.claim.products.unit
-    if unit <= run.claim.operations.unit:
+    if unit <= run.claim.operations.unit or not run.unit:
         return args
     return tuple(run.off(each, unit) if isinstance(each, Tensor) else each for each in args)
 

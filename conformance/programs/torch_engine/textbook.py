@@ -1,4 +1,4 @@
-"""Functions that a plain form spells out, and that programs differentiate by a formula of their own.
+"""Functions that a plain form spells out, and programs differentiate by a formula of their own.
 
 A sigmoid may be written 1 / (1 + exp(-x)), and is differentiated as y (1 - y) nearly everywhere:
 where it saturates that cancels, and the plain form's own backward pass does not. A softmax is
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 Tensor = torch.Tensor
 Function = Callable[..., Any]
@@ -30,11 +30,11 @@ NAMED = frozenset({"sigmoid", "tanh", "softmax", "log_softmax", "silu", "gelu", 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "gelu of tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "softplus": F.softplus,
-    "logsigmoid": F.logsigmoid,
+    "silu": torch.nn.functional.silu,
+    "gelu": torch.nn.functional.gelu,
+    "gelu of tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+    "softplus": torch.nn.functional.softplus,
+    "logsigmoid": torch.nn.functional.logsigmoid,
     "one minus sigmoid": lambda x: 1 - torch.sigmoid(x),
 }
 
@@ -93,9 +93,9 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
-        if not _plain(given):
-            return given
-        return self.called(func, given)
+        if isinstance(given, tuple | list):
+            self.tensors += filter(_plain, given)
+        return self.called(func, given) if _plain(given) else given
 
     def called(self, func: Any, given: Tensor) -> Tensor:
         """What the call is to give; the result is one of the tensors from here on."""
@@ -118,7 +118,7 @@ class Finding(Calls):
     def called(self, func: Any, given: Tensor) -> Tensor:
         at = len(self.tensors)
         if getattr(func, "__name__", "") not in NAMED and given.requires_grad:
-            with torch.no_grad():
+            with torch.no_grad(), _disable_current_modes():
                 self._look(at, given.detach())
         return super().called(func, given)
 
@@ -145,7 +145,7 @@ class Finding(Calls):
     def _along(self, at: int, given: Tensor) -> Iterator[Rewritten]:
         """Softmax and its logarithm: along an axis, the sum of the exponentials is 1."""
         for axis in range(-given.dim(), 0):
-            for function, exponentials in ((torch.softmax, given), (torch.log_softmax, given.exp())):
+            for function, exponentials in (torch.softmax, given), (torch.log_softmax, given.exp()):
                 whole = exponentials.sum(axis)
                 if not close(torch.ones_like(whole), whole):
                     continue

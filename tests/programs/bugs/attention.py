@@ -109,7 +109,7 @@ class TileReadsPastTheEnd(Heads):
     @staticmethod
     def backward(ctx, do):
         q, k, v, p = ctx.saved_tensors
-        dq, dk, dv = Heads.gradients(q, k, v, p, wide(do))
+        _, dk, dv = Heads.gradients(q, k, v, p, wide(do))
         heads, t = q.shape[0] * q.shape[1], q.shape[2]
         extra = -t % TileReadsPastTheEnd.TILE
         flat_q, flat_do = wide(q).reshape(-1, q.shape[3]), wide(do).reshape(-1, do.shape[3])
@@ -130,7 +130,7 @@ class StridesOfQueries(Heads):
     @staticmethod
     def backward(ctx, do):
         q, k, v, p = ctx.saved_tensors
-        dq, dk, dv = Heads.gradients(q, k, v, p, wide(do))
+        _, dk, dv = Heads.gradients(q, k, v, p, wide(do))
         memory, (b, h, s, d) = k.contiguous().view(-1), k.shape
         batch, head, row = h * q.shape[2] * d, q.shape[2] * d, d
         at = (torch.arange(b)[:, None, None, None] * batch + torch.arange(h)[:, None, None] * head
@@ -290,7 +290,7 @@ class NothingToNormalise(torch.autograd.Function):
     def backward(ctx, do):
         q, k, v, s, lse = ctx.saved_tensors
         p = torch.exp(s - lse)
-        dq, dk, dv = Heads.gradients(q, k, v, p, wide(do))
+        _, dk, dv = Heads.gradients(q, k, v, p, wide(do))
         return dq, dk, dv, None
 
 

@@ -2,9 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from backproof import program
+from eager import HALVES, program
 
-HALVES = ("float32", "bfloat16", "float16")
 SIZES = {"N": (1, 129), "C": (1, 33), "D": (1, 33), "B": (1, 9), "T": (1, 17)}
 
 
@@ -117,12 +116,11 @@ def scanned(x, step):
     return torch.stack(kept, 1)
 
 
-prod = program(lambda x: x.prod(1), plain=plain_prod, inputs=ROWS, dtypes=HALVES, sizes=SIZES,
-               framework="torch")
+prod = program(lambda x: x.prod(1), plain=plain_prod, inputs=ROWS, dtypes=HALVES, sizes=SIZES)
 cumsum = program(lambda x: x.cumsum(1), plain=lambda x: scanned(x, torch.add), inputs=ROWS,
-                 dtypes=HALVES, sizes=SIZES, framework="torch")
+                 dtypes=HALVES, sizes=SIZES)
 cumprod = program(lambda x: x.cumprod(1), plain=lambda x: scanned(x, torch.mul), inputs=ROWS,
-                  dtypes=HALVES, sizes=SIZES, framework="torch")
+                  dtypes=HALVES, sizes=SIZES)
 
 
 def plain_logcumsumexp(x):
@@ -133,9 +131,9 @@ def plain_logcumsumexp(x):
 
 
 logcumsumexp = program(lambda x: torch.logcumsumexp(x, 1), plain=plain_logcumsumexp, inputs=ROWS,
-                       dtypes=HALVES, sizes=SIZES, framework="torch")
+                       dtypes=HALVES, sizes=SIZES)
 logaddexp = program(torch.logaddexp, inputs={"x": ("B", "T"), "y": ("B", "T")}, dtypes=HALVES,
                     plain=lambda x, y: torch.maximum(x, y).detach() + torch.log(
                         torch.exp(x - torch.maximum(x, y).detach())
                         + torch.exp(y - torch.maximum(x, y).detach())),
-                    sizes=SIZES, framework="torch")
+                    sizes=SIZES)

@@ -2,9 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from backproof import program
+from eager import HALVES, program
 
-HALVES = ("float32", "bfloat16", "float16")
 SIZES = {"N": (1, 33), "D": (1, 257)}
 ROOT_2_OVER_PI = (2.0 / torch.pi) ** 0.5
 
@@ -12,7 +11,7 @@ ROOT_2_OVER_PI = (2.0 / torch.pi) ** 0.5
 def activation(function, plain, dtypes=HALVES, **options):
     """A program of one tensor."""
     return program(function, plain=plain, inputs={"x": ("N", "D")}, dtypes=dtypes, sizes=SIZES,
-                   options=options, framework="torch")
+                   options=options)
 
 
 def plain_gelu(x):
@@ -61,27 +60,26 @@ def plain_softshrink(x, lambd):
 
 gelu = activation(lambda x: F.gelu(x), plain_gelu)
 gelu_tanh = activation(lambda x: F.gelu(x, approximate="tanh"), plain_gelu_tanh)
-silu = activation(F.silu, lambda x: x / (1.0 + torch.exp(-x)))
+silu = activation(F.silu, lambda x: x * torch.sigmoid(x))
 mish = activation(F.mish, plain_mish)
 softplus = activation(F.softplus, plain_softplus, beta=[1.0, 0.5, 2.0], threshold=[20.0])
 logsigmoid = activation(F.logsigmoid, lambda x: -softplus_of(-x))
 hardswish = activation(F.hardswish, plain_hardswish)
 elu = activation(F.elu, plain_elu, alpha=[1.0, 0.3])
-celu = activation(F.celu, plain_celu, alpha=[1.0, 0.3])
+celu = activation(F.celu, plain_celu, ("float64", *HALVES), alpha=[1.0, 0.3])
 selu = activation(F.selu, plain_selu)
 softshrink = activation(F.softshrink, plain_softshrink, lambd=[0.5])
 leaky_relu = activation(F.leaky_relu, lambda x, negative_slope: torch.where(
     x > 0, x, negative_slope * x), negative_slope=[0.01, 0.25])
-sigmoid = activation(torch.sigmoid, lambda x: 1.0 / (1.0 + torch.exp(-x)))
-tanh = activation(torch.tanh, lambda x: 1.0 - 2.0 / (1.0 + torch.exp(2.0 * x)))
+sigmoid = activation(torch.sigmoid, torch.sigmoid)
+tanh = activation(torch.tanh, torch.tanh)
 
 
 def plain_glu(x):
     half = x.shape[-1] // 2
-    return x[..., :half] / (1.0 + torch.exp(-x[..., half:]))
+    return x[..., :half] * torch.sigmoid(x[..., half:])
 
 
 glu = program(F.glu, plain=plain_glu, inputs={"x": ("N", "2*D")}, dtypes=HALVES, sizes=SIZES)
 prelu = program(F.prelu, plain=lambda x, weight: torch.where(x > 0, x, weight * x),
-                inputs={"x": ("N", "D"), "weight": ("D",)}, dtypes=HALVES, sizes=SIZES,
-                framework="torch")
+                inputs={"x": ("N", "D"), "weight": ("D",)}, dtypes=HALVES, sizes=SIZES)

@@ -1,27 +1,22 @@
 """PyTorch's recurrent cells and layers beside their equations."""
 
 import torch
-from backproof import program
+from eager import HALVES, program
 
-HALVES = ("float32", "bfloat16", "float16")
 SIZES = {"N": (1, 17), "I": (1, 33), "H": (1, 33), "T": (1, 6), "G": "4 * H", "R": "3 * H"}
-
-
-def sigmoid(x):
-    return 1.0 / (1.0 + torch.exp(-x))
 
 
 def plain_lstm_cell(x, h, c, w_ih, w_hh, b_ih, b_hh):
     i, f, g, o = (x @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, -1)
-    c = sigmoid(f) * c + sigmoid(i) * torch.tanh(g)
-    return sigmoid(o) * torch.tanh(c), c
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
 
 
 def plain_gru_cell(x, h, w_ih, w_hh, b_ih, b_hh):
     xr, xz, xn = (x @ w_ih.T + b_ih).chunk(3, -1)
     hr, hz, hn = (h @ w_hh.T + b_hh).chunk(3, -1)
-    z = sigmoid(xz + hz)
-    new = torch.tanh(xn + sigmoid(xr + hr) * hn)
+    z = torch.sigmoid(xz + hz)
+    new = torch.tanh(xn + torch.sigmoid(xr + hr) * hn)
     return (1.0 - z) * new + z * h
 
 

@@ -2,9 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from backproof import program
+from eager import HALVES, program
 
-HALVES = ("float32", "bfloat16", "float16")
 ROWS = {"N": (1, 40), "D": (1, 769), "C": (1, 257)}
 
 
@@ -19,9 +18,9 @@ def plain_log_softmax(x, dim):
 
 
 softmax = program(torch.softmax, plain=plain_softmax, inputs={"x": ("N", "D")}, dtypes=HALVES,
-                  options={"dim": [0, 1]}, sizes=ROWS, framework="torch")
+                  options={"dim": [0, 1]}, sizes=ROWS)
 log_softmax = program(torch.log_softmax, plain=plain_log_softmax, inputs={"x": ("N", "D")},
-                      dtypes=HALVES, options={"dim": [0, 1]}, sizes=ROWS, framework="torch")
+                      dtypes=HALVES, options={"dim": [0, 1]}, sizes=ROWS)
 
 
 def plain_logsumexp(x, dim):
@@ -30,7 +29,7 @@ def plain_logsumexp(x, dim):
 
 
 logsumexp = program(torch.logsumexp, plain=plain_logsumexp, inputs={"x": ("N", "D")},
-                    dtypes=HALVES, options={"dim": [0, 1]}, sizes=ROWS, framework="torch")
+                    dtypes=HALVES, options={"dim": [0, 1]}, sizes=ROWS)
 
 
 def plain_cross_entropy(logits, targets, weight, reduction, smoothing):
@@ -64,15 +63,21 @@ def cross_entropy_with_probabilities(logits, scores):
     return F.cross_entropy(logits, torch.softmax(scores, -1), reduction="none")
 
 
+def masked_softmax(scores, mask):
+    """Rows of which nothing is left are 0."""
+    most = scores.detach().masked_fill(~mask, -1e30).amax(-1, keepdim=True)
+    e = torch.exp((scores - most).masked_fill(~mask, -torch.inf))
+    total = e.sum(-1, keepdim=True)
+    return e / torch.where(mask.any(-1, keepdim=True), total, 1.0)
+
+
 def plain_attention(q, k, v, mask=None, causal=False, scale=None):
     k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
     v = v.repeat_interleave(q.shape[1] // v.shape[1], 1)
     scores = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
-    return plain_softmax(scores, -1) @ v
+    return (plain_softmax(scores, -1) if mask is None else masked_softmax(scores, mask)) @ v
 
 
 HEADS = {"B": (1, 3), "K": (1, 3), "R": (1, 3), "H": "K * R", "T": (1, 65), "S": (1, 65),

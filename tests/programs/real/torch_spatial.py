@@ -2,9 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from backproof import program
+from eager import HALVES, program
 
-HALVES = ("float32", "bfloat16", "float16")
 SIZES = {"N": (1, 4), "G": (1, 3), "I": (1, 4), "O": (1, 4), "C": "G * I", "M": "G * O",
          "H": (7, 17), "W": (7, 17), "K": [1, 2, 3], "L": (7, 33)}
 BIAS = {"shape": ("M",), "optional": True}
@@ -131,20 +130,20 @@ def adaptive_avg_pool2d(x, places):
     return F.adaptive_avg_pool2d(x, places)
 
 
-def weights_between(places, size, align_corners):
+def weights_between(places, size, align_corners, dtype):
     """The rows interpolate an axis of so many places linearly."""
-    rows = torch.zeros(places, size, dtype=torch.float64)
-    for i in range(places):
-        at = (i * (size - 1) / max(places - 1, 1) if align_corners
-              else max((i + 0.5) * size / places - 0.5, 0.0))
-        left = min(int(at), size - 1)
-        rows[i, left] += 1.0 - (at - left)
-        rows[i, min(left + 1, size - 1)] += at - left
-    return rows
+    i = torch.arange(places, dtype=dtype)
+    at = (i * ((size - 1) / max(places - 1, 1)) if align_corners
+          else ((i + 0.5) * (size / places) - 0.5).clamp_min(0.0))
+    left = at.floor().clamp_max(size - 1)
+    share, columns = at - left, torch.arange(size)
+    right = (left + 1.0).clamp_max(size - 1)
+    return ((1.0 - share)[:, None] * (columns == left[:, None])
+            + share[:, None] * (columns == right[:, None]))
 
 
 def plain_bilinear(x, places, align_corners):
-    rows, columns = (weights_between(places, size, align_corners).to(x.dtype)
+    rows, columns = (weights_between(places, size, align_corners, x.dtype)
                      for size in x.shape[-2:])
     return torch.einsum("ncij,hi,wj->nchw", x, rows, columns)
 
