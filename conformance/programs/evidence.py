@@ -109,6 +109,10 @@ class Case:
             return False
         return worst < CLEARLY or bool(np.mean(left**2) <= np.mean(off**2) / 4)
 
+    def weak(self, key: str) -> bool:
+        """Whether it is off by so little that rounding may hide which numbers are the subject's."""
+        return float(self.off(key).max()) < CLEARLY
+
     def nearly(self, key: str, numbers: Array) -> bool:
         """Whether hardly anything of the difference is left, though more than rounding allows.
 

@@ -76,7 +76,8 @@ class Located:
 class Candidate:
     """A mutant that explains some wrong gradients, followed through the cases.
 
-    explains: by key, the cases on which it does; nearly: but for digits; refuted: keys that it does not explain on some
+    explains: by key, the cases on which it does; nearly: but for digits; clear: keys that
+    it explains where they are off by `STRONG`; refuted: keys that it does not explain on some
     case where they are wrong; silent: by key, the cases on which it should show and does not.
     paths: of a linear mutant, by case, what flows through the path, by key.
     """
@@ -85,6 +86,7 @@ class Candidate:
     explains: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     silent: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     nearly: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    clear: set[str] = field(default_factory=set)
     refuted: set[str] = field(default_factory=set)
     paths: dict[int, Arrays] = field(default_factory=dict)
     factor: Factor | None = None
@@ -103,9 +105,11 @@ class Candidate:
         if key in case.wrong:
             if case.explained(key, numbers):
                 self.explains[key].add(i)
+                if case.off(key).max() >= STRONG:
+                    self.clear.add(key)
             elif case.nearly(key, numbers):
                 self.nearly[key].add(i)
-            else:
+            elif not (case.weak(key) and case.follows(key, numbers)):
                 self.refuted.add(key)
         elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
                 key, numbers):
@@ -168,7 +172,7 @@ class Candidate:
         """The gradients that it explains wherever they are wrong, mostly to the last digit."""
         most = {key for key, cases in self.explains.items()
                 if len(cases) >= len(self.nearly.get(key, ()))}
-        return frozenset(most) - self.refuted
+        return frozenset(most & self.clear) - self.refuted
 
     @property
     def elsewhere(self) -> frozenset[str]:
@@ -201,7 +205,9 @@ class Candidate:
 
 
 def explains(case: Case, key: str, numbers: Any) -> bool:
-    return case.explained(key, numbers) or case.nearly(key, numbers)
+    """Whether numbers are the subject's, up to digits that its own mistake may have cost."""
+    weak = case.weak(key) and case.follows(key, numbers)
+    return weak or case.explained(key, numbers) or case.nearly(key, numbers)
 
 
 def located(evidence: Sequence[Evidence], mutants_of: Mutants) -> list[Located]:

@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from backproof.programs.evidence import Evidence  # noqa: E402
-from backproof.programs.locating import located  # noqa: E402
-from backproof.programs.mutants import KINDS  # noqa: E402
-from backproof.programs.torch_engine import asking, perturbing  # noqa: E402
-from backproof.programs.torch_engine.mutating import mutants  # noqa: E402
-from backproof.programs.trial import Trial, Value  # noqa: E402
-from torch.nn import functional as F  # noqa: E402, N812
+from backproof.programs.evidence import Evidence
+from backproof.programs.locating import located
+from backproof.programs.mutants import KINDS
+from backproof.programs.torch_engine import asking, perturbing
+from backproof.programs.torch_engine.mutating import mutants
+from backproof.programs.trial import Trial, Value
+from torch.nn import functional as F
 
 _spec = importlib.util.spec_from_file_location("plain_helpers", Path(__file__).with_name("plain_helpers.py"))
 helpers = importlib.util.module_from_spec(_spec)
