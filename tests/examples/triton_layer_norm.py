@@ -7,7 +7,6 @@
 import torch
 import triton
 import triton.language as tl
-
 from backproof import program
 
 

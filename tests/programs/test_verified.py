@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from backproof import program, read_record, verify
+from backproof.record.schemas import schema
 
 FILE = Path(__file__).with_name("layer_norms.py")
 SPEC = importlib.util.spec_from_file_location("layer_norms", FILE)
@@ -146,6 +147,16 @@ def test_a_record_is_shown_in_every_format(wrong):
     for name in RENDERINGS:
         assert render(name, run), name
     assert "mean = x.mean(-1, keepdim=True)" in render("html", run)
+
+
+def test_the_record_keeps_to_its_schemas(wrong):
+    from jsonschema import Draft202012Validator
+
+    for line in (wrong[1] / "report.jsonl").read_text().splitlines():
+        Draft202012Validator(schema("record-line")).validate(json.loads(line))
+    Draft202012Validator(schema("report")).validate(json.loads((wrong[1] / "report.json").read_text()))
+    path = next((wrong[1] / "cases").glob("*.json"))
+    Draft202012Validator(schema("trial")).validate(json.loads(path.read_text()))
 
 
 def test_a_case_is_asked_again(wrong, right):
