@@ -27,7 +27,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402, N812
+import torch.nn.functional as F  # noqa: E402
 from backproof.programs.claim import Claim  # noqa: E402
 from backproof.programs.drawing import Drawn  # noqa: E402
 from backproof.programs.engine import engine_of  # noqa: E402

@@ -47,7 +47,7 @@ def worst(row: Right, dtype: str, seeds: int) -> tuple[float, str, Any, int]:
         if each is None or each.reply is None:
             without += 1
             continue
-        for name, ratio in each.ratios():
+        for name, ratio in each.ratios(row.program(dtype).asked.claim(dtype)):
             if ratio > most:
                 most, key, trial = ratio, name, each.trial
     return most, key, trial, without

@@ -181,7 +181,7 @@ def test_the_answer_is_in_the_dtype_that_is_tried(dtype, jit):
     reply = ENGINE.answer(watched, asked)
     assert reply.dtypes == {"output 0": dtype, "x": dtype}
     assert {each for each, _ in seen} == {dtype}
-    assert reply.differing == {} and reply.touched == ()
+    assert (reply.differing, reply.touched) == ({}, ())
     assert (reply.second is not None) == (jit == "no")
     if jit == "no":
         np.testing.assert_array_equal(reply.second["x"], reply.gradients["x"])
@@ -261,7 +261,7 @@ def test_both_sides_of_a_tie_are_within():
     true, most = allowed(lambda x: x.max(-1), asked, FLOAT32)
     first = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     assert np.all(np.abs(first - true["x"]) <= most["x"])
-    assert most["x"][0, 2] < 1e-6
+    assert most["x"][0, 2] < 1e-6 < 1.0 < most["x"][0, 0]
 
 
 def test_a_relu_at_zero_may_be_either():
@@ -274,7 +274,8 @@ def test_equal_numbers_are_rounded_alike():
     drawn = noise.hashed(np.array([[0.3, 0.3, -0.3], [0.6, 0.1, 0.3]]), 1, 2)
     assert drawn[0, 0] == drawn[0, 1] == drawn[0, 2] == drawn[1, 0] == drawn[1, 2] != drawn[1, 1]
     many = noise.hashed(numbers(10_000), 3)
-    assert abs(many.mean()) < 0.03 and abs(many.std() - 3**-0.5) < 0.02
+    assert abs(many.mean()) < 0.03
+    assert abs(many.std() - 3**-0.5) < 0.02
     assert np.any(noise.hashed(numbers(10), 4) != noise.hashed(numbers(10), 5))
 
 
@@ -345,8 +346,14 @@ def test_functions_of_jax_and_optax_are_right(name, dtype):
 
 
 def test_a_variance_in_one_pass_is_seen():
+    """jax.nn.standardize has E[x^2] - E[x]^2: a plain form as people write it keeps more digits."""
     row, _ = LOSING["standardize, mean 30"]
-    assert any(each.wrong for each in judged(row.program("float32"), 1, "float32"))
+    asked = trial({"x": 1000.0 + numbers(4, 40)}, [numbers(4, 40, seed=1)])
+    true, most = allowed(row.plain, asked, FLOAT32)
+    assert np.any(np.abs(ENGINE.answer(row.function, asked).outputs[0] - true["output 0"]) > most["output 0"])
+    two = ENGINE.answer(row.plain, asked)
+    assert np.all(np.abs(two.outputs[0] - true["output 0"]) <= most["output 0"])
+    assert np.all(np.abs(two.gradients["x"] - true["x"]) <= most["x"])
 
 
 # --- wrong ones -------------------------------------------------------------------------------------------------------
@@ -462,14 +469,13 @@ def test_an_object_of_custom_vjp_is_taken_as_it_is():
 def test_a_module_of_torch_is_taken_with_its_parameters():
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7))
-    before = [each.clone() for each in (*module.parameters(), *module.buffers())]
+    engine, before = engine_of("torch"), [each.clone() for each in (*module.parameters(), *module.buffers())]
 
     def beside(x, _0_weight, _0_bias, _1_weight, _1_bias):
         h = x @ _0_weight.T + _0_bias
         return (h - h.mean(0)) / torch.sqrt(h.var(0, unbiased=False) + 1e-5) * _1_weight + _1_bias
     for other in (beside, torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7))):
         made = program(module, plain=other, inputs={"x": ("N", 5)}, sizes={"N": (3, 9)})
-        engine = engine_of("torch")
         for each in Drawn(made, lambda each, made=made: engine.shapes(made.plain, each)).trials(3):
             true, reply = engine.truth(made.plain, each), engine.answer(made.engine, each)
             assert set(reply.arrays) == set(true)

@@ -30,7 +30,7 @@ from .lines import (
 
 KINDS: tuple[Direction, ...] = (along, across)
 LINES = 4          # through one input, to see whether one factor explains them
-ALIKE = 0.03       # how far factors of lines may be from each other
+ALIKE = 0.03       # of what is wrong: how far factors of lines may be from each other
 
 
 def paths(asked: Asked, trial: Trial, names: tuple[str, ...],
@@ -127,7 +127,10 @@ def told(seen: Seen) -> dict[str, Any]:
 
 
 def _factor(ground: Ground, name: str) -> float | None:
-    """The one factor that the gradient of an input is off by along several lines; None if none."""
+    """The one factor that the gradient of an input is off by along several lines; None if none.
+
+    What factors leave over is small beside what is wrong, not beside the gradient.
+    """
     centre = ground.centre(name)
     kinds = [KINDS[i % len(KINDS)] for i in range(LINES)]
     lines = [sharpest(centre, only(kind(centre), name)) for kind in kinds]
@@ -137,7 +140,7 @@ def _factor(ground: Ground, name: str) -> float | None:
     change = np.array([line.change for line in told_by])
     integral = np.array([line.integral for line in told_by])
     factor = float(change @ integral / (change @ change))
-    limits = np.array([line.allowed for line in told_by]) + ALIKE * np.abs(factor * change)
+    limits = np.array([line.allowed for line in told_by]) + ALIKE * np.abs((1 - factor) * change)
     return factor if (np.abs(integral - factor * change) <= limits).all() else None
 
 

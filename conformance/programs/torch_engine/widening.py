@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 Arguments = tuple[Any, ...]
 Options = dict[str, Any]
@@ -40,16 +41,8 @@ def _makes(operation: Any) -> bool:
     return not takes and any(each.name == "dtype" for each in arguments)
 
 
-class Wide(TorchDispatchMode):
+class Wide(Mode):
     """The operations of a plain form and of its backward, in float64."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: that imports torch's compiler, which takes seconds, for code that is not compiled."""
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (),
                            kwargs: Options | None = None) -> Any:
