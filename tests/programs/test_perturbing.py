@@ -198,6 +198,13 @@ def test_a_number_too_large_for_the_arithmetic_is_told():
     assert perturbed(lambda x: (x * x).sqrt(), asked, Claim("float16", "float32", "float32"), 8, 0)
 
 
+def test_a_function_that_has_a_threshold_is_not_too_large_beyond_it():
+    asked = trial({"x": np.array([-40.0, 1.0, 19.0, 300.0])}, [np.ones(4)], "float16")
+    g, tol = allowed(torch.nn.functional.softplus, asked, Claim("float16", "float16", "float32"))
+    assert (tol["x"] < 0.5).all()
+    assert g["x"][3] == 1.0
+
+
 @pytest.mark.parametrize("masked", [-torch.inf, -1e9, torch.finfo(torch.float64).min])
 def test_a_mask_is_not_too_large(masked):
     def plain(x):
@@ -390,7 +397,7 @@ def test_attention_may_take_the_sum_from_its_output():
 
 
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"scale": 0.3}, {"enable_gqa": True},
-                                     {"attn_mask": torch.tensor([True, True, False])}], ids=str)
+                                     {"attn_mask": torch.tensor([[True, True, False]])}], ids=str)
 def test_attention_of_torch_is_taken_apart_and_found(options):
     k = torch.randn(1, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
     q = torch.cat([k, k + 1], 1) if "enable_gqa" in options else k
