@@ -14,8 +14,8 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import torch
-from backproof.programs.benchmark import Score, judged
+import torch  # noqa: E402
+from backproof.programs.benchmark import Score, judged  # noqa: E402
 
 CHEATS = Path(__file__).parents[1] / "programs" / "cheats"
 HONEST = {"honest", "rewritten"}
