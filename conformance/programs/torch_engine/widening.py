@@ -24,6 +24,8 @@ NARROW = frozenset({torch.float32, torch.float16, torch.bfloat16, torch.float8_e
 MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy,
                     torch.Tensor.new_tensor})
 
+ATTENTION = torch.nn.functional.scaled_dot_product_attention
+
 
 def widened(value: Any) -> Any:
     """float64 for a narrower dtype; anything else as it is."""
@@ -80,7 +82,7 @@ class WideMakers(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in MAKERS:
             return self._made(func, args, kwargs)
-        if func is torch.nn.functional.scaled_dot_product_attention:
+        if func is ATTENTION:
             return attention(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -98,10 +100,19 @@ class WideMakers(TorchFunctionMode):
 def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
               is_causal: bool = False, *, scale: float | None = None,
               enable_gqa: bool = False) -> Any:
-    """Scaled dot-product attention of single operations, as torch defines it."""
-    return torch.ops.aten._scaled_dot_product_attention_math(
-        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale,
-        enable_gqa=enable_gqa)[0]
+    """Scaled dot-product attention of single operations, as torch's documentation has it."""
+    if enable_gqa:
+        group = query.shape[-3] // key.shape[-3]
+        key, value = (each.repeat_interleave(group, -3) for each in (key, value))
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    weights = torch.ops.aten._safe_softmax(scores, -1)
+    return (torch.dropout(weights, dropout_p, True) if dropout_p else weights) @ value
 
 
 @contextmanager
