@@ -47,6 +47,7 @@ ENOUGH = {
     "test_a_kernel_that_ends_or_hangs_has_not_passed_and_is_given_up": 0,
     "test_cheats_are_caught_and_honest_kernels_are_not": 1,
     "test_what_a_kernel_may_not_do_is_refused_and_its_answers_do_not_count": 1,
+    "test_a_death_in_a_run_is_a_finding_with_its_trial": 0,
     "test_a_death_is_told_and_the_next_question_is_answered": 1,
     "test_a_formula_or_a_subtraction_is_no_narrower_precision": 0,
     "test_a_lie_on_one_call_alone_is_caught": 2,
