@@ -28,6 +28,9 @@ from .tensors import LAID
 Array = Any
 Made = Callable[[], Arrays | None]
 STATISTICS = ("amax", "amin", "max", "min", "mean")
+# Kinds of many variants, which are tried in the first and the last turn of a loop alone.
+ONCE = frozenset({"blocks", "cut", "group", "scaled", "reordered", "operand reordered",
+                  "operand grouped", "another value", "sum in storage", "overwritten", "divisor"})
 NOTHING = 1e-13  # of what flows to a call: as good as 0
 
 
@@ -64,7 +67,7 @@ class Spot:
             return None
         return Place(self.gradient, only, self._operands, self.position,
                      self.call.values[0].numpy(), self.call.name, self._derivative, values,
-                     sizes, FORMATS[self.graph.trial.dtype])
+                     FORMATS[self.graph.trial.dtype], sizes)
 
     @property
     def _operands(self) -> tuple[Array, ...]:
@@ -200,6 +203,8 @@ class Mutator:
         edge, line = f"{spots[0].words}, every time", spots[0].call.line
         if kind.name == "factor":
             yield from self._factors(kind, spots, keys, edge)
+            return
+        if kind.name in ONCE:
             return
         details = dict.fromkeys(
             detail for spot in spots for detail, _ in self._variants(kind, spot))
