@@ -216,9 +216,9 @@ class Mutator:
                  edge: str) -> Iterator[Mutant]:
         """Where the turns do not feed each other, any factor; else the usual ones one by one."""
         line = spots[0].call.line
-        detached = partial(self._scaled, spots, 0.0)
-        yield self._mutant(line, kind, edge, keys, detached, linear=self._parallel(spots))
-        if not self._parallel(spots):
+        detached, parallel = partial(self._scaled, spots, 0.0), self._parallel(spots)
+        yield self._mutant(line, kind, edge, keys, detached, linear=parallel)
+        if not parallel:
             for factor in (-1.0, 2.0, 0.5):
                 yield self._mutant(line, kind, edge, keys, partial(self._scaled, spots, factor),
                                    f"{factor:g}")
