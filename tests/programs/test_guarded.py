@@ -1,5 +1,8 @@
 """Guard zones around tensors, and memory that is full of NaN until somebody writes to it."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from backproof.programs.torch_engine.guarded import PLACES, Guards, guarded, poisoned
@@ -112,13 +115,37 @@ def test_memory_that_is_resized_is_not_said_to_be_overwritten():
     assert memory.check() == ""
 
 
-def test_what_is_given_lies_where_it_lay_in_the_call_before():
+def test_what_is_given_is_a_tensor_of_the_call_before_with_other_numbers_in_it():
     def call(numbers):
         guards = Guards(poison=False)
         given = guards.around("x", numbers)
         assert torch.equal(given, numbers)
         assert guards.told() == []
-        return given.data_ptr()
+        return given
 
-    assert len({call(torch.randn(3, 5)) for _ in range(4)}) == 1
-    assert call(torch.randn(300, 5)) != call(torch.randn(3, 5))
+    for make in LAYOUTS.values():
+        first, version = call(make()), call(make())._version
+        again = call(make())
+        assert again is first
+        assert again._version > version  # whoever looks whether it was changed is told
+        assert (again.grad, again.is_leaf) == (None, True)
+        assert call(torch.randn(300, 5)) is not first
+
+
+def test_what_was_given_other_memory_is_not_used_again():
+    def call(spoil):
+        guards = Guards(poison=False)
+        given = guards.around("x", torch.randn(3, 5))
+        spoil(given)
+        guards.told()
+        return given
+
+    for spoil in (lambda x: x.resize_(3000, 5), lambda x: x.set_(torch.zeros(3, 5)), lambda x: x.requires_grad_(), lambda x: x.t_()):
+        spoiled = call(spoil)
+        assert call(lambda _: None) is not spoiled
+
+
+def test_the_compiler_is_not_imported_for_it():
+    text = ("import sys, torch\nfrom backproof.programs.torch_engine.guarded import poisoned\n"
+            "with poisoned():\n    torch.empty(3) + 1\nprint('torch._dynamo' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout == "False\n"
