@@ -132,6 +132,11 @@ def test_what_it_raises_is_raised_here_and_what_it_says_is_no_answer(remote):
         assert len(remote.answer(doing(what)).outputs) == 1, what
 
 
+def test_the_compiler_whose_import_takes_seconds_is_not_imported_for_it(remote):
+    assert len(remote.answer(doing("compiles", poison=True)).outputs) == 1
+    assert len(remote.answer(doing("compiles")).outputs) == 1
+
+
 def test_a_write_outside_an_input_is_told(remote):
     assert remote.answer(doing("overruns")).touched == ("x (past its end)",)
     assert remote.answer(doing("underruns")).touched == ("x (before its start)",)

@@ -1,8 +1,5 @@
 """Guard zones around tensors, and memory that is full of NaN until somebody writes to it."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from backproof.programs.torch_engine.guarded import PLACES, Guards, guarded, poisoned
@@ -143,9 +140,3 @@ def test_what_was_given_other_memory_is_not_used_again():
     for spoil in (lambda x: x.resize_(3000, 5), lambda x: x.set_(torch.zeros(3, 5)), lambda x: x.requires_grad_(), lambda x: x.t_()):
         spoiled = call(spoil)
         assert call(lambda _: None) is not spoiled
-
-
-def test_the_compiler_is_not_imported_for_it():
-    text = ("import sys, torch\nfrom backproof.programs.torch_engine.guarded import poisoned\n"
-            "with poisoned():\n    torch.empty(3) + 1\nprint('torch._dynamo' in sys.modules)")
-    assert subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout == "False\n"
