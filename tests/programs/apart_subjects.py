@@ -62,7 +62,8 @@ def _copies(x):
 
 
 DOES = {
-    "": lambda x: None, "raises": _raises, "declines": _declines, "says": _says, "copies": _copies, "compiles": _compiles,
+    "": lambda x: None, "raises": _raises, "declines": _declines, "says": _says, "copies": _copies,
+    "compiles": _compiles,
     "leaves": lambda x: os._exit(0), "exits": lambda x: sys.exit(0), "aborts": lambda x: os.abort(),
     "faults": lambda x: ctypes.string_at(8), "hangs": lambda x: time.sleep(60),
     "huge": lambda x: (x.exp(), torch.zeros(10**6)), "floods": lambda x: print("x" * 10**7, flush=True),
