@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from backproof import Head, Layer, Layout, layers, verify
 from backproof.plug.contract import BrokenContract
 from backproof.plug.layouts import Say, reordered

@@ -50,7 +50,7 @@ def trial_of(message: Mapping[str, Json], block: bytes) -> Trial:
 def room_for(trial: Trial) -> int:
     """How many bytes the reply to a trial may have."""
     values = [*trial.inputs.values(), *trial.cotangents]
-    return ROOM + PER_NUMBER * sum(each.numbers.size for each in values if each is not None)
+    return ROOM + PER_NUMBER * sum(int(each.numbers.size) for each in values if each is not None)
 
 
 def _told_value(value: Value | None) -> Json:

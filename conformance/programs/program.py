@@ -99,7 +99,7 @@ class Program(Subject):
         return hosted(self)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self.engine(*arguments, **options)  # type: ignore[call-arg]
+        return self.engine(*arguments, **options)
 
 
 def program(

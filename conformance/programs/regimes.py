@@ -37,7 +37,7 @@ def _alike_in_rows(rng: Rng, shape: Shape) -> Array:
 def _one_large(rng: Rng, shape: Shape) -> Array:
     """A row's largest stands out: a softmax that is nearly sure."""
     values = rng.standard_normal(shape)
-    if shape and math.prod(shape):
+    if values.size and shape:
         at = rng.integers(0, shape[-1], (*shape[:-1], 1))
         np.put_along_axis(values, at, rng.uniform(4.0, 9.0, at.shape), -1)
     return values

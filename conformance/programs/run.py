@@ -123,7 +123,8 @@ def answering(program: Program, engine: Engine, device: str = "cpu") -> Callable
     """Who is asked: the program's own process, which has its own clock, or its function here."""
     if program.answer is not None:
         return partial(program.answer, device=device)
-    return partial(question, partial(engine.answer, program.engine, device=device))  # type: ignore
+    ask: Any = partial(engine.answer, program.engine, device=device)
+    return partial(question, ask)
 
 
 def _engine(program: Program) -> Engine:
@@ -135,6 +136,9 @@ def _engine(program: Program) -> Engine:
 
 
 def _judge(program: Program, engine: Engine, seed: int, device: str) -> Judge:
+    if not engine.has(device):
+        raise DescriptionError(f"device: {device!r} is not there for {program.asked.framework}; "
+                               "allowed here: cpu")
     return Judge(program, engine, answering(program, engine, device), seed,
                  differentiating(program, engine, device))
 

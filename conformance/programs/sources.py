@@ -45,6 +45,7 @@ def _expressions(file: str) -> dict[tuple[int, int, int, int], ast.AST]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def _quoted(node: ast.AST) -> str:
     """The expression as text, on one line; "" where that is long."""
     text = ast.unparse(node)

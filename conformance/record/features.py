@@ -19,6 +19,8 @@ class Exercising(Protocol):
     """A case that says itself what it exercises."""
 
     @property
+    def batch(self) -> int: ...
+    @property
     def exercised(self) -> Features: ...
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ..plug.subject import Subject
     from ..reference import Case
     from .expectations import Expecting
+    from .features import Exercising
 
 MOST_NUMBERS = 2_500_000  # parameters of a case that is written: some 60 MB of text
 HEADED = ("schema", "subject", "environment", "seed")
@@ -217,7 +218,7 @@ class Recorder:
                        environment=environment(),
                        started=started)
 
-    def result(self, case: Case | None = None, **fields: Any) -> None:
+    def result(self, case: Case | Exercising | None = None, **fields: Any) -> None:
         """One line, on the disk when this returns; of a case, its batch and what it exercises."""
         if self.writes or self.expecting is not None:
             from .features import features

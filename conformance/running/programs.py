@@ -78,8 +78,9 @@ def trial_of(data: Any, where: str) -> Trial:
     return trial
 
 
-def replay(trial: Trial, program: Program) -> Replay:
+def replay(trial: Trial, subject: Any) -> Replay:
     """Ask a program one trial again: FIXED, FAILED with what a finding says, or ERROR."""
+    program: Program = subject
     head = f"{program.name} on case {ProgramCase(trial).id}"
     try:
         found, looked = replayed(program, trial)
@@ -94,6 +95,6 @@ def replay(trial: Trial, program: Program) -> Replay:
     return Replay("FIXED", f"FIXED: {head}\n  every check passed: {', '.join(looked)}")
 
 
-def as_test(trial: Trial, program: Program, target: str) -> str:
+def as_test(trial: Trial, subject: Any, target: str) -> str:
     """A pytest test with the numbers written out, which needs the framework and the program."""
-    return written.as_test(trial, program, target)
+    return written.as_test(trial, subject, target)

@@ -27,12 +27,12 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402, N812
+import torch.nn.functional as F  # noqa: E402
 from backproof.programs.claim import Claim  # noqa: E402
 from backproof.programs.drawing import Drawn  # noqa: E402
 from backproof.programs.engine import engine_of  # noqa: E402
 from backproof.programs.program import program  # noqa: E402
-from backproof.programs.tolerance import FACTOR, RUNS, over, spread, tolerance  # noqa: E402
+from backproof.programs.tolerance import FACTOR, RUNS, over, spread  # noqa: E402
 from backproof.programs.trial import Trial  # noqa: E402
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -241,10 +241,10 @@ def ratios(operation: Operation, trial: Trial, runs: int = RUNS) -> Iterator[tup
     truth = engine.truth(operation.plain, trial)
     if not all(np.abs(g).max(initial=0.0) <= claim.stored.largest for g in truth.values()):
         raise OverflowError("too large to be stored")
-    allowed = tolerance(truth, spread(truth, engine.perturbed(operation.plain, trial, claim, runs, trial.number)), claim)
+    spreads = spread(truth, engine.perturbed(operation.plain, trial, claim, runs, trial.number))
     got = engine.answer(operation.fused, trial).arrays
     for key, g in truth.items():
-        yield key, over(np.abs(got[key] - g) if key in got else g, allowed[key])
+        yield key, over(np.abs(got[key] - g) if key in got else g, g, spreads[key], claim)
 
 
 def measured(operation: Operation, dtype: str, seeds: int) -> Worst:

@@ -60,16 +60,18 @@ def numbers(*shape, seed=0):
 
 def wide(function, asked):
     """Outputs and gradients by jax.vjp in 64 bits, with no engine of ours."""
-    with calling.enable_x64(True):
-        inputs = {name: None if each is None else jnp.asarray(each.numbers) for name, each in asked.inputs.items()}
-
+    def both(inputs, cotangents):
         def call(*wanted):
             every = {**inputs, **dict(zip(asked.wanted, wanted, strict=True))}
             return jax.tree.leaves(function(*every.values(), **asked.options))
         outputs, back = jax.vjp(call, *(inputs[name] for name in asked.wanted))
-        given = [jnp.zeros_like(out) if each is None else jnp.asarray(each.numbers)
-                 for out, each in zip(outputs, asked.cotangents, strict=True)]
-        return [np.asarray(each) for each in (*outputs, *back(given))]
+        return [*outputs, *back([jnp.zeros_like(out) if each is None else each
+                                 for out, each in zip(outputs, cotangents, strict=True)])]
+
+    with calling.enable_x64(True):
+        inputs = {name: None if each is None else jnp.asarray(each.numbers) for name, each in asked.inputs.items()}
+        cotangents = [None if each is None else jnp.asarray(each.numbers) for each in asked.cotangents]
+        return [np.asarray(each) for each in jax.jit(both)(inputs, cotangents)]
 
 
 # --- the truth --------------------------------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ def test_the_answer_is_in_the_dtype_that_is_tried(dtype, jit):
     reply = ENGINE.answer(watched, asked)
     assert reply.dtypes == {"output 0": dtype, "x": dtype}
     assert {each for each, _ in seen} == {dtype}
-    assert reply.differing == {} and reply.touched == ()
+    assert (reply.differing, reply.touched) == ({}, ())
     assert (reply.second is not None) == (jit == "no")
     if jit == "no":
         np.testing.assert_array_equal(reply.second["x"], reply.gradients["x"])
@@ -261,7 +263,7 @@ def test_both_sides_of_a_tie_are_within():
     true, most = allowed(lambda x: x.max(-1), asked, FLOAT32)
     first = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     assert np.all(np.abs(first - true["x"]) <= most["x"])
-    assert most["x"][0, 2] < 1e-6
+    assert most["x"][0, 2] < 1e-6 < 1.0 < most["x"][0, 0]
 
 
 def test_a_relu_at_zero_may_be_either():
@@ -274,7 +276,8 @@ def test_equal_numbers_are_rounded_alike():
     drawn = noise.hashed(np.array([[0.3, 0.3, -0.3], [0.6, 0.1, 0.3]]), 1, 2)
     assert drawn[0, 0] == drawn[0, 1] == drawn[0, 2] == drawn[1, 0] == drawn[1, 2] != drawn[1, 1]
     many = noise.hashed(numbers(10_000), 3)
-    assert abs(many.mean()) < 0.03 and abs(many.std() - 3**-0.5) < 0.02
+    assert abs(many.mean()) < 0.03
+    assert abs(many.std() - 3**-0.5) < 0.02
     assert np.any(noise.hashed(numbers(10), 4) != noise.hashed(numbers(10), 5))
 
 
@@ -335,8 +338,7 @@ def judged(made, count, dtype, jit=None):
             yield found
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name, row in RIGHT.items() for dtype in row.dtypes])
 def test_functions_of_jax_and_optax_are_right(name, dtype):
     if RIGHT[name] in rows_of("jax_rows").OF_OPTAX:
         pytest.importorskip("optax")
@@ -345,8 +347,14 @@ def test_functions_of_jax_and_optax_are_right(name, dtype):
 
 
 def test_a_variance_in_one_pass_is_seen():
+    """jax.nn.standardize has E[x^2] - E[x]^2: a plain form as people write it keeps more digits."""
     row, _ = LOSING["standardize, mean 30"]
-    assert any(each.wrong for each in judged(row.program("float32"), 1, "float32"))
+    asked = trial({"x": 1000.0 + numbers(4, 40)}, [numbers(4, 40, seed=1)])
+    true, most = allowed(row.plain, asked, FLOAT32)
+    assert np.any(np.abs(ENGINE.answer(row.function, asked).outputs[0] - true["output 0"]) > most["output 0"])
+    two = ENGINE.answer(row.plain, asked)
+    assert np.all(np.abs(two.outputs[0] - true["output 0"]) <= most["output 0"])
+    assert np.all(np.abs(two.gradients["x"] - true["x"]) <= most["x"])
 
 
 # --- wrong ones -------------------------------------------------------------------------------------------------------
@@ -413,13 +421,11 @@ def test_an_equinox_module_is_taken_as_it_is():
     equinox = pytest.importorskip("equinox")
 
     def perceptron(x, **parameters):
-        for i in range(3):
-            x = parameters[f"layers_{i}_weight"] @ x + parameters[f"layers_{i}_bias"]
-            x = jax.nn.relu(x) if i < 2 else x
-        return x
-    made = program(equinox.nn.MLP(4, 3, 8, 2, key=jax.random.key(0)), plain=perceptron, inputs={"x": (4,)})
+        x = jax.nn.relu(parameters["layers_0_weight"] @ x + parameters["layers_0_bias"])
+        return parameters["layers_1_weight"] @ x + parameters["layers_1_bias"]
+    made = program(equinox.nn.MLP(4, 3, 8, 1, key=jax.random.key(0)), plain=perceptron, inputs={"x": (4,)})
     assert [each.name for each in made.asked.inputs][:3] == ["x", "layers.0.weight", "layers.0.bias"]
-    assert [each.failures for each in judged(made, 2, "float32")] == [[], []]
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def normed(x, kernel, bias, scale, shift):
@@ -440,7 +446,7 @@ def test_a_module_of_flax_is_taken_as_it_is():
     made = program(Block(nnx.Rngs(0)), inputs={"x": ("N", 4)}, sizes={"N": [3]},
                    plain=lambda x, a_kernel, a_bias, b_scale, b_bias: normed(x, a_kernel, a_bias, b_scale, b_bias))
     assert {each.name for each in made.asked.inputs} == {"x", "a.kernel", "a.bias", "b.scale", "b.bias"}
-    assert [each.failures for each in judged(made, 3, "float32")] == [[]] * 3
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def test_a_linen_module_is_taken_bound_to_its_variables():
@@ -448,7 +454,7 @@ def test_a_linen_module_is_taken_bound_to_its_variables():
     dense = linen.Dense(6)
     bound = dense.bind(dense.init(jax.random.key(0), jnp.ones((2, 4))))
     made = program(bound, plain=lambda x, kernel, bias: x @ kernel + bias, inputs={"x": ("N", 4)}, sizes={"N": [3]})
-    assert [each.failures for each in judged(made, 2, "float32")] == [[]] * 2
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
     with pytest.raises(TypeError, match="bind"):
         program(dense, plain=jnp.tanh, inputs={"x": ("N", 4)})
 
@@ -456,20 +462,19 @@ def test_a_linen_module_is_taken_bound_to_its_variables():
 def test_an_object_of_custom_vjp_is_taken_as_it_is():
     made = program(doubled, plain=lambda x: x + x, inputs={"x": ("N",)})
     assert made.asked.framework == "jax"
-    assert [each.failures for each in judged(made, 2, "float32")] == [[], []]
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def test_a_module_of_torch_is_taken_with_its_parameters():
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7))
-    before = [each.clone() for each in (*module.parameters(), *module.buffers())]
+    engine, before = engine_of("torch"), [each.clone() for each in (*module.parameters(), *module.buffers())]
 
     def beside(x, _0_weight, _0_bias, _1_weight, _1_bias):
         h = x @ _0_weight.T + _0_bias
         return (h - h.mean(0)) / torch.sqrt(h.var(0, unbiased=False) + 1e-5) * _1_weight + _1_bias
     for other in (beside, torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.BatchNorm1d(7))):
         made = program(module, plain=other, inputs={"x": ("N", 5)}, sizes={"N": (3, 9)})
-        engine = engine_of("torch")
         for each in Drawn(made, lambda each, made=made: engine.shapes(made.plain, each)).trials(3):
             true, reply = engine.truth(made.plain, each), engine.answer(made.engine, each)
             assert set(reply.arrays) == set(true)

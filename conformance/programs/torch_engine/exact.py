@@ -7,7 +7,8 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 Function = Callable[..., Any]
 PLAIN = (torch.Tensor, torch.nn.Parameter)
@@ -37,14 +38,14 @@ def _check(found: Any) -> None:
         _check(each)
 
 
-class without(TorchDispatchMode):  # noqa: N801 - a context, used as a word
+class without(Mode):  # noqa: N801 - a context
     """Within it some operations of PyTorch refuse, whoever calls them: "aten.native_layer_norm".
 
     refuse: called with the name instead of the operation.
     """
 
     def __init__(self, names: Collection[str], refuse: Callable[[str], NoReturn]):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names, self.refuse = names, refuse
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

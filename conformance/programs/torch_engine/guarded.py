@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 LEAST, MOST = 2**12, 2**20  # bytes of a zone: as long as the tensor itself, between these
 ONES = 0xFF                 # every byte of a zone
@@ -51,7 +52,7 @@ def guarded(tensor: Tensor, keep: Callable[[Tensor], None] = lambda _: None,
     return inside, check
 
 
-class poisoned(TorchDispatchMode):  # noqa: N801 - a context, used as a word
+class poisoned(Mode):  # noqa: N801 - a context
     """Within it torch.empty and its like hand out memory that is full of NaN, and guarded.
 
     Integers are the largest there are, booleans True. check() returns whose zones were written to,
@@ -60,7 +61,7 @@ class poisoned(TorchDispatchMode):  # noqa: N801 - a context, used as a word
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._checks: list[tuple[str, Check]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -145,8 +146,7 @@ def _placed(tensor: Tensor, used: list[Tensor]) -> tuple[Tensor, Tensor, int, in
     zone = min(max(LEAST, _rounded(extent * width)), MOST)
     buffer = _buffer(2 * zone + _rounded(extent * width), tensor.device, used)
     inside = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    inside.set_(buffer.untyped_storage(), zone // width, tensor.shape,  # type: ignore[call-overload]
-                tensor.stride())
+    inside.set_(buffer.untyped_storage(), zone // width, tensor.shape, tensor.stride())
     return inside, buffer, zone, zone + extent * width
 
 

@@ -15,7 +15,7 @@ from ..trial import Array, Arrays, Trial, Value, output
 from .asking import called, cotangents_of, pulled
 from .choices import Choices
 from .perturbed_run import PerturbedRun
-from .roundings import by_position, salt
+from .roundings import by_position, drawn, salt
 from .stored_outputs import StoredOutputs
 from .tensors import numbers_of
 from .textbook import Rewritten, rewriting, spelt_out
@@ -120,7 +120,7 @@ class Runs:
         mode = PerturbedRun(self.claim, salt(self.seed, number), self.choices, number)
         narrow = number > 0 and self.claim.stored.unit > self.claim.operations.unit
         stored = StoredOutputs(self.claim.stored if narrow and number % 2 else None, mode.seed)
-        trial = shaken(self.trial, mode.seed, self.claim)
+        trial = shaken(self.trial, mode, self.claim) if number >= 0 else self.trial
         trial = moved(trial, direction, self.claim) if direction else trial
         return differentiated(self.plain, trial, mode, stored)
 
@@ -134,23 +134,25 @@ def _direction(run: int, count: int) -> int:
 # --- inputs that are moved ---
 
 
-def shaken(trial: Trial, seed: int, claim: Claim) -> Trial:
+def shaken(trial: Trial, run: PerturbedRun, claim: Claim) -> Trial:
     """The trial with every real input off by up to one rounding of the arithmetic.
 
     A right program may simplify what autograd does step by step, as every layer norm does where it
     takes the sum of the normalised numbers for 0: what a rounded mean does to it then, no rounding
     of the plain form's own operations does. Both give nearly the right answer to a question nearby
     (mixed stability: Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 1.5).
+    In every other run like numbers are moved alike, and stay so.
     """
     return replace(trial, inputs={
         name: value if value is None or not value.is_real
-        else replace(value, numbers=_shaken(value.numbers, salt(seed, number), claim))
-        for number, (name, value) in enumerate(trial.inputs.items())})
+        else replace(value, numbers=_shaken(value.numbers, salt(run.seed, -number), run, claim))
+        for number, (name, value) in enumerate(trial.inputs.items(), 1)})
 
 
-def _shaken(numbers: Array, seed: int, claim: Claim) -> Array:
-    draws = by_position(np.size(numbers), seed).numpy().reshape(np.shape(numbers))
-    return numbers * (1.0 + claim.operations.unit * draws)
+def _shaken(numbers: Array, seed: int, run: PerturbedRun, claim: Claim) -> Array:
+    draws = by_position(np.size(numbers), seed).reshape(np.shape(numbers)) if run.run % 2 else (
+        drawn(torch.from_numpy(np.array(numbers)), seed))
+    return numbers * (1.0 + claim.operations.unit * draws.numpy())
 
 
 def moved(trial: Trial, direction: int, claim: Claim) -> Trial:

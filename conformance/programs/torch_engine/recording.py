@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Call:
     values: list[Tensor] = field(default_factory=list)
     edges: list[Any] = field(default_factory=list)
 
-    @property
+    @cached_property
     def line(self) -> Line:
         operation = f"{self.name} in {self.whole}" if self.whole else self.name
         return Line(self.position.file, self.position.first, sources.text_of(self.position),

@@ -48,7 +48,7 @@ def plain_one(d, gamma, band):
             before = [cost[at] for at in ((i - 1, j - 1), (i - 1, j), (i, j - 1)) if at in cost]
             if before and not outside(i, j, rows, columns, band):
                 cost[i, j] = d[i - 1, j - 1] + softmin(before, gamma)
-    return cost.get((rows, columns), d.sum() * torch.nan)
+    return cost[rows, columns] if (rows, columns) in cost else d.sum() / 0.0
 
 
 def plain_soft_dtw(x, y, rows, columns, gamma, band, distance):

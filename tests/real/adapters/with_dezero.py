@@ -6,7 +6,7 @@ from backproof import Head, implementation
 shelf.use("dezero")
 shelf.old_names()
 shelf.without("PIL", "PIL.Image", "matplotlib", "matplotlib.pyplot")
-import dezero.functions as F  # noqa: E402, N812
+import dezero.functions as F  # noqa: E402
 from dezero import Variable  # noqa: E402
 
 FUNCTION = {"identity": lambda x: x, "tanh": F.tanh, "sigmoid": F.sigmoid, "relu": F.relu,
