@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -72,9 +71,9 @@ def of_operation(operation: Operation, style: str, dtype: str, seed: int = 0) ->
 
 def of_bug(bug: Bug, seed: int = 0, few: bool = False) -> Asked:
     """A wrong program; few: drawn so that nearly every trial shows it."""
-    few = SimpleNamespace(**{"sizes": {}, "options": {}, **(bug.few if few else {})})
-    return _asked(program(bug.wrong, plain=bug.plain, inputs=bug.inputs, sizes={**bug.sizes, **few.sizes},
-                          options={**bug.options, **few.options}, dtypes=bug.dtypes), seed)
+    fewer = {name: {**getattr(bug, name), **(bug.few.get(name, {}) if few else {})}
+             for name in ("inputs", "sizes", "options")}
+    return _asked(program(bug.wrong, plain=bug.plain, dtypes=bug.dtypes, **fewer), seed)
 
 
 def beyond(judged: Judged) -> float:
