@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 from torch.nn.utils.rnn import pack_padded_sequence
 
 use("llvmlite", "numba", "pysdtw")
