@@ -109,7 +109,8 @@ class Candidate:
                     self.clear.add(key)
             elif case.nearly(key, numbers):
                 self.nearly[key].add(i)
-            elif not (case.weak(key) and case.follows(key, numbers)):
+            elif not (case.weak(key) and (case.follows(key, numbers)
+                                          or not case.is_off(key, numbers))):
                 self.refuted.add(key)
         elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
                 key, numbers):
