@@ -44,6 +44,9 @@ def _makes(operation: Any) -> bool:
 class Wide(Mode):
     """The operations of a plain form and of its backward, in float64."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (),
                            kwargs: Options | None = None) -> Any:
         args = tuple(map(widened, args))
