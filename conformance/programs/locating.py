@@ -256,7 +256,7 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
             if not unseen:
                 break
         for candidate in unseen.values():
-            candidate.refuted |= case.wrong
+            candidate.refuted |= {key for key in case.wrong if not case.weak(key)}
         found = {key: each for key, each in found.items() if _lives(each, strong)}
     for each in found.values():
         each.settle(cases)
