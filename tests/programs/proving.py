@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+import torch
 from backproof.programs.drawing import Drawn
 from backproof.programs.engine import engine_of
 from backproof.programs.findings import findings
@@ -47,10 +47,19 @@ class Asked:
                 for place in finding.located or () if Path(place["file"]).name == file}
 
 
+DEVICE = "cpu"  # where the programs are asked; their plain forms stay on the CPU
+
+
 def _asked(made, seed: int) -> Asked:
     engine = engine_of("torch")
     return Asked(made, Drawn(made, partial(engine.shapes, made.plain), seed),
-                 Judge(made, engine, partial(engine.answer, made.engine), seed))
+                 Judge(made, engine, partial(_answer, engine, made.engine), seed))
+
+
+def _answer(engine, function, trial):
+    """On the device, where what a program makes for itself is made too."""
+    with torch.device(DEVICE):
+        return engine.answer(function, trial, DEVICE)
 
 
 def of_operation(operation: Operation, style: str, dtype: str, seed: int = 0) -> Asked:
@@ -62,9 +71,9 @@ def of_operation(operation: Operation, style: str, dtype: str, seed: int = 0) ->
 
 def of_bug(bug: Bug, seed: int = 0, few: bool = False) -> Asked:
     """A wrong program; few: drawn so that nearly every trial shows it."""
-    few = SimpleNamespace(**{"sizes": {}, "options": {}, **(bug.few if few else {})})
-    return _asked(program(bug.wrong, plain=bug.plain, inputs=bug.inputs, sizes={**bug.sizes, **few.sizes},
-                          options={**bug.options, **few.options}, dtypes=bug.dtypes), seed)
+    fewer = {name: {**getattr(bug, name), **(bug.few.get(name, {}) if few else {})}
+             for name in ("inputs", "sizes", "options")}
+    return _asked(program(bug.wrong, plain=bug.plain, dtypes=bug.dtypes, **fewer), seed)
 
 
 def beyond(judged: Judged) -> float:

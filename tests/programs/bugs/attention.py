@@ -109,7 +109,7 @@ class TileReadsPastTheEnd(Heads):
     @staticmethod
     def backward(ctx, do):
         q, k, v, p = ctx.saved_tensors
-        _, dk, dv = Heads.gradients(q, k, v, p, wide(do))
+        dq, dk, dv = Heads.gradients(q, k, v, p, wide(do))
         heads, t = q.shape[0] * q.shape[1], q.shape[2]
         extra = -t % TileReadsPastTheEnd.TILE
         flat_q, flat_do = wide(q).reshape(-1, q.shape[3]), wide(do).reshape(-1, do.shape[3])
@@ -290,7 +290,7 @@ class NothingToNormalise(torch.autograd.Function):
     def backward(ctx, do):
         q, k, v, s, lse = ctx.saved_tensors
         p = torch.exp(s - lse)
-        _, dk, dv = Heads.gradients(q, k, v, p, wide(do))
+        dq, dk, dv = Heads.gradients(q, k, v, p, wide(do))
         return dq, dk, dv, None
 
 
@@ -352,7 +352,8 @@ BUGS = (
         biased_attention, applied(BiasAloneForgotten),
         {"q": ("B", "H", "T", "D"), "k": ("B", "H", "S", "D"), "v": ("B", "H", "S", "E"), "bias": ("T", "S")},
         sizes=SMALL, at=("scores = ",), shows="only the bias wants a gradient",
-        few={"sizes": {"B": 1, "H": 2, "T": 5, "S": 4, "D": 4, "E": 4}}),
+        few={"sizes": {"B": 1, "H": 2, "T": 5, "S": 4, "D": 4, "E": 4},
+             "inputs": {name: {"shape": shape, "grad": False} for name, shape in QKV.items()}}),
     Bug("dropout scaled by p", "apex#816", "the kept entries' gradient is times p, not over 1 - p",
         dropout, applied(ScaledByP), {"x": ("N", "D"), "keep": {"shape": ("N", "D"), "dtype": "bool"}},
         options={"p": [0.1, 0.3]}, at=("return kept / (1 - p)", "kept = "), shows="dropout",

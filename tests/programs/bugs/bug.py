@@ -16,8 +16,8 @@ class Bug:
     issue: library#number, or a commit. wrong: the program. at: parts of the lines of the plain form where a finding
     must point, one of them is enough: the line whose derivative is wrong, and every other line whose mistake would give
     the same numbers; none where it is no line's (memory, an error, answers that vary). shows: what a draw must have.
-    inputs, sizes, options: as `program` takes them; few: sizes and options for a handful of trials that show it. core:
-    one of the nineteen that rules were compared on first.
+    inputs, sizes, options: as `program` takes them; few: what of these is other for a handful of trials that show it.
+    core: one of the nineteen that rules were compared on first.
     """
 
     name: str

@@ -187,7 +187,7 @@ BUGS = (
     Bug("rounded before the minus 1", "Liger-Kernel#1329", "the probability is stored before 1 is taken off",
         CE.plain, applied(RoundedBeforeMinusOne), inputs=CE.inputs, at=("lse = ", "return lse - picked", "picked = "),
         shows="the target's probability near 1", few={"sizes": {"N": 33, "C": 2}}, dtypes=HALVES, core=True),
-    Bug("width above the block", "triton#4174", "the sum of a wide row is over its first block",
+    Bug("width above the block", "Liger-Kernel#1252", "the sum of a wide row is over its first block",
         softmax.OPERATION.plain, applied(FirstBlockNormalised), inputs={"x": ("N", "D")},
         at=("e.sum", "e = ", "shifted = "), shows="more than 64 columns", few={"sizes": {"N": 3, "D": 129}}),
     Bug("threshold on the signed difference", "attorch#13", "large negative differences have the slope of small ones",

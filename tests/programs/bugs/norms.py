@@ -382,7 +382,7 @@ BUGS = (
         at=("h = x + residual", "return normed * weight, h", "mean_square = ", "normed = "), shows="both outputs used",
         few={"sizes": {"N": 5, "D": 7}}, core=True),
     Bug("residual None", "quack#52", "the residual has no gradient", **_of(RMS, ResidualNone), at=("h = x + residual",),
-        shows="always", few={"sizes": {"N": 5, "D": 7}}, core=True),
+        shows="always", few={"sizes": {"N": 5, "D": 7}}),
     Bug("weight None", "unsloth#4533", "the weight has no gradient", **_of(RMS, WeightNone),
         at=("return normed * weight, h",), shows="always", few={"sizes": {"N": 5, "D": 7}}),
     Bug("dW summed in storage", "Liger-Kernel#950", "dW is accumulated in the storage dtype",

@@ -69,7 +69,7 @@ class BlockedLayerNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, dy):
-        x, weight, bias = ctx.saved_tensors
+        x, weight, _ = ctx.saved_tensors
         width = x.shape[-1]
         rows, dys, dx = x.reshape(-1, width), dy.reshape(-1, width), []
         dw, db = [], []
