@@ -34,7 +34,7 @@ def printed(command: str) -> str:
 
 def comparable(text: str) -> list[str]:
     """Findings as they are; how many and how sharply without the numbers, which follow machine and libraries."""
-    return [NUMBER.sub("#", line) if re.match(r"  (\d+ networks|float|note)", line) else line
+    return [NUMBER.sub("#", line) if re.match(r"  (\d+ (networks|trials)|b?float|note|could)", line) else line
             for line in text.splitlines()]
 
 

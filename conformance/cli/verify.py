@@ -27,6 +27,7 @@ Verify one implementation: ask it for the gradients of random networks and judge
   python -m backproof verify package.module:name --examples 1000 --seconds 120
   python -m backproof verify scikit-learn-regressor --require torch,jax --report out
   python -m backproof verify my_file.py:backprop --examples 100000 --jobs 4 --report out
+  python -m backproof verify kernels.py:fused_layer_norm         a program of torch or JAX
   python -m backproof verify --command "node my_net.js"          any language: docs/protocol.md
 
 TARGET is file.py:name, package.module:name, or one of `python -m backproof list subjects`; file.py
@@ -59,6 +60,8 @@ def add_plan(command: Any) -> None:
            help="random networks to ask (default 300, or 14 for every structure claimed)")
     option("--seconds", type=float, metavar="S", help="stop after so many seconds (default 60)")
     option("--profile", default="default", metavar="NAME", help=f"how much is asked: {listed()}")
+    option("--device", default="cpu", metavar="NAME",
+           help="where the tensors of a program are: cpu (default) or cuda")
     option("--seed", type=int, default=0, metavar="S",
            help="the same seed asks the same questions (default 0)")
     option("--oracles", metavar="LIST",
@@ -132,6 +135,7 @@ class Planned(NamedTuple):
     formats: list[str]
     shared: Sharing
     expecting: Expecting | None
+    device: str = "cpu"
 
 
 class Ended(NamedTuple):
@@ -161,12 +165,14 @@ def planned(options: argparse.Namespace) -> Planned:
         check_shared(shared, plan, options.report)
     except (ExpectationError, PlanError) as error:
         raise UsageError(str(error)) from error
-    return Planned(plan, options.report, formats, shared, expecting)
+    return Planned(plan, options.report, formats, shared, expecting,
+                   getattr(options, "device", "cpu"))
 
 
 def judged(subject: Subject, asked: Planned) -> tuple[list[str], Ended]:
     """What a run says, and how it ended; UsageError where it cannot be made."""
     from ..record.writing import RecordError
+    from ..reference.checks import DescriptionError
     from ..running.api import PlanError, judge
     from ..running.workers import WorkersError
 
@@ -174,8 +180,8 @@ def judged(subject: Subject, asked: Planned) -> tuple[list[str], Ended]:
     try:
         with rare_collections():
             found = judge(subject, asked.plan, asked.directory, quiet=False, shared=asked.shared,
-                          expecting=expecting)
-    except (PlanError, RecordError, WorkersError) as error:
+                          expecting=expecting, device=asked.device)
+    except (DescriptionError, PlanError, RecordError, WorkersError) as error:
         raise UsageError(str(error)) from error
     said = [] if expecting is None else expecting.said(found)
     return [found.text(), *said], Ended(found.verdict, found.exit)

@@ -126,10 +126,21 @@ def check_framework(cls: type, name: str) -> None:
     for module, base, says, call in FRAMEWORKS:
         if any(each.__module__.startswith(module) and each.__name__ == base
                for each in cls.__mro__):
-            lines = in_torch(call.format(cls.__name__)) if module.startswith("torch") else []
+            torch = module.startswith("torch")
+            lines = [*beside_plain(cls.__name__), *in_torch(call.format(cls.__name__))] if (
+                torch) else []
+            beside = "beside its plain form (docs/programs.md), or " if torch else ""
             raise TargetError(
-                f"{name} is a {says}, which is verified inside a function that returns its loss "
-                f"and gradients; wanted {WANTED}", lines)
+                f"{name} is a {says}, which is verified {beside}inside a function that returns its "
+                f"loss and gradients; wanted {WANTED}", lines)
+
+
+def beside_plain(name: str) -> list[str]:
+    """Lines to fill in: an operation beside its plain form."""
+    return ["", "from backproof import program", "",
+            f"fused = program({name}, plain=..., "
+            'inputs={"x": ("N", "D"), "weight": ("D",)})', "",
+            "# or, in a network:"]
 
 
 def candidates(values: dict[str, Any]) -> Iterator[str]:

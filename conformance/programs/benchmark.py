@@ -150,7 +150,8 @@ class _Run:
     def __init__(self, task: Program, seed: int, answer: RemoteAnswer, device: str):
         self.task, self.answer = task, Suspecting(answer, seed)
         engine = engine_of(task.asked.framework)
-        self.judge = Judge(task, engine, partial(self.answer, device=device), seed)
+        self.judge = Judge(task, engine, partial(self.answer, device=device), seed,
+                           partial(self.answer.second, device=device))
         assert task.plain is not None
         self.drawn = Drawn(task, partial(engine.shapes, task.plain), seed)
         self.judged: list[Judged] = []
@@ -165,7 +166,7 @@ class _Run:
 
     def score(self, score: Score) -> Score:
         """The score, filled."""
-        score.cells, score.trials = cells(self.judge, self.judged), len(self.judged)
+        score.cells, score.trials = cells(self.task, self.judged), len(self.judged)
         score.tried, score.given_up = [*self._tried()], self.answer.given_up
         score.verdict, score.reason = self._verdict(score)
         if score.verdict == "conforms":

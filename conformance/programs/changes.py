@@ -131,7 +131,7 @@ def group_counts(place: Place) -> Iterator[tuple[str, int]]:
     """Numbers of groups that an axis may fall into, by name: sizes, options, ratios of shapes."""
     yield from place.sizes.items()
     for axis, (n, m) in enumerate(zip(place.upstream.shape, place.operand.shape, strict=False)):
-        if m and n % m == 0 and n != m and m > 1:
+        if m and n % m == 0 and n != m:
             yield f"a group (axis {axis})", n // m
 
 
@@ -295,6 +295,7 @@ TERMS: dict[str, dict[str, Callable[[Array, Array], Array]]] = {
     "logistic": {"y": lambda x, y: y, "1 - y": lambda x, y: 1 - y},
     "tanh": {"1 - y": lambda x, y: 1 - y, "1 + y^2": lambda x, y: 1 + y * y},
     "log": {"x": lambda x, y: x},
+    "softmax": {"the diagonal of the Jacobian": lambda x, y: y * (1 - y)},
     "sqrt": {"1 / y": lambda x, y: 1 / y},
     "rsqrt": {"y^3": lambda x, y: y**3, "y": lambda x, y: y, "-y^2 / 2": lambda x, y: -y * y / 2},
     "relu": {"1 for x below 0": lambda x, y: (x < 0) * 1.0},
@@ -379,6 +380,31 @@ def other_values(place: Place) -> Variants:
 
 def ordinal(i: int) -> str:
     return ("first", "second", "third", "fourth")[i] if i < 4 else f"{i + 1}th"
+
+
+def divisors(place: Place) -> Variants:
+    """A divisor that is one number for all: a size or an option of the program, or its square."""
+    if place.operation == "div" and len(place.operands) == 2:
+        for name, n in place.sizes.items():
+            for words, value in ((name, n), (f"{name}^2", n * n)):
+                yield f"divides by {words} everywhere", partial(
+                    place.derivative, operands={1: np.full_like(place.operands[1], value)})
+
+
+def strides(place: Place) -> Variants:
+    """Slices of the gradient begin where as long slices as the result's would."""
+    indexed = any(each.dtype.kind in "iu" for each in place.operands)
+    if indexed and place.gradient.ndim >= 2 and place.upstream.ndim >= 2:
+        yield "", partial(_strided, place.gradient, place.upstream.shape[1])
+
+
+def _strided(gradient: Array, stride: int) -> Array:
+    rows = gradient.reshape(len(gradient) * gradient.shape[1], -1)
+    flat = np.zeros_like(rows)
+    for b, each in enumerate(gradient.reshape(len(gradient), gradient.shape[1], -1)):
+        to = np.minimum(b * stride + np.arange(len(each)), len(flat) - 1)
+        np.add.at(flat, to, each)
+    return flat.reshape(gradient.shape)
 
 
 def first_indices(place: Place) -> Variants:

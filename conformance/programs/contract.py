@@ -13,8 +13,9 @@ from .trial import Reply, Trial, output
 
 def broken(program: Program, judged: Judged, reply: Reply) -> Iterator[Failure]:
     """A failure for each output or gradient that is not what it must be."""
-    yield from _outputs(judged, reply)
-    for name in judged.trial.wanted:
+    wrong = [*_outputs(judged, reply)]
+    yield from wrong
+    for name in judged.trial.wanted if not wrong else ():
         yield from _gradient(judged, reply, name)
 
 

@@ -23,6 +23,9 @@ class Engine(Protocol):
     options by name. device: where tensors live, "cpu" or "cuda".
     """
 
+    def has(self, device: str) -> bool:
+        """Whether tensors can be on that device here."""
+
     def answer(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
         """The program's own answer, its inputs in the trial's dtypes and layouts.
 

@@ -14,6 +14,7 @@ from .trial import Arrays, Mutant, Trial
 Array = Any
 Key = tuple[Any, ...]
 BETTER = 0.2  # of the difference to the truth: what a mutant may leave of it
+NEARLY = 0.02
 CLEARLY = 8.0  # tolerances: from there on a mutant must be nearer in the mean too
 ROOM = 2.0    # tolerances of the truth that are left to a mutant's numbers
 
@@ -107,6 +108,18 @@ class Case:
         if not self.follows(key, numbers) or left.max() > max(BETTER * worst, 1.0):
             return False
         return worst < CLEARLY or bool(np.mean(left**2) <= np.mean(off**2) / 4)
+
+    def weak(self, key: str) -> bool:
+        """Whether it is off by so little that rounding may hide which numbers are the subject's."""
+        return float(self.off(key).max()) < CLEARLY
+
+    def nearly(self, key: str, numbers: Array) -> bool:
+        """Whether hardly anything of the difference is left, though more than rounding allows.
+
+        A wrong backward may lose more digits than the right one, by which the tolerance is made.
+        """
+        left, off = np.abs(self.got[key] - numbers), np.abs(self.got[key] - self.true[key])
+        return bool(np.sum(left**2) <= NEARLY**2 * np.sum(off**2))
 
 
 def key_of(mutant: Mutant) -> Key:

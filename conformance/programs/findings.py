@@ -45,7 +45,7 @@ def findings(judge: Judge, judged: Sequence[Judged], keep: Keep) -> list[Finding
     found = []
     for group in groups:
         found += [*_plain(judge, group, judged, keep)] if group.check == "plain" else [
-            _finding(group, judged, keep)]
+            _finding(group, judged, keep, **_missing(judge, group, judged))]
     return _merged(found)
 
 
@@ -119,6 +119,16 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
     rest = _of(group, tuple(key for key in group.keys if key not in explained))
     if rest.failures:
         yield _finding(rest, judged, keep, **_imprecise(judge, rest, judged))
+
+
+def _missing(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:
+    """Where a gradient that is None is lost: as one that is 0 all over."""
+    if (group.check, group.kind) != ("contract", "missing"):
+        return {}
+    places = located([_seen(each) for each in _evidence(group, judged)], judge.mutants)
+    mine = [place for place in places if set(group.keys) <= set(place.keys)]
+    return {} if not mine else _told(mine[0]) | {
+        "first": [words.says(group.smallest), *_told(mine[0])["first"]]}
 
 
 def _of(group: Group, keys: tuple[str, ...]) -> Group:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .program import Program
 
 T = TypeVar("T")
+ASKS = ("answer", "second")  # of an engine
 Function = Callable[..., Any]
 
 
@@ -40,13 +41,13 @@ class ProgramHost:
 
     def answered(self, frame: Frame) -> dict[str, Json]:
         """The reply to one question, whatever the program does in this process."""
-        asks = {"answer": self.engine.answer, "second": self.engine.second}
-        ask = asks.get(frame.message.get("ask", ""))
-        if ask is None:
-            return {"unsupported": f"the question {frame.message.get('ask')!r}"}
+        ask = frame.message.get("ask")
+        if ask not in ASKS:
+            return {"unsupported": f"the question {ask!r}"}
         try:
             trial, device = trial_of(*frame), frame.message["device"]
-            return question(lambda: replied(ask(self.function, trial, device)))
+            asked = getattr(self.engine, ask)
+            return question(lambda: replied(asked(self.function, trial, device)))
         except BaseException as error:  # in this process even Ctrl-C is the program's own
             return refusal(error)
 

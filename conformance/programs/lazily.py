@@ -11,8 +11,8 @@ from .trial import Arrays
 Array = Any
 
 
-class Lazily(Mapping[str, Array]):
-    """Gradients by input, made when the first is looked at; where none can be made, it is empty."""
+class Lazily(Mapping[str, Any]):
+    """Gradients by input, computed when the first is looked at; None for one that cannot be."""
 
     def __init__(self, keys: Sequence[str], make: Callable[[], Arrays | None]) -> None:
         self._keys = tuple(keys)
@@ -22,11 +22,10 @@ class Lazily(Mapping[str, Array]):
     def _made(self) -> Arrays:
         return self._make() or {}
 
-    def __getitem__(self, key: str) -> Array:
-        return self._made[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys and key in self._made
+    def __getitem__(self, key: str) -> Array | None:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._made.get(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)

@@ -21,6 +21,7 @@ from .trial import Arrays, Line, Mutant, Trial
 Mutants = Callable[[Trial], Iterator[Mutant]]
 CLEAR = 30.0  # tolerances by which a gradient is off where mutants are looked for first
 STRONG = 3.0  # tolerances that the worst entry must be off by, for a name
+FIXED_BY_DETAIL = {"": "0", "-1": "-1", "2": "2", "0.5": "1/2"}  # where turns feed each other
 FAILING, PASSING = 8, 6  # trials that are looked at, the smallest of each
 
 
@@ -75,7 +76,8 @@ class Located:
 class Candidate:
     """A mutant that explains some wrong gradients, followed through the cases.
 
-    explains: by key, the cases on which it does; refuted: keys that it does not explain on some
+    explains: by key, the cases on which it does; nearly: but for digits; clear: keys that
+    it explains where they are off by `STRONG`; refuted: keys that it does not explain on some
     case where they are wrong; silent: by key, the cases on which it should show and does not.
     paths: of a linear mutant, by case, what flows through the path, by key.
     """
@@ -83,6 +85,8 @@ class Candidate:
     mutant: Mutant
     explains: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     silent: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    nearly: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    clear: set[str] = field(default_factory=set)
     refuted: set[str] = field(default_factory=set)
     paths: dict[int, Arrays] = field(default_factory=dict)
     factor: Factor | None = None
@@ -101,15 +105,22 @@ class Candidate:
         if key in case.wrong:
             if case.explained(key, numbers):
                 self.explains[key].add(i)
-            else:
+                if case.off(key).max() >= STRONG:
+                    self.clear.add(key)
+            elif case.nearly(key, numbers):
+                self.nearly[key].add(i)
+            elif not (case.weak(key) and case.follows(key, numbers)):
                 self.refuted.add(key)
         elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
                 key, numbers):
             self.silent[key].add(i)
 
     def settle(self, cases: Sequence[Case]) -> None:
-        """Of a linear mutant: the factor, and what it explains with it."""
+        """The factor; and what a linear mutant explains with it."""
         if not self.mutant.linear:
+            value = FIXED_BY_DETAIL.get(self.mutant.detail)
+            if self.mutant.kind == "factor" and value is not None:
+                self.factor = Factor(value, (factors.FIXED[value],) * len(cases))
             return
         wrong = sorted({key for case in cases for key in case.wrong})
         fitted = {key: self._fitted(cases, key) for key in wrong}
@@ -126,8 +137,8 @@ class Candidate:
             if key in case.wrong:
                 path = self.paths.get(i, {}).get(key)
                 c = None if path is None else fit(case, key, path)
-                if c is None or path is None or not case.explained(
-                        key, case.true[key] + (c - 1) * path):
+                if c is None or path is None or not explains(
+                        case, key, case.true[key] + (c - 1) * path):
                     return None
                 found[i] = c
         return found
@@ -153,13 +164,15 @@ class Candidate:
     def _holds(self, case: Case, i: int, keys: Sequence[str], c: float) -> bool:
         """Whether a factor gives the numbers of the keys, where they are wrong."""
         paths = self.paths.get(i, {})
-        return all(key in paths and case.explained(key, case.true[key] + (c - 1) * paths[key])
+        return all(key in paths and explains(case, key, case.true[key] + (c - 1) * paths[key])
                    for key in keys if key in case.wrong)
 
     @property
     def keys(self) -> frozenset[str]:
-        """The gradients that it explains wherever they are wrong."""
-        return frozenset(self.explains) - self.refuted
+        """The gradients that it explains wherever they are wrong, mostly to the last digit."""
+        most = {key for key, cases in self.explains.items()
+                if len(cases) >= len(self.nearly.get(key, ()))}
+        return frozenset(most & self.clear) - self.refuted
 
     @property
     def elsewhere(self) -> frozenset[str]:
@@ -189,6 +202,12 @@ class Candidate:
         operation = mutant.line.operation.partition(" in ")[0]
         return (*self.limits, rank, turn,
                 self.factor is not None and operation not in REDUCTIONS)
+
+
+def explains(case: Case, key: str, numbers: Any) -> bool:
+    """Whether numbers are the subject's, up to digits that its own mistake may have cost."""
+    weak = case.weak(key) and case.follows(key, numbers)
+    return weak or case.explained(key, numbers) or case.nearly(key, numbers)
 
 
 def located(evidence: Sequence[Evidence], mutants_of: Mutants) -> list[Located]:

@@ -104,20 +104,22 @@ def _rows() -> Iterator[Kind]:
     gradient, upstream, place, other = Of
     yield Kind("factor", gradient, "the path through {line} {factor}", changes.zero, linear=True)
     yield Kind("uses", other, "{edge} is used several times, and its gradient is not added up: "
-                              "only {detail} counts")
-    yield Kind("swapped", other, "the gradient of {edge} is that of {detail}")
+                              "only {detail} counts, in {line}")
+    yield Kind("swapped", other, "the gradient of {edge} in {line} is that of {detail}")
     yield Kind("own factor", place, "the backward of {line} leaves out {detail}",
                changes.own_factors)
     yield Kind("straight through", place,
                "the derivative of {line} is left out (the gradient is passed on to {edge} as it "
                "is)",
                changes.straight)
+    yield Kind("own scale", other, "the gradient of {edge} in {line} is {detail}")
     yield Kind("scaled", gradient, "the gradient of {edge} in {line} is {detail}", changes.scaled)
     yield Kind("straight through several", other,
                "the derivatives of {line} are left out from {edge} on: {detail} is passed on as it "
                "is")
-    yield Kind("one output", other, "the upstream gradient of {detail} is ignored", linear=True)
-    yield Kind("output for output", other, "{detail}")
+    yield Kind("one output", other, "the upstream gradient of {detail} is ignored, in {line}",
+               linear=True)
+    yield Kind("output for output", other, "{detail}, in {line}")
     yield Kind("upstream ignored", upstream,
                "the upstream gradient is ignored (taken as 1) for {edge} of {line}", changes.ones)
     yield Kind("first entry for all", upstream,
@@ -132,7 +134,7 @@ def _rows() -> Iterator[Kind]:
                "the upstream gradient is multiplied in twice, for {edge} of {line}",
                changes.squared)
     yield Kind("taken as contiguous", other,
-               "the upstream gradient of {edge} is read as if it were contiguous")
+               "the upstream gradient of {edge} is read as if it were contiguous, in {line}")
     yield Kind("derivative of the result", place,
                "the derivative at {edge} of {line} takes its {detail}", changes.formulas)
     yield Kind("part of the derivative", place,
@@ -159,6 +161,9 @@ def _rows() -> Iterator[Kind]:
                "the backward of {line} is computed from {detail}", changes.other_values)
     yield Kind("first rows' indices", place,
                "the backward of {line} uses the indices of {detail} for all", changes.first_indices)
+    yield Kind("divisor", place, "the backward of {line} {detail}", changes.divisors)
+    yield Kind("stride", place, "slices of the gradient of {edge} in {line} are written with the "
+                                "stride of the result", changes.strides)
     yield Kind("transposed", gradient,
                "the gradient of {edge} in {line} is transposed", changes.transposed)
     yield Kind("operand transposed", place,

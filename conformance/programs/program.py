@@ -32,7 +32,7 @@ class ProgramClaims:
     """What a program claims, as data: its inputs, sizes, storage, arithmetic and behaviour.
 
     deterministic: the same call gives the same bits. double_backward: its gradients can be
-    differentiated again.
+    differentiated again. batch: the symbol of its rows, where no row touches another; "" without.
     """
 
     inputs: tuple[Input, ...]
@@ -45,6 +45,7 @@ class ProgramClaims:
     framework: str = "torch"
     deterministic: bool = True
     double_backward: bool = False
+    batch: str = ""
 
     explored = False   # nothing of it was guessed
     answers = "program"
@@ -68,7 +69,7 @@ class ProgramClaims:
                 "sizes": {name: list(size) if isinstance(size, tuple | range) else size
                           for name, size in self.sizes.items()},
                 "where": self.where, "deterministic": self.deterministic,
-                "double_backward": self.double_backward}
+                "double_backward": self.double_backward, "batch": self.batch}
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def program(
     framework: str = "",
     deterministic: bool = True,
     double_backward: bool = False,
+    batch: str = "",
 ) -> Any:
     """A Program of a function of torch or JAX; without a function, a decorator that makes one.
 
@@ -127,14 +129,15 @@ def program(
     accumulate: what its long sums are kept in. options: name to a list of values. sizes: what
     symbols may be, (least, most), a list, or a text like "2 * D"; where: a condition on them.
     deterministic=False claims that bits may differ from call to call. double_backward claims that
-    its gradients may be differentiated.
+    its gradients may be differentiated. batch="N" claims that the rows along N do not touch each
+    other.
 
     Raises DescriptionError, in one line, for what cannot be.
     """
     given = {"plain": plain, "inputs": inputs, "dtypes": dtypes, "arithmetic": arithmetic,
              "accumulate": accumulate, "options": options, "sizes": sizes, "where": where,
              "framework": framework, "deterministic": deterministic,
-             "double_backward": double_backward}
+             "double_backward": double_backward, "batch": batch}
     if function is None:
         return _Later(given)
     return _program(function, given)
@@ -174,7 +177,7 @@ def _program(function: Any, given: Mapping[str, Any]) -> Program:
     claims: Any = ProgramClaims(ins, dtypes, given["arithmetic"], given["accumulate"],
                                 _options(given["options"]), sizes, given["where"],
                                 taken.framework, given["deterministic"],
-                                given["double_backward"])
+                                given["double_backward"], _batch(given["batch"], ins))
     name = getattr(function, "__qualname__", "") or type(function).__name__
     return Program(name if function is not None else "task", claims,
                    taken.function if function is not None else None,  # type: ignore[arg-type]
@@ -190,6 +193,15 @@ def _plain(plain: Function | None, taken: Taken) -> Function | None:
         return None
     found = as_function(plain, taken.framework)
     return beside(found.function, found.parameters, tuple(taken.parameters))
+
+
+def _batch(batch: Any, inputs: Sequence[Input]) -> str:
+    """The symbol of the rows; DescriptionError where no input has it."""
+    symbols = dict.fromkeys(size for each in inputs for size in each.shape if isinstance(size, str))
+    if batch != "" and batch not in symbols:
+        raise DescriptionError(f"batch: {batch!r}; allowed: {', '.join(symbols) or 'nothing'} "
+                               '(symbols of inputs), or ""')
+    return str(batch)
 
 
 def _dtypes(dtypes: Sequence[str] | str) -> tuple[str, ...]:

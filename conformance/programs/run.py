@@ -136,6 +136,9 @@ def _engine(program: Program) -> Engine:
 
 
 def _judge(program: Program, engine: Engine, seed: int, device: str) -> Judge:
+    if not engine.has(device):
+        raise DescriptionError(f"device: {device!r} is not there for {program.asked.framework}; "
+                               "allowed here: cpu")
     return Judge(program, engine, answering(program, engine, device), seed,
                  differentiating(program, engine, device))
 

@@ -14,6 +14,7 @@ from .trial import Reply, Trial
 
 if TYPE_CHECKING:
     from .judge import Judge
+    from .program import Program
 
 Answer = Callable[[Trial], Reply]
 SELDOM = 97
@@ -26,11 +27,7 @@ def stated(judge: Judge, judged: Judged, reply: Reply, wrong: bool
     trial = judged.trial
     yield "untouched", [Failure("untouched", trial, name, "changed") for name in reply.touched]
     if trial.repeats > 1:
-        exact = judge.program.asked.deterministic
-        yield "repeated", [
-            Failure("repeated", trial, key, "differs", {"largest": far, "calls": trial.repeats})
-            for key, far in reply.differing.items()
-            if exact or _beyond(judged, key, far)]
+        yield "repeated", repeated(judge.program, judged, reply)
     if not wrong:
         for name, failures in checked(judge.program.asked, judge.answer, trial, reply,
                                       judged.tolerance or None,
@@ -39,10 +36,23 @@ def stated(judge: Judge, judged: Judged, reply: Reply, wrong: bool
             judge.unclaimed += sum(each.kind == UNCLAIMED for each in failures)
             yield name, [each for each in failures if each.kind != UNCLAIMED]
     if trial.twice and isinstance(reply.second, dict) and not wrong and judged.truth:
-        got = {name: each for name, each in reply.second.items() if each is not None}
-        yield "twice", [Failure("twice", trial, f.key, "numbers", f.data, f.worst)
-                        for f in compared(trial, got, {k: judged.truth[k] for k in got},
-                                          judged.tolerance)]
+        yield "twice", twice(judged, reply)
+
+
+def repeated(program: Program, judged: Judged, reply: Reply) -> list[Failure]:
+    """What differs from call to call."""
+    trial, exact = judged.trial, program.asked.deterministic
+    return [Failure("repeated", trial, key, "differs", {"largest": far, "calls": trial.repeats})
+            for key, far in reply.differing.items() if exact or _beyond(judged, key, far)]
+
+
+def twice(judged: Judged, reply: Reply) -> list[Failure]:
+    """What a second backward over the same forward has wrong; nothing where it refuses."""
+    second = reply.second if isinstance(reply.second, dict) else {}
+    got = {name: each for name, each in second.items() if each is not None}
+    truth = {key: judged.truth[key] for key in got}
+    return [Failure("twice", judged.trial, f.key, "numbers", f.data, f.worst)
+            for f in compared(judged.trial, got, truth, judged.tolerance)]
 
 
 def _second(judge: Judge, trial: Trial) -> Answer | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
 from ..plug.limits import TookTooLong
 from ..plug.protocol.session import Died
+from .remote import RemoteAnswer
 from .trial import Reply, Trial, Value
 
 Rng = np.random.Generator
@@ -26,7 +28,7 @@ class Suspecting:
     memory is poisoned. `lost` counts the crashes and hangs; `given_up`: whether they were too many.
     """
 
-    def __init__(self, answer: Callable[..., Reply], seed: int):
+    def __init__(self, answer: RemoteAnswer, seed: int):
         self.answer, self.seed, self.lost = answer, seed, 0
 
     @property
@@ -34,12 +36,22 @@ class Suspecting:
         return self.lost >= LOST
 
     def __call__(self, trial: Trial, device: str = "cpu") -> Reply:
-        if self.given_up:
-            raise GivenUp(f"not asked any more, after {self.lost} crashes or hangs")
         rng = np.random.default_rng([self.seed, trial.number, 1])
-        try:
+        with self._counted():
             self.answer(decoy(rng, trial), device=device)
             return self.answer(replace(trial, poison=True), device=device)
+
+    def second(self, trial: Trial, device: str = "cpu") -> Reply:
+        """As `Engine.second`."""
+        with self._counted():
+            return self.answer.second(trial, device=device)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self.given_up:
+            raise GivenUp(f"not asked any more, after {self.lost} crashes or hangs")
+        try:
+            yield
         except (Died, TookTooLong):
             self.lost += 1
             raise

@@ -21,6 +21,10 @@ from .trial import Arrays
 Array = Any
 FACTOR = 16.0
 RUNS = 8
+# Of so few runs one in a hundred million has an s too small by 16. What is beyond 16 s, and is not
+# as far as `FAR`, is judged again by so many.
+MANY = 64
+FAR = 256.0
 
 
 def spread(truth: Arrays, runs: Sequence[Arrays]) -> Arrays:

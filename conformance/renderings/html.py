@@ -12,6 +12,7 @@ from .page.markup import Markup, join, section, tag
 PARTS = {"findings": ("Findings", findings.findings), "matrix": ("Conformance matrix", grid.grid),
          "error": ("Error against tolerance", evidence.errors),
          "digits": ("Digits reached", evidence.digits),
+         "figures": ("Figures", evidence.figures),
          "properties": ("Checks by property", evidence.properties),
          "untested": ("What was not tested", provenance.untested),
          "run": ("The run", provenance.provenance)}

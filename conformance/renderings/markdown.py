@@ -50,6 +50,9 @@ def sections(run: Run) -> Iterator[str]:
            f"{report.total('failed') + report.total('errored')} failed; seed {report.seed}\n")
     yield "\n".join(table(run))
     yield from sharpness(run)
+    lines = run.report.figures.get("lines", ())
+    if lines:
+        yield "\n".join(f"- {text(str(line))}" for line in lines) + "\n"
     yield from untested(run)
 
 

@@ -57,6 +57,7 @@ def verify(
     known_failing: str | os.PathLike[str] | None = None,
     known_flaky: str | os.PathLike[str] | None = None,
     apart: bool = False,
+    device: str = "cpu",
 ) -> Report:
     """Verify a function, a Subject, or a text ("my_file.py:backprop", "scikit-learn-regressor").
 
@@ -73,7 +74,7 @@ def verify(
     run has left in the report's directory is not asked again. apart: the file or module that a text
     names is executed in a process of its own, so that a crash or a hang is a finding, as it is from
     the command line. known_failing, known_flaky: files of features that must fail, and that may
-    (docs/ci.md).
+    (docs/ci.md). device: where a program's tensors are, "cpu" or "cuda".
 
     Raises TargetError, PlanError, ExpectationError, RecordError or WorkersError, each a ValueError
     of one line, and DescriptionError for what is not callable; all are a BackproofError.
@@ -84,7 +85,7 @@ def verify(
     check_shared(shared, plan, report)
     expecting = expected(known_failing, known_flaky)
     with subject_for(target, apart) as subject:
-        return judge(subject, plan, report, quiet, shared, Kept(), expecting)
+        return judge(subject, plan, report, quiet, shared, Kept(), expecting, device)
 
 
 def expected(failing: str | os.PathLike[str] | None, flaky: str | os.PathLike[str] | None,
@@ -167,7 +168,7 @@ def check_shared(shared: Sharing, plan: Plan, directory: str | os.PathLike[str] 
 
 def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None,
           quiet: bool | None, shared: Sharing = ALONE, kept: Kept | None = None,
-          expecting: Expecting | None = None) -> Report:
+          expecting: Expecting | None = None, device: str = "cpu") -> Report:
     """The report of a run, which leaves its record in the directory, and where it is kept.
 
     `expecting` hears its results, and tells the report whether they are as expected.
@@ -182,7 +183,9 @@ def judge(subject: Subject, plan: Plan, directory: str | os.PathLike[str] | None
     if subject.door == PROGRAM:
         from .programs import judge as judge_program
 
-        return judge_program(subject, plan, directory, quiet, kept, expecting)
+        return judge_program(subject, plan, directory, quiet, kept, expecting, device)
+    if device != "cpu":
+        raise PlanError(f"device: {device!r} is for programs of torch and JAX (docs/programs.md)")
     check_there(plan.require)
     workers = shared.workers
     first, left_out = remembered(directory)

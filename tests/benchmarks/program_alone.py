@@ -90,8 +90,8 @@ def caught_by(bug, trials: int, seed: int) -> list[Failure]:
         if found:
             dtype = bug.dtypes[i % len(bug.dtypes)]
             plain = program(bug.plain, dtypes=[dtype], arithmetic=dtype, **rest)
-            alike = {(each.check, each.key) for each in failures(plain, i, seed)}
-            found = [each for each in found if (each.check, each.key) not in alike]
+            alike = {each.check for each in failures(plain, i, seed)}
+            found = [each for each in found if each.check not in alike]
         if found:
             return found
     return []

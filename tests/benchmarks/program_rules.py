@@ -29,7 +29,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 sys.path.insert(0, str(Path(__file__).parents[1] / "programs"))
 
 import numpy as np  # noqa: E402
+import proving  # noqa: E402
 import torch  # noqa: E402
+from backproof.programs.engine import engine_of  # noqa: E402
 from backproof.programs.figures import ADDED, CLOSE  # noqa: E402
 from backproof.programs.formats import FORMATS  # noqa: E402
 from backproof.programs.judged import compared  # noqa: E402
@@ -305,7 +307,11 @@ def main():
     parser.add_argument("--entries", type=int, default=0, help="trials with one entry wrong, all operations together")
     parser.add_argument("--only", action="append", metavar="NAME", help="an operation or a bug (may be given again)")
     parser.add_argument("--keep", metavar="FILE", help="JSON lines of what was asked, so that a run can go on")
+    parser.add_argument("--device", default="cpu", help="where the programs run: cpu (default) or cuda")
     options = parser.parse_args()
+    if options.device != "cpu" and not engine_of("torch").has(options.device):
+        parser.error(f"--device {options.device}: not available here")
+    proving.DEVICE = options.device
     unknown = [name for name in options.only or () if name not in {*OPERATIONS, *BUGS}]
     if unknown:
         parser.error(f"--only {unknown[0]!r}; allowed: {', '.join([*OPERATIONS, *BUGS])}")

@@ -60,17 +60,17 @@ DOES = {
     "": lambda x: None, "raises": _raises, "declines": _declines, "says": _says, "copies": _copies,
     "leaves": lambda x: os._exit(0), "exits": lambda x: sys.exit(0), "aborts": lambda x: os.abort(),
     "faults": lambda x: ctypes.string_at(8), "hangs": lambda x: time.sleep(60),
-    "floods": lambda x: [print("x" * 1000, flush=True) for _ in range(20_000)],
+    "huge": lambda x: (x.exp(), torch.zeros(10**6)), "floods": lambda x: print("x" * 10**7, flush=True),
     "overruns": lambda x: beyond(x, x.numel()), "underruns": lambda x: beyond(x, -1),
 }
 
 
 @program(plain=lambda x, do: plain(x), inputs=INPUTS, options={"do": list(DOES)})
 def does(x, do):
-    DOES[do](x)
-    return Fused.apply(x)
+    found = DOES[do](x)
+    return Fused.apply(x) if found is None else found
 
 
-@program(plain=lambda x, flag, eps, shape: x, inputs={"x": ("N",), "flag": {"shape": ("N",), "dtype": "bool"}})
-def several(x, flag, eps, shape):
-    return None if x is None else x.reshape(shape) * eps, flag, None
+@program(plain=plain, inputs=INPUTS, sizes={"N": [2, 3], "D": 4})
+def dies(x):
+    return does(x, "leaves" if len(x) == 3 else "")

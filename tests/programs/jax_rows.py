@@ -19,7 +19,7 @@ Inputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Right:
-    """A function, its plain form, and what it takes. narrow: its sums in a narrow dtype are float32's, or the dtype's."""
+    """A function, its plain form, and what it takes. sums: in a narrow dtype they are float32's, or the dtype's."""
 
     name: str
     function: Callable[..., Any]
@@ -28,6 +28,7 @@ class Right:
     sizes: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     sums: str = "float32"
+    dtypes: tuple[str, ...] = ("float32", "bfloat16", "float16")
 
     def program(self, dtype: str) -> Program:
         """The program in one dtype: rounded after every operation there."""
@@ -171,6 +172,7 @@ def optax_loss(name: str, **given: Any) -> Callable[..., Any]:
 
 HEADS = dict.fromkeys(("q", "k", "v"), ("B", "T", "H", "E"))
 SMALL = {"B": (1, 3), "T": [1, 2, 7, 16, 17], "H": (1, 3), "E": [1, 4, 8, 9]}
+WIDE = ("float32", "bfloat16")  # XLA has no product of float16 summed in float32 on the CPU
 EVEN = {"x": ("N", "2 * D")}
 PAIR = {"x": ("N", "D"), "y": ("N", "D")}
 LABELS = {"logits": ("N", "C"), "labels": {"shape": ("N", "C"), "values": "unit"}}
@@ -195,9 +197,10 @@ OF_JAX = (
     Right("hard_tanh", jax.nn.hard_tanh, hard_tanh),
     Right("hard_sigmoid", jax.nn.hard_sigmoid, hard_sigmoid),
     Right("hard_silu", jax.nn.hard_silu, hard_silu),
-    Right("dot_product_attention", jax.nn.dot_product_attention, attention, HEADS, SMALL),
+    Right("dot_product_attention", jax.nn.dot_product_attention, attention, HEADS, SMALL,
+          dtypes=WIDE),
     Right("causal attention", lambda q, k, v: jax.nn.dot_product_attention(q, k, v, is_causal=True), causal_attention,
-          HEADS, SMALL),
+          HEADS, SMALL, dtypes=WIDE),
 )
 OF_OPTAX = (
     Right("softmax_cross_entropy", optax_loss("softmax_cross_entropy"), cross_entropy, LABELS),

@@ -46,10 +46,13 @@ class Asked:
                 for place in finding.located or () if Path(place["file"]).name == file}
 
 
+DEVICE = "cpu"  # where the programs are asked; their plain forms stay on the CPU
+
+
 def _asked(made, seed: int) -> Asked:
     engine = engine_of("torch")
     return Asked(made, Drawn(made, partial(engine.shapes, made.plain), seed),
-                 Judge(made, engine, partial(engine.answer, made.engine), seed))
+                 Judge(made, engine, partial(engine.answer, made.engine, device=DEVICE), seed))
 
 
 def of_operation(operation: Operation, style: str, dtype: str, seed: int = 0) -> Asked:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backproof import verify
 from backproof.plug.contract import BrokenContract, Declined
 from backproof.plug.limits import TookTooLong
 from backproof.plug.protocol import session as sessions
@@ -137,7 +138,8 @@ def test_a_write_outside_an_input_is_told(remote):
 
 
 @pytest.mark.parametrize(("what", "says"), [("faults", r"ended by SIGSEGV \(apart_subjects.py:\d+\)"),
-                                            ("leaves", "ended with exit status 0"), ("aborts", "ended by SIGABRT")])
+                                            ("leaves", "ended with exit status 0"), ("aborts", "ended by SIGABRT"),
+                                            ("huge", "its reply was given up: a block of")])
 def test_a_death_is_told_and_the_next_question_is_answered(remote, what, says):
     with pytest.raises(Died, match=says):
         remote.answer(doing(what))
@@ -170,3 +172,11 @@ def test_a_file_is_imported_here_only_after_it_was_there(tmp_path):
     (tmp_path / "crashes_apart.py").write_text("import ctypes\nctypes.string_at(8)\n")
     with pytest.raises(TargetError, match="SIGSEGV"):
         apart(f"{tmp_path}/crashes_apart.py:right")
+
+
+@pytest.mark.parametrize("name", ["dies"])
+def test_a_death_in_a_run_is_a_finding_with_its_trial(name):
+    report = verify(f"{SUBJECTS}:{name}", apart=True, examples=6, seed=1, quiet=True)
+    assert report.verdict == "does_not_conform"
+    assert "the process ended with exit status 0" in report.findings[0].text
+    assert "x (3, 4)" in report.findings[0].text

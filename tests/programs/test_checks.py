@@ -1,6 +1,6 @@
 """Each check that needs no plain form fails on wrong programs, in several styles, and on no right one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +13,9 @@ from backproof.programs.checks.saying import SAYS, entries, factor  # noqa: E402
 from backproof.programs.checks.table import row_of  # noqa: E402
 from backproof.programs.drawing import Drawn  # noqa: E402
 from backproof.programs.engine import engine_of  # noqa: E402
-from backproof.programs.program import ProgramClaims, program  # noqa: E402
+from backproof.programs.program import program  # noqa: E402
 from backproof.programs.torch_engine.doubling import second  # noqa: E402
+from backproof.reference.checks import DescriptionError  # noqa: E402
 
 ENGINE = engine_of("torch")
 MATRIX = {"x": ("N", "D")}
@@ -23,17 +24,9 @@ SIZES = {"N": (1, 33), "D": (1, 33), "H": (1, 17)}
 NORM = {"x": ("N", "D"), "w": ("D",), "b": ("D",)}
 
 
-@dataclass(frozen=True)
-class Batched(ProgramClaims):
-    """Claims whose rows are counted by N."""
-
-    batch: str = "N"
-
-
-def of(function, inputs, dtypes=("float32",), batch=False, **claims):
+def of(function, inputs, dtypes=("float32",), **claims):
     sizes = {name: claims.pop(name, SIZES[name]) for name in dict.fromkeys(sum(inputs.values(), ()))}
-    one = program(function, inputs=inputs, framework="torch", dtypes=list(dtypes), sizes=sizes, **claims)
-    return replace(one, claims=Batched(**vars(one.claims))) if batch else one
+    return program(function, inputs=inputs, framework="torch", dtypes=list(dtypes), sizes=sizes, **claims)
 
 
 def failures(one, check="", trials=8, seed=0, start=0):
@@ -94,9 +87,9 @@ def without_mean(ctx, c, x):
 # --- right programs, in which nothing fails ---------------------------------------------------------------------------
 
 RIGHT = {
-    "affine": of(backward(affine, affine_right), LINEAR, batch=True),
-    "affine, eager": of(F.linear, LINEAR, double_backward=True, batch=True),
-    "norm by hand": of(backward(norm, lambda ctx, c, x: norm_right(c, x)), MATRIX, batch=True),
+    "affine": of(backward(affine, affine_right), LINEAR, batch="N"),
+    "affine, eager": of(F.linear, LINEAR, double_backward=True, batch="N"),
+    "norm by hand": of(backward(norm, lambda ctx, c, x: norm_right(c, x)), MATRIX, batch="N"),
     "norm in two dtypes": of(lambda x, w, b: F.layer_norm(x, x.shape[-1:], w, b), NORM, ("float32", "bfloat16")),
     "softmax": of(lambda x: torch.softmax(x, -1), MATRIX, ("float32", "bfloat16", "float16"), double_backward=True),
     "relu of a product": of(lambda x, w, b: torch.relu(affine(x, w, b)), LINEAR),
@@ -240,11 +233,11 @@ WRONG = {
         "added to what was there": of(backward(lambda x: 2 * x, added), MATRIX),
     },
     "batch": {
-        "over the batch": of(lambda x: x - x.mean(0), MATRIX, batch=True),
+        "over the batch": of(lambda x: x - x.mean(0), MATRIX, batch="N"),
         "first row's cotangent": of(backward(lambda x: 2 * x, lambda ctx, c, x: 2 * c[:1].expand_as(c)), MATRIX,
-                                    batch=True),
+                                    batch="N"),
         "mean instead of sum": of(backward(affine, lambda ctx, c, x, w, b: (c @ w / len(c), c.T @ x, c.sum(0))),
-                                  LINEAR, batch=True),
+                                  LINEAR, batch="N"),
     },
     "line_integral": {
         "twice": of(backward(lambda x: x.sin(), lambda ctx, c, x: 2 * c * x.cos()), MATRIX),
@@ -282,6 +275,11 @@ def test_it_fails_on_a_wrong_program(check, name):
     text = SAYS[check, found.kind](found.key, found.data)
     assert "\n" not in text
     assert len(text) < 300
+
+
+def test_a_batch_is_a_symbol_of_an_input():
+    with pytest.raises(DescriptionError, match=r"batch: 'M'; allowed: N, D \(symbols of inputs\), or \"\""):
+        program(torch.tanh, inputs=MATRIX, framework="torch", batch="M")
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------

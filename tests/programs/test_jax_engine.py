@@ -60,16 +60,18 @@ def numbers(*shape, seed=0):
 
 def wide(function, asked):
     """Outputs and gradients by jax.vjp in 64 bits, with no engine of ours."""
-    with calling.enable_x64(True):
-        inputs = {name: None if each is None else jnp.asarray(each.numbers) for name, each in asked.inputs.items()}
-
+    def both(inputs, cotangents):
         def call(*wanted):
             every = {**inputs, **dict(zip(asked.wanted, wanted, strict=True))}
             return jax.tree.leaves(function(*every.values(), **asked.options))
         outputs, back = jax.vjp(call, *(inputs[name] for name in asked.wanted))
-        given = [jnp.zeros_like(out) if each is None else jnp.asarray(each.numbers)
-                 for out, each in zip(outputs, asked.cotangents, strict=True)]
-        return [np.asarray(each) for each in (*outputs, *back(given))]
+        return [*outputs, *back([jnp.zeros_like(out) if each is None else each
+                                 for out, each in zip(outputs, cotangents, strict=True)])]
+
+    with calling.enable_x64(True):
+        inputs = {name: None if each is None else jnp.asarray(each.numbers) for name, each in asked.inputs.items()}
+        cotangents = [None if each is None else jnp.asarray(each.numbers) for each in asked.cotangents]
+        return [np.asarray(each) for each in jax.jit(both)(inputs, cotangents)]
 
 
 # --- the truth --------------------------------------------------------------------------------------------------------
@@ -336,8 +338,7 @@ def judged(made, count, dtype, jit=None):
             yield found
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name, row in RIGHT.items() for dtype in row.dtypes])
 def test_functions_of_jax_and_optax_are_right(name, dtype):
     if RIGHT[name] in rows_of("jax_rows").OF_OPTAX:
         pytest.importorskip("optax")
@@ -420,13 +421,11 @@ def test_an_equinox_module_is_taken_as_it_is():
     equinox = pytest.importorskip("equinox")
 
     def perceptron(x, **parameters):
-        for i in range(3):
-            x = parameters[f"layers_{i}_weight"] @ x + parameters[f"layers_{i}_bias"]
-            x = jax.nn.relu(x) if i < 2 else x
-        return x
-    made = program(equinox.nn.MLP(4, 3, 8, 2, key=jax.random.key(0)), plain=perceptron, inputs={"x": (4,)})
+        x = jax.nn.relu(parameters["layers_0_weight"] @ x + parameters["layers_0_bias"])
+        return parameters["layers_1_weight"] @ x + parameters["layers_1_bias"]
+    made = program(equinox.nn.MLP(4, 3, 8, 1, key=jax.random.key(0)), plain=perceptron, inputs={"x": (4,)})
     assert [each.name for each in made.asked.inputs][:3] == ["x", "layers.0.weight", "layers.0.bias"]
-    assert [each.failures for each in judged(made, 2, "float32")] == [[], []]
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def normed(x, kernel, bias, scale, shift):
@@ -447,7 +446,7 @@ def test_a_module_of_flax_is_taken_as_it_is():
     made = program(Block(nnx.Rngs(0)), inputs={"x": ("N", 4)}, sizes={"N": [3]},
                    plain=lambda x, a_kernel, a_bias, b_scale, b_bias: normed(x, a_kernel, a_bias, b_scale, b_bias))
     assert {each.name for each in made.asked.inputs} == {"x", "a.kernel", "a.bias", "b.scale", "b.bias"}
-    assert [each.failures for each in judged(made, 3, "float32")] == [[]] * 3
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def test_a_linen_module_is_taken_bound_to_its_variables():
@@ -455,7 +454,7 @@ def test_a_linen_module_is_taken_bound_to_its_variables():
     dense = linen.Dense(6)
     bound = dense.bind(dense.init(jax.random.key(0), jnp.ones((2, 4))))
     made = program(bound, plain=lambda x, kernel, bias: x @ kernel + bias, inputs={"x": ("N", 4)}, sizes={"N": [3]})
-    assert [each.failures for each in judged(made, 2, "float32")] == [[]] * 2
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
     with pytest.raises(TypeError, match="bind"):
         program(dense, plain=jnp.tanh, inputs={"x": ("N", 4)})
 
@@ -463,7 +462,7 @@ def test_a_linen_module_is_taken_bound_to_its_variables():
 def test_an_object_of_custom_vjp_is_taken_as_it_is():
     made = program(doubled, plain=lambda x: x + x, inputs={"x": ("N",)})
     assert made.asked.framework == "jax"
-    assert [each.failures for each in judged(made, 2, "float32")] == [[], []]
+    assert [each.failures for each in judged(made, 1, "float32")] == [[]]
 
 
 def test_a_module_of_torch_is_taken_with_its_parameters():

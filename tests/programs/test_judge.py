@@ -114,6 +114,14 @@ def test_a_decoy_is_the_same_call_with_the_numbers_in_another_order():
     assert (made.inputs["b"], made.cotangents[1], made.options, made.wanted, made.repeats) == (None, None, {"eps": 1e-5}, ("x",), 1)
 
 
+@pytest.mark.parametrize(("failures", "right"), [
+    ([], (3, 3)), ([("linear", "")], (2, 3)), ([("plain", "x")], (2, 3)),  # where numbers are wrong it is not looked at: not earned
+])
+def test_a_check_that_is_made_where_all_else_is_right_has_a_cell_of_its_own(failures, right):
+    found = cells(Program, [answered(0), answered(1, *failures), answered(2)])
+    assert [(cell.right, cell.of) for cell in found if cell.key == "linear"] == [right]
+
+
 def test_what_crashes_or_hangs_too_often_is_not_asked_any_more():
     asked = []
 
@@ -130,11 +138,10 @@ def test_what_crashes_or_hangs_too_often_is_not_asked_any_more():
 
 
 class Program:
-    """What `stated` asks of a judge."""
+    """What is asked of a program here."""
 
-    class program:  # noqa: N801
-        class asked:  # noqa: N801
-            deterministic = True
+    class asked:  # noqa: N801
+        deterministic = True
 
 
 def answered(number, *failures, second=None, **features):
@@ -147,7 +154,7 @@ def answered(number, *failures, second=None, **features):
 
 def test_a_cell_is_right_where_its_key_is_right_in_every_trial_with_the_feature():
     trials = [answered(0, values="usual"), answered(1, ("plain", "x"), values="large"), answered(2, values="large")]
-    found = cells(Program, trials)
+    found = [cell for cell in cells(Program, trials) if cell.feature != "check"]
     assert found == [Cell("float32", "values", "usual", "output 0", 1, 1), Cell("float32", "values", "usual", "x", 1, 1),
                      Cell("float32", "values", "large", "output 0", 2, 2), Cell("float32", "values", "large", "x", 1, 2)]
     assert share(found) == 0.75
@@ -165,9 +172,9 @@ def test_what_is_wrong_beside_the_numbers_makes_all_of_a_trial_wrong(failure, ri
 def test_a_kernel_that_is_right_on_more_never_scores_less():
     """Whatever is wrong: dropping any one failure of any trial never lowers the share."""
     rng = np.random.default_rng(0)
-    checks = [("plain", "x"), ("plain", "output 0"), ("contract", "x"), ("untouched", "x"), ("answers", ""), ("repeated", "output 0")]
+    checks = [("plain", "x"), ("plain", "output 0"), ("contract", "x"), ("untouched", "x"), ("answers", ""), ("linear", ""), ("subsets", "x")]
     for _ in range(60):
-        failures = [[checks[i] for i in rng.choice(6, rng.integers(0, 3), replace=False)] for _ in range(6)]
+        failures = [[checks[i] for i in rng.choice(7, rng.integers(0, 3), replace=False)] for _ in range(6)]
         seconds = [{"x": np.full((3, 4), 1.0 + (rng.random() < 0.3))} for _ in range(6)]
         values = [{"values": str(rng.choice(["a", "b"])), "layout": str(rng.choice(["c", "d"]))} for _ in range(6)]
 

@@ -5,9 +5,12 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from backproof import program
 from backproof.programs.claim import Claim
 from backproof.programs.formats import FORMATS
+from backproof.programs.judge import Judge
 from backproof.programs.tolerance import RUNS, spread, tolerance
+from backproof.programs.torch_engine.engine import TorchEngine
 from backproof.programs.torch_engine.perturbed_run import OverflownError
 from backproof.programs.torch_engine.perturbing import perturbed, truth
 from backproof.programs.torch_engine.rules import RULES, rule_of, taken_apart, unknown
@@ -193,6 +196,13 @@ def test_a_number_too_large_for_the_arithmetic_is_told():
     with pytest.raises(OverflownError, match="65504"):
         perturbed(lambda x: (x * x).sqrt(), asked, half, 8, 0)
     assert perturbed(lambda x: (x * x).sqrt(), asked, Claim("float16", "float32", "float32"), 8, 0)
+
+
+def test_a_function_that_has_a_threshold_is_not_too_large_beyond_it():
+    asked = trial({"x": np.array([-40.0, 1.0, 19.0, 300.0])}, [np.ones(4)], "float16")
+    g, tol = allowed(torch.nn.functional.softplus, asked, Claim("float16", "float16", "float32"))
+    assert (tol["x"] < 0.5).all()
+    assert g["x"][3] == 1.0
 
 
 @pytest.mark.parametrize("masked", [-torch.inf, -1e9, torch.finfo(torch.float64).min])
@@ -386,6 +396,21 @@ def test_attention_may_take_the_sum_from_its_output():
     assert worst(lambda s, v: SPELT["softmax"](s) @ v, asked, claim, {"s": back}) <= 16
 
 
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"scale": 0.3}, {"enable_gqa": True},
+                                     {"attn_mask": torch.tensor([[True, True, False]])}], ids=str)
+def test_attention_of_torch_is_taken_apart_and_found(options):
+    k = torch.randn(1, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    q = torch.cat([k, k + 1], 1) if "enable_gqa" in options else k
+
+    def plain(q, k):
+        return scaled_dot_product_attention(q, k, k.exp(), **options)
+
+    with wide(Wide()):
+        assert len(spelt_out(lambda function: function(q, k), plain)) == 1
+        inside = plain(q, k)
+    torch.testing.assert_close(inside, plain(q, k), rtol=1e-12, atol=0)
+
+
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -409,3 +434,24 @@ def test_tf32_rounds_the_operands_of_products_alone():
 def test_what_has_no_row_is_taken_apart_or_perturbed_as_a_whole():
     assert rule_of(torch.ops.aten.smooth_l1_loss.default) is taken_apart
     assert rule_of(torch.ops.aten.linalg_inv_ex.default) is unknown
+
+
+class Lucky(TorchEngine):
+    """Few runs, and all of them within a fiftieth of what roundings do."""
+
+    def perturbed(self, plain, trial, claim, count, seed):
+        runs = super().perturbed(plain, trial, claim, count, seed)
+        few = self.truth(plain, trial)
+        return runs if count > RUNS else [{key: few[key] + (each[key] - few[key]) / 50 for key in few} for each in runs]
+
+
+@pytest.mark.parametrize(("off", "failed"), [(1.0, False), (1.001, True)])
+def test_an_error_that_is_not_far_is_judged_again_by_more_runs(off, failed):
+    def summed(x):
+        return (x * off).sum(-1)
+
+    asked = program(summed, plain=lambda x: x.sum(-1), inputs={"x": ("N", 100)})
+    engine = Lucky()
+    judge = Judge(asked, engine, lambda trial: engine.answer(summed, trial))
+    judged = judge.judge(trial({"x": np.linspace(-1, 2, 500).reshape(5, 100)}, [np.ones(5)]))
+    assert bool(judged.failures) == failed

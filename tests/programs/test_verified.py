@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from backproof import program, read_record, verify
+from backproof.record.schemas import schema
 
 FILE = Path(__file__).with_name("layer_norms.py")
 SPEC = importlib.util.spec_from_file_location("layer_norms", FILE)
 layer_norms = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(layer_norms)
 INPUTS = {"x": ("N", "D"), "weight": ("D",), "bias": ("D",)}
-SIZES = {"N": (1, 33), "D": (1, 65)}
+SIZES = {"N": (1, 17), "D": (2, 33)}
 
 
 def made(of, **more):
@@ -140,12 +141,22 @@ def test_the_record_is_read_back(wrong):
 
 
 def test_a_record_is_shown_in_every_format(wrong):
-    from backproof.renderings import RENDERINGS
+    from backproof.renderings import RENDERINGS, render
 
     run = read_record(wrong[1])
-    for name, rendering in RENDERINGS.items():
-        text = rendering.render(run) if hasattr(rendering, "render") else rendering(run)
-        assert text, name
+    for name in RENDERINGS:
+        assert render(name, run), name
+    assert "mean = x.mean(-1, keepdim=True)" in render("html", run)
+
+
+def test_the_record_keeps_to_its_schemas(wrong):
+    from jsonschema import Draft202012Validator
+
+    for line in (wrong[1] / "report.jsonl").read_text().splitlines():
+        Draft202012Validator(schema("record-line")).validate(json.loads(line))
+    Draft202012Validator(schema("report")).validate(json.loads((wrong[1] / "report.json").read_text()))
+    path = next((wrong[1] / "cases").glob("*.json"))
+    Draft202012Validator(schema("trial")).validate(json.loads(path.read_text()))
 
 
 def test_a_case_is_asked_again(wrong, right):

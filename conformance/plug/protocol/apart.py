@@ -25,7 +25,7 @@ from .process import Log, Process
 from .remote import Remote, RemoteProgram, RemoteSteps, checked
 from .session import Listen, Session
 
-START_SECONDS = 30.0  # an import may take 10, a first one of libraries as long again
+START_SECONDS = 60.0  # a file may take 10 of its own; on a busy machine libraries take the rest
 WORKER = "backproof.plug.protocol.worker"
 Kinds = Mapping[str, Callable[[Session], Subject]]
 

@@ -50,10 +50,7 @@ class Declared(Protocol):
 
 
 class Claims(Protocol):
-    """Of a program, what the checks need to know; `program.ProgramClaims` has it.
-
-    A text attribute `batch`, where there is one, is the symbol along which rows are independent.
-    """
+    """Of a program, what the checks need to know; `program.ProgramClaims` has it."""
 
     @property
     def inputs(self) -> Sequence[Declared]: ...
@@ -63,6 +60,8 @@ class Claims(Protocol):
     def deterministic(self) -> bool: ...
     @property
     def double_backward(self) -> bool: ...
+    @property
+    def batch(self) -> str: ...
     def claim(self, dtype: str) -> Claim: ...
 
 
@@ -70,8 +69,7 @@ class Claims(Protocol):
 class Asked:
     """answer: makes further calls, and raises Refused where the program raises. tolerance: what is
     allowed of each entry of `reply` by the plain form, None where there is none. second: answers
-    trials of the program whose outputs are the gradients, see `double_backward`. accumulated: the
-    same call as `answer`, its gradients added twice to what a framework keeps (`.grad`).
+    trials of the program whose outputs are the gradients, see `double`.
     """
 
     claims: Claims
@@ -81,7 +79,6 @@ class Asked:
     rng: np.random.Generator
     tolerance: Arrays | None = None
     second: Answer | None = None
-    accumulated: Answer | None = None
 
     def again(self, **changes: Any) -> Reply:
         """The answer to the trial with changes, asked once."""

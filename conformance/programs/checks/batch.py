@@ -22,7 +22,7 @@ Array = Any
 
 def axes(asked: Asked) -> dict[str, int]:
     """The axis of the batch of each input that has one."""
-    symbol = getattr(asked.claims, "batch", "")
+    symbol = asked.claims.batch
     return {each.name: list(each.shape).index(symbol) for each in asked.claims.inputs
             if symbol and symbol in each.shape and asked.trial.inputs[each.name] is not None}
 

@@ -25,8 +25,8 @@ FACTOR = 16.0
 
 def allowance(asked: Asked) -> Arrays:
     """For each entry of the reply 16 times the largest of eight moves, two roundings into storage,
-    and what the order of a long sum may change: 4 u sqrt(n) of the largest entry, u being the unit
-    of sums and n the most numbers that one input holds.
+    16 u of a gradient in which nothing cancels, and what the order of a long sum may change: 4 u
+    sqrt(n) of the largest entry, u being the unit of sums and n the most numbers of one input.
     """
     found = {key: _floor(asked, key, array) for key, array in asked.reply.arrays.items()}
     for _ in range(SAMPLES):
@@ -50,9 +50,28 @@ def _floor(asked: Asked, key: str, array: Array) -> Array:
     most = max((value.numbers.size for value in asked.values().values()), default=1)
     claim = asked.claim
     unit = max(claim.sums.unit, claim.operations.unit)
+    alike = np.full(array.shape, 4.0 * unit * math.sqrt(max(most, 1)) * _largest(array))
+    return alike + FACTOR * unit * _uncancelled(asked, key, array)
+
+
+def _uncancelled(asked: Asked, key: str, array: Array) -> Array:
+    """The size of a gradient in which nothing cancels: what the loss has in it for each entry of
+    the input, over the entry. A norm over one number, which has no gradient, cancels all of it, and
+    the last places of that do not move with the input's.
+    """
+    value = asked.trial.inputs.get(key)
+    if value is None or not array.size or array.shape != value.numbers.shape:
+        return np.zeros(array.shape)
+    outputs = zip(asked.trial.cotangents, asked.reply.outputs, strict=False)
+    loss = sum(each.numbers.size * _largest(each.numbers) * _largest(out) for each, out in outputs
+               if each is not None and out is not None)
+    size = np.abs(value.numbers)
+    return loss / array.size / np.maximum(size, 0.01 * size.mean() + 1e-30)
+
+
+def _largest(array: Array) -> float:
     finite = np.abs(array[np.isfinite(array)])
-    largest = float(finite.max()) if finite.size else 0.0
-    return np.full(array.shape, 4.0 * unit * math.sqrt(max(most, 1)) * largest)
+    return float(finite.max()) if finite.size else 0.0
 
 
 def _stored(asked: Asked, key: str, array: Array) -> Array:

@@ -63,14 +63,19 @@ def checked(claims: Claims, answer: Answer, trial: Trial, reply: Reply,
     asked = Asked(claims, refusing(answer), trial, reply, rng, tolerance,
                   None if second is None else refusing(second))
     for row in CHECKS if rows is None else rows:
-        share = row.alone if tolerance is None else row.beside
-        if rows is None and rng.random() >= share:
+        if rows is None and rng.random() >= _share(row, claims, tolerance is None):
             continue
         with np.errstate(all="ignore"):
             try:
                 yield row.name, list(row.asks(asked))
             except Refused as refused:
                 yield row.name, [raised(row.name, trial, refused)]
+
+
+def _share(row: Row, claims: Claims, alone: bool) -> float:
+    """On which share of trials a row is asked; what a program claims on half of them."""
+    claimed = {"double_backward": claims.double_backward, "batch": bool(claims.batch)}
+    return max(row.alone if alone else row.beside, 0.5 * claimed.get(row.name, False))
 
 
 def row_of(name: str) -> Row:

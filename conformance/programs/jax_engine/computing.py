@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..trial import Array
@@ -137,7 +137,7 @@ def _wide(value: Any) -> Any:
     """float64 for the dtype of a real number, anything else as it is."""
     is_dtype = isinstance(value, np.dtype) or (isinstance(value, type)
                                                and issubclass(value, np.generic))
-    return np.dtype(np.float64) if is_dtype and jax.dtypes.issubdtype(value, np.floating) else value
+    return np.dtype(np.float64) if is_dtype and jnp.issubdtype(value, np.floating) else value
 
 
 def as_real(value: Any) -> bool:

@@ -14,6 +14,14 @@ Function = Callable[..., Any]
 class JaxEngine:
     """`backproof.programs.engine.Engine` for programs and plain forms of JAX."""
 
+    def has(self, device: str) -> bool:
+        """Whether arrays can be on that device here."""
+        import jax
+        try:
+            return bool(jax.devices(device))
+        except RuntimeError:
+            return False
+
     def answer(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
         from .asking import answer
         return answer(function, trial, device)

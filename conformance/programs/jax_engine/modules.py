@@ -32,7 +32,7 @@ def _equinox(equinox: Any, target: Any) -> tuple[Function, Shapes] | None:
     if not isinstance(target, equinox.Module) or isinstance(target, type):
         return None
     real, rest = equinox.partition(target, equinox.is_inexact_array)
-    leaves, tree = jax.tree_util.tree_flatten_with_path(real)
+    leaves, tree = _flat(real)
 
     def call(arrays: Sequence[Any], inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         return equinox.combine(tree.unflatten(arrays), rest)(*inputs, **options)
@@ -43,7 +43,7 @@ def _nnx(nnx: Any, target: Any) -> tuple[Function, Shapes] | None:
     if not isinstance(target, nnx.Module):
         return None
     graph, parameters, rest = nnx.split(target, nnx.Param, ...)
-    leaves, tree = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(parameters))
+    leaves, tree = _flat(nnx.to_pure_dict(parameters))
 
     def call(arrays: Sequence[Any], inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         state = parameters.copy() if hasattr(parameters, "copy") else nnx.clone(parameters)
@@ -58,7 +58,7 @@ def _linen(linen: Any, target: Any) -> tuple[Function, Shapes] | None:
     if target.scope is None:
         raise TypeError("a Linen module without variables: hand over module.bind(variables)")
     module, variables = target.unbind()
-    leaves, tree = jax.tree_util.tree_flatten_with_path(variables.get("params", {}))
+    leaves, tree = _flat(variables.get("params", {}))
 
     def call(arrays: Sequence[Any], inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         return module.apply({**variables, "params": tree.unflatten(arrays)}, *inputs, **options)
@@ -74,6 +74,13 @@ def _split(call: Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], Any], 
 
     function.__wrapped__ = type(target).__call__  # type: ignore[attr-defined]
     return function
+
+
+def _flat(tree: Any) -> tuple[Sequence[tuple[Any, Any]], Any]:
+    """The leaves of a tree, each with its path, and what puts it together again."""
+    found: Any = jax.tree_util.tree_flatten_with_path(tree)
+    leaves, definition = found
+    return leaves, definition
 
 
 def _shapes(leaves: Sequence[tuple[Any, Any]]) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import sources
+from .. import factors, sources
 from ..changes import ordinal
 from ..formats import FORMATS
 from ..lazily import Lazily
@@ -31,7 +31,7 @@ Make = Callable[[], Array | None]
 LINEAR = frozenset((*MOVED, "add", "add_any", "sub", "neg", "reduce_sum", "cumsum", "scatter-add",
                     "convert_element_type")) - {"gather", "dynamic_slice", "scatter"}
 OF_OPERANDS = frozenset(("another value", "operand rounded", "operand transposed",
-                         "operand reordered", "derivative of the result"))
+                         "operand reordered", "operand grouped", "derivative of the result"))
 AT_EDGES = (Of.GRADIENT, Of.UPSTREAM, Of.PLACE)
 TIMES = {0: ", the first time", -1: ", the last time"}
 
@@ -83,14 +83,14 @@ class Spot:
                 return f"`{text}`"
         return f"the {ordinal(self.position)} operand of {spoken(self.step.equation)}"
 
-    def place(self, values: Mapping[str, Array]) -> Place | None:
+    def place(self, values: Mapping[str, Array], sizes: Mapping[str, int]) -> Place | None:
         """For the rows of the table; None where the step has several results, or nothing flows."""
         (only, *more) = self.upstreams
         if only is None or more:
             return None
         return Place(self.gradient, only, tuple(self.tape.slots[slot] for slot in self.step.inputs),
                      self.position, self.tape.slots[self.step.outputs[0]],
-                     spoken(self.step.equation), self.derivative, values,
+                     spoken(self.step.equation), self.derivative, values, sizes,
                      FORMATS[self.tape.trial.dtype])
 
     def derivative(self, upstream: Array | None = None,
@@ -143,6 +143,13 @@ class Mutator:
                 found.setdefault(name, slots[step.outputs[0]])
         return found
 
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of the trial's symbols, and its options that are whole numbers, by name."""
+        trial = self.tape.trial
+        return factors.symbols(trial) | {name: each for name, each in trial.options.items()
+                                         if type(each) is int and each > 0}
+
     def __iter__(self) -> Iterator[Mutant]:
         for kind in KINDS.values():
             if kind.name in OTHERS:
@@ -174,7 +181,7 @@ class Mutator:
     def _variants(self, kind: Kind, spot: Spot) -> Iterator[tuple[str, Make]]:
         if kind.name == "factor":
             return iter([("", partial(np.zeros_like, spot.gradient))])
-        place = spot.place(self.values)
+        place = spot.place(self.values, self.sizes)
         return iter(()) if place is None else at_place(kind)(place)
 
     def _together(self, kind: Kind, spots: Sequence[Spot]) -> Iterator[Mutant]:
@@ -211,13 +218,15 @@ class Mutator:
 
     def _live(self, kind: Kind, spot: Spot, detail: str, gradient: Array,
               upstreams: Sequence[Array | None]) -> Array:
-        place = Spot(self.tape, spot.edge, gradient, upstreams).place(self.values)
+        place = Spot(self.tape, spot.edge, gradient, upstreams).place(
+            self.values, self.sizes)
         made = {} if place is None else dict(at_place(kind)(place))
         new = made[detail]() if detail in made else None
         return gradient if new is None or np.shape(new) != np.shape(gradient) else new
 
     def _hooked(self, hooks: Mapping[Edge, Hook]) -> Arrays:
-        return self.tape.gradients(self.tape.backward(self.start, hooks))
+        with np.errstate(all="ignore"):
+            return self.tape.gradients(self.tape.backward(self.start, hooks))
 
     # --- an input, a result that is used several times, or a cotangent, as a whole
 
@@ -374,11 +383,12 @@ def _source(tape: Tape, slot: int, step: Step) -> tuple[int, Step | None]:
 def _moved(tape: Tape, base: Arrays, slot: int, below: int, old: Array, make: Make
            ) -> Arrays | None:
     """The gradients of the inputs where a slot gets what is made, of steps before `below`."""
-    new = make()
-    if new is None or np.shape(new) != np.shape(old):
-        return None
-    off = tape.gradients(tape.backward({slot: new - old}, below=below))
-    return {name: base[name] + off[name] for name in sorted(tape.roots[slot])}
+    with np.errstate(all="ignore"):
+        new = make()
+        if new is None or np.shape(new) != np.shape(old):
+            return None
+        off = tape.gradients(tape.backward({slot: new - old}, below=below))
+        return {name: base[name] + off[name] for name in sorted(tape.roots[slot])}
 
 
 def _of(number: int) -> str:

@@ -108,16 +108,19 @@ def _nothing(asked: Question) -> frozenset[tuple[int, int]]:
     """
     exact = Claim("float64", "float64", "float64")
     true = compute(asked.traced, asked.arguments)
-    apart = [np.zeros_like(value) if as_real(value) else None for value in true]
+    runs = [compute(asked.traced, asked.arguments, Rounding(exact, seed, 1.0, True).rule)
+            for seed in range(3)]
+
+    def is_nothing(slot: int) -> bool:
+        value = true[slot]
+        if not as_real(value) or not np.any(value):
+            return False
+        apart = np.max([np.abs(run[slot] - value) for run in runs], axis=0)
+        return bool(np.all(np.abs(value) <= CLEAR * apart))
+
     with np.errstate(all="ignore"):
-        for seed in range(3):
-            slots = compute(asked.traced, asked.arguments, Rounding(exact, seed, 1.0, True).rule)
-            apart = [None if off is None else np.maximum(off, np.abs(value - was))
-                     for off, value, was in zip(apart, slots, true, strict=True)]
         return frozenset((step.number, i) for step in asked.inward
-                         for i, slot in enumerate(step.outputs)
-                         if apart[slot] is not None and np.any(true[slot])
-                         and np.all(np.abs(true[slot]) <= CLEAR * apart[slot]))
+                         for i, slot in enumerate(step.outputs) if is_nothing(slot))
 
 
 def _run(asked: Question, rounding: Rounding, kept: Kept | None,

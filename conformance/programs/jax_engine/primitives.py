@@ -166,7 +166,7 @@ def rounded(x: Array, *, rounding_method: Any, **_: Any) -> Array:
     return np.rint(x) if int(rounding_method) == 1 else np.trunc(x + np.copysign(0.5, x))
 
 
-ELEMENTWISE: dict[str, Primitive] = {name: _plain(function) for name, function in {
+_OF_OPERANDS: dict[str, Callable[..., Any]] = {
     "add": np.add, "add_any": np.add, "sub": np.subtract, "mul": np.multiply, "div": divide,
     "rem": np.fmod, "pow": np.power, "atan2": np.arctan2, "max": np.maximum, "min": np.minimum,
     "neg": np.negative, "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
@@ -179,7 +179,9 @@ ELEMENTWISE: dict[str, Primitive] = {name: _plain(function) for name, function i
     "ge": np.greater_equal, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "not": np.invert, "is_finite": np.isfinite, "nextafter": np.nextafter,
     "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
-}.items()}
+}
+ELEMENTWISE: dict[str, Primitive] = {name: _plain(function)
+                                     for name, function in _OF_OPERANDS.items()}
 ELEMENTWISE |= {"erf": _each(math.erf), "erfc": _each(math.erfc), "integer_pow": integer_pow,
                 "round": rounded, "select_n": select, "convert_element_type": convert}
 

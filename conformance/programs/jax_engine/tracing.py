@@ -181,14 +181,14 @@ class _Writer:
 
     def stacked(self, traced: Traced, kind: Any, column: Sequence[int], spot: Spot) -> int:
         """The rows that the turns of a scan have made as one array."""
-        row = jax.ShapeDtypeStruct(kind.shape[1:], kind.dtype)
+        row = _kind(kind.shape[1:], kind.dtype)
         slot, = self.glue(traced, lambda *ys: [jnp.stack(ys)], [row] * len(column), column, spot)
         return slot
 
     def glue(self, traced: Traced, function: Function, kinds: Sequence[Any],
              inputs: Sequence[int], spot: Spot) -> tuple[int, ...]:
         """Steps of our own between those of the function."""
-        closed = jax.make_jaxpr(function)(*(jax.ShapeDtypeStruct(k.shape, k.dtype) for k in kinds))
+        closed = jax.make_jaxpr(function)(*(_kind(k.shape, k.dtype) for k in kinds))
         slots = dict(zip(closed.jaxpr.invars, inputs, strict=True))
         return self.write(traced, closed, slots, spot)
 
@@ -200,6 +200,10 @@ class _Writer:
         bodies = tuple(self.whole(_closed(body)) for body in _bodies(equation))
         traced.steps.append(Step(equation, inputs, outputs, spot, number, bodies))
         return outputs
+
+
+def _kind(shape: tuple[int, ...], dtype: Any) -> Any:
+    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
 
 
 def _bodies(equation: Any) -> Sequence[Any]:
@@ -216,7 +220,7 @@ def _closed(jaxpr: Any) -> Any:
 
 def as_numpy(value: Any) -> Array:
     """The value as NumPy computes with it here: every real number in float64."""
-    if hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
+    if hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended):
         return value  # a key of random numbers
     array = np.asarray(value)
-    return array.astype(np.float64) if jax.dtypes.issubdtype(array.dtype, np.floating) else array
+    return array.astype(np.float64) if jnp.issubdtype(array.dtype, np.floating) else array

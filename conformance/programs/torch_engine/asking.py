@@ -30,8 +30,19 @@ class Call:
     before: dict[str, Tensor | None]
     outputs: list[Tensor | None]
 
-    def wanted(self, names: Sequence[str]) -> list[Tensor]:
-        return [each for name in names if (each := self.inputs[name]) is not None]
+    def leaves(self, names: Sequence[str]) -> dict[str, Tensor]:
+        return {name: each for name in names if (each := self.inputs[name]) is not None}
+
+    def takes(self, cotangents: Sequence[Tensor | None]) -> bool:
+        """Whether the outputs are as many as the cotangents, and of their shapes."""
+        return len(self.outputs) == len(cotangents) and all(
+            out is None or each is None or out.shape == each.shape
+            for out, each in zip(self.outputs, cotangents, strict=True))
+
+    def pairs(self, cotangents: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
+        """The outputs that have a gradient and are used, each with its cotangent."""
+        return [(out, cotangent) for out, cotangent in zip(self.outputs, cotangents, strict=False)
+                if out is not None and cotangent is not None and out.requires_grad]
 
 
 def flat(outputs: Any) -> list[Tensor | None]:
@@ -71,14 +82,27 @@ def called(function: Function, trial: Trial, device: str = "cpu",
 def pulled(call: Call, trial: Trial, cotangents: Sequence[Tensor | None],
            keep: bool = False) -> dict[str, Tensor | None]:
     """The gradients of the inputs that are wanted; None where autograd has none."""
-    pairs = [(out, cotangent) for out, cotangent in zip(call.outputs, cotangents, strict=False)
-             if out is not None and cotangent is not None and out.requires_grad]
-    leaves = call.wanted(trial.wanted)
+    pairs, leaves = call.pairs(cotangents), list(call.leaves(trial.wanted).values())
     if not pairs or not leaves:
         return dict.fromkeys(trial.wanted)
     outs, given = zip(*pairs, strict=True)
     found = torch.autograd.grad(outs, leaves, given, allow_unused=True, retain_graph=keep)
     return dict(zip(trial.wanted, found, strict=True))
+
+
+def accumulated(call: Call, trial: Trial, cotangents: Sequence[Tensor | None],
+                keep: bool = False) -> dict[str, Tensor | None]:
+    """The same, as a training step gets them: `.grad` of the inputs after a backward.
+
+    Checkpoints that run a part again accept no other way.
+    """
+    pairs, leaves = call.pairs(cotangents), call.leaves(trial.wanted)
+    for leaf in leaves.values():
+        leaf.grad = None
+    if pairs and leaves:
+        outs, given = zip(*pairs, strict=True)
+        torch.autograd.backward(outs, given, retain_graph=keep)
+    return {name: leaf.grad for name, leaf in leaves.items()}
 
 
 def cotangents_of(trial: Trial, device: str = "cpu",
@@ -102,8 +126,10 @@ def answered(function: Function, trial: Trial, device: str = "cpu") -> Reply:
              for i, each in enumerate(cotangents_of(trial, device))]
     as_given = [None if each is None else each.clone() for each in given]
     call = called(function, trial, device, guards=guards)
+    if not call.takes(given):  # there is nothing to differentiate; the outputs tell why
+        return Reply([numbers_of(each) for each in call.outputs], {}, _dtypes(call, {}))
     with guards.memory:
-        gradients = pulled(call, trial, given, keep=trial.twice)
+        gradients = accumulated(call, trial, given, keep=trial.twice)
     reply = Reply([numbers_of(each) for each in call.outputs],
                   {name: numbers_of(each) for name, each in gradients.items()},
                   _dtypes(call, gradients))
@@ -113,7 +139,7 @@ def answered(function: Function, trial: Trial, device: str = "cpu") -> Reply:
     for _ in range(trial.repeats - 1):
         other = called(function, trial, device)
         _differ(reply, call.outputs, gradients, other,
-                pulled(other, trial, cotangents_of(trial, device)))
+                accumulated(other, trial, cotangents_of(trial, device)))
     return reply
 
 
@@ -125,7 +151,7 @@ def _dtypes(call: Call, gradients: Mapping[str, Tensor | None]) -> dict[str, str
 def _again(call: Call, trial: Trial, given: Sequence[Tensor | None]) -> Any:
     """A second backward over the same forward: its gradients, or what it raised."""
     try:
-        second = pulled(call, trial, given)
+        second = accumulated(call, trial, given)
     except RuntimeError as error:
         return f"{type(error).__name__}: {error}"
     return {name: numbers_of(each) for name, each in second.items()}

@@ -131,11 +131,25 @@ def tanh_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options
 
 
 def softplus(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
-    """log(1 + exp(b x)) / b, and x itself where b x is beyond a threshold."""
-    x, slope, threshold = (*args, *(1.0, 20.0)[len(args) - 1:])
+    """(max(b x, 0) + log(1 + exp(-|b x|))) / b, and x itself where b x is beyond a threshold."""
+    x, slope, threshold = _of_softplus(args)
     scaled = run(aten.mul.Tensor, x, slope)
-    found = run(aten.div.Tensor, run(aten.log1p.default, run(aten.exp.default, scaled)), slope)
-    return torch.where(scaled > threshold, x, found)
+    rest = run(aten.log1p.default, run(aten.exp.default, -scaled.abs()))
+    whole = run(aten.add.Tensor, scaled.clamp(min=0), rest)
+    return torch.where(scaled > threshold, x, run(aten.div.Tensor, whole, slope))
+
+
+def softplus_backward(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
+    """g times the sigmoid of b x, and g itself beyond the threshold."""
+    gradient, (x, slope, threshold) = args[0], _of_softplus(args[1:])
+    scaled = run(aten.mul.Tensor, x, slope)
+    found = run(aten.mul.Tensor, gradient, run(aten.sigmoid.default, scaled))
+    return torch.where(scaled > threshold, gradient, found)
+
+
+def _of_softplus(args: Arguments) -> tuple[Tensor, float, float]:
+    """What it is taken of, the factor b and the threshold."""
+    return (args[0], args[1] if len(args) > 1 else 1.0, args[2] if len(args) > 2 else 20.0)
 
 
 def fused_product(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> Any:
@@ -159,6 +173,7 @@ RULES = {
     "_log_softmax_backward_data": log_softmax_backward, "logsumexp": logsumexp, "var": var,
     "var_mean": var_mean, "std": std, "std_mean": std_mean, "silu": silu,
     "silu_backward": silu_backward, "sigmoid_backward": sigmoid_backward,
-    "tanh_backward": tanh_backward, "softplus": softplus, "addcmul": fused_product,
+    "tanh_backward": tanh_backward, "softplus": softplus, "softplus_backward": softplus_backward,
+    "addcmul": fused_product,
     "addcdiv": fused_quotient,
 }

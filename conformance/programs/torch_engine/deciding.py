@@ -81,7 +81,7 @@ def ordered(run: PerturbedRun, func: Any, args: Arguments, kwargs: Options) -> A
 def _axis(func: Any, args: Arguments, kwargs: Options) -> int:
     names = [each.name for each in func._schema.arguments]
     at = names.index("dim")
-    given: int = kwargs.get("dim", args[at] if len(args) > at else -1)
+    given: int = args[at] if len(args) > at else kwargs.get("dim", -1)
     return given
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
+
 from ..claim import Claim
 from ..trial import Arrays, Mutant, Reply, Trial
 from . import asking, doubling, mutating, perturbing
@@ -14,6 +16,14 @@ Function = Callable[..., Any]
 
 class TorchEngine:
     """PyTorch's answers to what `engine.Engine` asks."""
+
+    def has(self, device: str) -> bool:
+        """Whether tensors can be on that device here."""
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError):
+            return False
+        return True
 
     def answer(self, function: Function, trial: Trial, device: str = "cpu") -> Reply:
         """The program's own answer; what it raises comes out."""

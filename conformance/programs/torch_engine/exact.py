@@ -7,7 +7,8 @@ from functools import wraps
 from typing import Any, NoReturn
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 Function = Callable[..., Any]
 PLAIN = (torch.Tensor, torch.nn.Parameter)
@@ -37,7 +38,7 @@ def _check(found: Any) -> None:
         _check(each)
 
 
-class without(TorchDispatchMode):  # type: ignore[no-untyped-call] # noqa: N801 - a context
+class without(Mode):  # noqa: N801 - a context
     """Within it some operations of PyTorch refuse, whoever calls them: "aten.native_layer_norm".
 
     refuse: called with the name instead of the operation.

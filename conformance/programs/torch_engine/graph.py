@@ -43,6 +43,12 @@ class Graph:
         self.made = recorder.made
         self.outputs = flat(result)
         self.cotangents = cotangents_of(trial, dtype=torch.float64)
+        self._open: Any = None
+
+    def block(self, edge: Any) -> None:
+        """From now on nothing flows through the edge, but what is sent into that very edge."""
+        edge.node.register_prehook(_hook(
+            edge.output_nr, lambda given: given if self._open is edge else np.zeros_like(given)))
 
     def pairs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         """The outputs that are used and have a gradient, with their cotangents."""
@@ -75,10 +81,11 @@ class Graph:
     def flow(self, edge: Any, difference: Array) -> Arrays:
         """By input that it reaches, by how much the gradient is off where an edge's is so much off.
         """
-        names = list(self.leaves)
+        names, self._open = list(self.leaves), edge
         given = torch.from_numpy(np.array(difference, order="C"))
         found = torch.autograd.grad([edge], list(self.leaves.values()), [given],
                                     retain_graph=True, allow_unused=True)
+        self._open = None
         return {name: numbers_of(each) for name, each in zip(names, found, strict=True)
                 if each is not None}
 

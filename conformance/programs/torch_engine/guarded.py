@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 LEAST, MOST = 2**12, 2**20  # bytes of a zone: as long as the tensor itself, between these
 ONES = 0xFF                 # every byte of a zone
@@ -51,7 +52,7 @@ def guarded(tensor: Tensor, keep: Callable[[Tensor], None] = lambda _: None,
     return inside, check
 
 
-class poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call] # noqa: N801 - a context
+class poisoned(Mode):  # noqa: N801 - a context
     """Within it torch.empty and its like hand out memory that is full of NaN, and guarded.
 
     Integers are the largest there are, booleans True. check() returns whose zones were written to,

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from .. import factors, sources
-from ..changes import ordinal
+from ..changes import ordinal, scaled
 from ..formats import FORMATS
+from ..lazily import Lazily
 from ..mutants import KINDS, Kind, Of, Place, at_place
 from ..trial import Arrays, Line, Mutant, Trial, output
 from . import reruns
@@ -26,32 +27,8 @@ from .tensors import LAID
 
 Array = Any
 Made = Callable[[], Arrays | None]
-TURNS = (("every time", slice(None)), ("the first time", slice(0, 1)),
-         ("the last time", slice(-1, None)))
-
-
-class Lazily(Mapping[str, Any]):
-    """Gradients by input, computed when the first is looked at. What a kind cannot change is empty.
-    """
-
-    def __init__(self, keys: Sequence[str], make: Made) -> None:
-        self._keys = tuple(keys)
-        self._make = make
-
-    @cached_property
-    def _made(self) -> Arrays:
-        return self._make() or {}
-
-    def __getitem__(self, key: str) -> Array | None:
-        if key not in self._keys:
-            raise KeyError(key)
-        return self._made.get(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
+STATISTICS = ("amax", "amin", "max", "min", "mean")
+NOTHING = 1e-13  # of what flows to a call: as good as 0
 
 
 class Spot:
@@ -130,10 +107,29 @@ class Mutator:
                  [*call.edges, *(each.edge for each in call.operands)] if edge is not None]
         graph.gradients, flowing = graph.backward(edges)
         self.flowing = {id(edge): each for edge, each in zip(edges, flowing, strict=True)}
+        self._block()
         self.spots = [*self._spots()]
         self.turns: dict[Any, list[Spot]] = defaultdict(list)
         for spot in self.spots:
             self.turns[spot.call.spot, spot.operand.place].append(spot)
+
+    def _block(self) -> None:
+        """Close paths that carry nothing in a right backward: no program has them.
+
+        As that through the maximum which a softmax subtracts: what flows there adds up to 0.
+        """
+        for call in self.graph.calls:
+            upstreams = [self.flowing[id(edge)] for edge in call.edges if edge is not None]
+            most = sum(float(np.abs(each).sum()) for each in upstreams if each is not None)
+            for operand in call.operands:
+                gradient = None if operand.edge is None else self.flowing[id(operand.edge)]
+                if gradient is not None and self._statistic(operand) and (
+                        np.abs(gradient).max(initial=0.0) <= NOTHING * most):
+                    self.graph.block(operand.edge)
+
+    def _statistic(self, operand: Operand) -> bool:
+        made = operand.source
+        return isinstance(made, int) and self.graph.calls[made].name in STATISTICS
 
     def _spots(self) -> Iterator[Spot]:
         for call in self.graph.calls:
@@ -385,8 +381,20 @@ class Mutator:
                     yield self._mutant(
                         call.line, kind, _of(i), [*self.graph.leaves], partial(
                             self._both, (out, -cotangent), (call.edges[0], cotangent)),
-                        f"the upstream gradient of {output(i)} is added at {self._result(j)} "
-                        f"(line {call.line.number}), where it does not pass")
+                        f"the upstream gradient of {output(i)} is added at {self._result(j)}, "
+                        "where it does not pass")
+
+    def scales(self, kind: Kind) -> Iterator[Mutant]:
+        """What flows into a product or a quotient is times one of its operands, or over it."""
+        for i, call in enumerate(self.graph.calls):
+            gradient = self.flowing.get(id(call.edges[0])) if len(call.edges) == 1 else None
+            if gradient is None or call.occurrence or call.name not in ("mul", "div"):
+                continue
+            own = {f"`{text}`": each.tensor.numpy() for each in call.operands
+                   if (text := sources.operand(call.inner, each.place[1:], len(call.arguments)))}
+            for detail, make in scaled(gradient, own):
+                yield self._mutant(call.line, kind, self._result(i), [*self.graph.leaves], partial(
+                    self._moved, call.edges[0], make, gradient), detail)
 
     def several(self, kind: Kind) -> Iterator[Mutant]:
         """The derivatives of up to four calls one after another are left out together."""
@@ -473,7 +481,8 @@ def linearly(tensor: torch.Tensor, mode: Any) -> Array:
 OTHERS: dict[str, Callable[[Mutator, Kind], Iterator[Mutant]]] = {
     "uses": Mutator.several_uses, "swapped": Mutator.swapped, "one output": Mutator.one_output,
     "output for output": Mutator.inside,
-    "straight through several": Mutator.several, "taken as contiguous": Mutator.contiguous,
+    "straight through several": Mutator.several, "own scale": Mutator.scales,
+    "taken as contiguous": Mutator.contiguous,
     "option": Mutator.options, "left out": Mutator.edited,
     "gradient stopped not": Mutator.edited, "other statistic": Mutator.edited,
     "rounded": Mutator.edited,

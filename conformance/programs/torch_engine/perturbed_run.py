@@ -40,7 +40,7 @@ def sum_units(count: float) -> float:
     return max(1.0, math.sqrt(count) / 8, count / 64)
 
 
-class PerturbedRun(Wide):
+class PerturbedRun(Wide):  # type: ignore[no-untyped-call]
     """The mode of one run. run: its number; that of number -1 is without any error, and looks for
     numbers that are too large.
 

@@ -17,13 +17,15 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from .widening import ATTENTION, attention
+
 Tensor = torch.Tensor
 Function = Callable[..., Any]
 CLOSE, CLOSE_TO_LARGEST = 1e-10, 1e-13
 PROBED = 16  # entries that are looked at first
 # What is not looked at twice: results of the functions themselves.
 NAMED = frozenset({"sigmoid", "tanh", "softmax", "log_softmax", "silu", "gelu", "softplus",
-                   "logsigmoid"})
+                   "logsigmoid", "_safe_softmax", "_safe_softmax.default"})
 
 
 # By name: a function that torch differentiates by the textbook, entry by entry.
@@ -92,6 +94,9 @@ class Calls(TorchFunctionMode):
         return function
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is ATTENTION:
+            with self:
+                return attention(*args, **(kwargs or {}))
         given = func(*args, **(kwargs or {}))
         if isinstance(given, tuple | list):
             self.tensors += filter(_plain, given)
@@ -117,15 +122,16 @@ class Finding(Calls):
 
     def called(self, func: Any, given: Tensor) -> Tensor:
         at = len(self.tensors)
-        if getattr(func, "__name__", "") not in NAMED and given.requires_grad:
+        if given.requires_grad:
             with torch.no_grad(), _disable_current_modes():
-                self._look(at, given.detach())
+                self._look(at, getattr(func, "__name__", ""), given.detach())
         return super().called(func, given)
 
-    def _look(self, at: int, given: Tensor) -> None:
-        found = next(self._elementwise(given), None) or next(self._along(at, given), None) or (
-            next(self._attention(given), None))
-        if found is not None:
+    def _look(self, at: int, name: str, given: Tensor) -> None:
+        found = next(self._along(at, given), None) or next(self._attention(given), None)
+        if name not in NAMED:
+            found = found or next(self._elementwise(given), None)
+        if found is not None and name not in NAMED:
             self.found[at] = found
 
     def _alike(self, given: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .modes import Mode
 
 Arguments = tuple[Any, ...]
 Options = dict[str, Any]
@@ -23,6 +24,8 @@ NARROW = frozenset({torch.float32, torch.float16, torch.bfloat16, torch.float8_e
 # Functions of Python numbers or arrays, which no operation of the dispatcher sees as such.
 MAKERS = frozenset({torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy,
                     torch.Tensor.new_tensor})
+
+ATTENTION = torch.nn.functional.scaled_dot_product_attention
 
 
 def widened(value: Any) -> Any:
@@ -38,13 +41,11 @@ def _makes(operation: Any) -> bool:
     return not takes and any(each.name == "dtype" for each in arguments)
 
 
-class Wide(TorchDispatchMode):
+class Wide(Mode):
     """The operations of a plain form and of its backward, in float64."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: that imports torch's compiler, which takes seconds, for code that is not compiled."""
-        return False
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (),
                            kwargs: Options | None = None) -> Any:
@@ -80,7 +81,7 @@ class WideMakers(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in MAKERS:
             return self._made(func, args, kwargs)
-        if func is torch.nn.functional.scaled_dot_product_attention:
+        if func is ATTENTION:
             return attention(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -98,10 +99,19 @@ class WideMakers(TorchFunctionMode):
 def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
               is_causal: bool = False, *, scale: float | None = None,
               enable_gqa: bool = False) -> Any:
-    """Scaled dot-product attention of single operations, as torch defines it."""
-    return torch.ops.aten._scaled_dot_product_attention_math(
-        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale,
-        enable_gqa=enable_gqa)[0]
+    """Scaled dot-product attention of single operations, as torch's documentation has it."""
+    if enable_gqa:
+        group = query.shape[-3] // key.shape[-3]
+        key, value = (each.repeat_interleave(group, -3) for each in (key, value))
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    weights = torch.ops.aten._safe_softmax(scores, -1)
+    return (torch.dropout(weights, dropout_p, True) if dropout_p else weights) @ value
 
 
 @contextmanager

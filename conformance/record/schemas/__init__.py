@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of what backproof writes: lines of records, summaries, cases, messages."""
+"""JSON Schemas (2020-12) of all that backproof writes: lines, summaries, cases, trials, messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Any
 
-SCHEMAS = ("record-line", "report", "case", "message")
+SCHEMAS = ("record-line", "report", "case", "trial", "message")
 
 
 def schema(name: str) -> Any:

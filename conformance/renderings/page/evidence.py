@@ -90,6 +90,16 @@ def _bar(part: float) -> Markup:
                viewBox=f"0 0 {BAR} 10", width=BAR, height=10, class_="bar", aria_hidden="true")
 
 
+# --- figures of a program -------------------------------------------------------------------------
+
+
+def figures(run: Run) -> Markup | None:
+    """What people compare gradients by, the claims that are met, and whether it could have failed.
+    """
+    lines = run.report.figures.get("lines", ())
+    return tag("ul", *(tag("li", str(line)) for line in lines)) if lines else None
+
+
 # --- properties -----------------------------------------------------------------------------------
 
 

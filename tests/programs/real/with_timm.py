@@ -28,7 +28,7 @@ def activation(function, plain):
     """Composed of PyTorch's operations, so that everything is rounded to what it is stored in."""
     return {dtype: program(function, plain=plain, inputs={"x": ("N", "D")}, dtypes=[dtype],
                            arithmetic=dtype, sizes=SIZES, framework="torch")
-            for dtype in ("float32", "bfloat16", "float16")}
+            for dtype in ("float32", "bfloat16")}
 
 
 def plain_hard_mish(x):
