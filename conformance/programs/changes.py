@@ -482,8 +482,8 @@ def _derivative_rounded(place: Place) -> Array | None:
 def operands_rounded(place: Place) -> Variants:
     for i, operand in enumerate(place.operands):
         if operand.dtype.kind == "f":
-            yield f"its {ordinal(i)} operand", lambda i=i, operand=operand: place.derivative(
-                operands={i: place.storage.rounded(operand)})
+            yield f"its {ordinal(i)} operand", partial(
+                _with, place, i, partial(place.storage.rounded, operand))
     yield "the upstream gradient", lambda: place.derivative(
         upstream=place.storage.rounded(place.upstream))
 

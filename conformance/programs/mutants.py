@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from . import changes
@@ -86,9 +87,14 @@ def _upstream(change: Callable[..., Variants]) -> Callable[[Place], Variants]:
     """A change of the upstream gradient as one of the gradient that flows to an operand."""
     def changed(place: Place) -> Variants:
         for detail, made in change(place.upstream):
-            yield detail, lambda made=made: (
-                None if (new := made()) is None else place.derivative(upstream=new))
+            yield detail, partial(_derived, place, made)
     return changed
+
+
+def _derived(place: Place, made: Callable[[], Any]) -> Any:
+    """What flows to the operand with the upstream gradient that is made."""
+    new = made()
+    return None if new is None else place.derivative(upstream=new)
 
 
 def at_place(kind: Kind) -> Callable[[Place], Variants]:

@@ -14,7 +14,7 @@ import torch
 Tensor = torch.Tensor
 
 
-def _standardised(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
+def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Any:
     mean = x.mean(axes, keepdim=True)
     centred = x - mean
     var = (centred * centred).mean(axes, keepdim=True)

@@ -28,8 +28,8 @@ IMPOSSIBLE = (RuntimeError, IndexError, ValueError, TypeError)
 class Graph:
     """A plain form recorded for a trial, in float64 on the CPU.
 
-    leaves: the inputs whose gradients are wanted. gradients: by input. flowing: by the id of an
-    edge, what flows through it in the true backward pass.
+    leaves: the inputs whose gradients are wanted. gradients: those, by input, once the one that
+    made the graph has asked `backward` for them.
     """
 
     def __init__(self, plain: Function, trial: Trial, edits: Edits | None = None) -> None:
@@ -43,6 +43,7 @@ class Graph:
         self.made = recorder.made
         self.outputs = flat(result)
         self.cotangents = cotangents_of(trial, dtype=torch.float64)
+        self.gradients: Arrays = {}
         self._open: Any = None
 
     def block(self, edge: Any) -> None:

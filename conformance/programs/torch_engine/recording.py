@@ -221,7 +221,7 @@ class Recorder(TorchFunctionMode):
                 operand.edge = None if alias.grad_fn is None else get_gradient_edge(alias)
                 aliases[place] = alias
             call.operands.append(operand)
-        given = replaced(both, aliases)
+        given: tuple[Any, Any] = replaced(both, aliases)
         call.arguments, call.options = replaced(both, values)
         return given
 
