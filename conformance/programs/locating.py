@@ -252,6 +252,8 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
             candidate = unseen.pop(key_of(mutant), None)
             if candidate is not None:
                 candidate.see(i, case, mutant)
+            if not unseen:
+                break
         for candidate in unseen.values():
             candidate.refuted |= case.wrong
         found = {key: each for key, each in found.items() if _lives(each, strong)}

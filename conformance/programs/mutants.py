@@ -58,8 +58,8 @@ class Place:
     operation: str
     derivative: Derivative
     values: Mapping[str, Array] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
     storage: Format = FORMATS["float32"]
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def operand(self) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ import numpy as np
 from . import factors
 from .evidence import Case, Key, key_of
 from .factors import Factor
+from .mutants import KINDS, ORDER
 from .trial import Arrays, Line, Mutant, Trial
 
 Array = Any
 Mutants = Callable[[Trial], Iterator[Mutant]]
+LAST = max(ORDER[kind.name] for kind in KINDS.values() if kind.linear)
 MOST = 12      # pairs that are followed through all trials, the best fitting of them
 ENOUGH = 6     # entries that must be there for two numbers to be fitted
 SAME = 1e-6    # how near two paths are that are one
@@ -70,13 +73,18 @@ Paths = dict[Key, tuple[Mutant, Arrays]]
 def paths_of(case: Case, keys: set[str], mutants_of: Mutants) -> Paths:
     """By linear mutant, what flows through its path into the keys."""
     every: Paths = {}
-    for mutant in mutants_of(case.evidence.trial):
+    for mutant in takewhile(_is_simple, mutants_of(case.evidence.trial)):
         if mutant.linear and keys.intersection(mutant.gradients):
             numbers = {key: case.flat(key, mutant.gradients.get(key))
                        for key in keys.intersection(mutant.gradients)}
             every[key_of(mutant)] = mutant, {
                 key: case.true[key] - each for key, each in numbers.items() if each is not None}
     return every
+
+
+def _is_simple(mutant: Mutant) -> bool:
+    """Whether it stands no later in the table than the last kind that is linear."""
+    return ORDER[mutant.kind] <= LAST
 
 
 def joined(case: Case, keys: set[str], arrays: Arrays) -> Array:

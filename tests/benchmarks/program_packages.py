@@ -2,7 +2,7 @@
 
     python tests/benchmarks/program_packages.py                     all of them, a row each
     python tests/benchmarks/program_packages.py --only pysdtw       one package
-    python tests/benchmarks/program_packages.py --only torch.layer  or those whose row begins so
+    python tests/benchmarks/program_packages.py --only torch.gelu,conv  or those that begin so
     python tests/benchmarks/program_packages.py --install           bring the packages first
     python tests/benchmarks/program_packages.py --table             the last results again
 
@@ -30,7 +30,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 REAL = Path(__file__).parents[1] / "programs" / "real"
 sys.path.insert(0, str(REAL))
 
-from shelf import SHELF, folder, version  # noqa: E402
+from package_shelf import SHELF, folder, version  # noqa: E402
 
 Row = dict[str, Any]
 PACKAGES: dict[str, Row] = tomllib.loads((REAL / "packages.toml").read_text())
@@ -58,7 +58,7 @@ def programs(file: str) -> Iterator[tuple[str, Any]]:
 def judge_file(file: str, only: str, seconds: float) -> None:
     """A line of JSON for every program."""
     for name, each in programs(file):
-        if name.startswith(only) and not is_elsewhere(each, file):
+        if name.startswith(tuple(only.split(","))) and not is_elsewhere(each, file):
             for row in judged(name, each, seconds):
                 print("row", json.dumps(row), flush=True)
 
@@ -195,13 +195,14 @@ def main() -> None:
     if args.install:
         install()
     package, _, only = args.only.partition(".")
-    chosen = [each for each, how in PACKAGES.items()
-              if not how.get("part") and each.startswith(package)]
+    whole = [each for each, how in PACKAGES.items() if not how.get("part")]
+    chosen = [package] if package in whole else [
+        each for each in whole if each.startswith(package)]
     for each in chosen:
         if args.table or not is_there(each) or (args.missing and kept(each).exists()):
             continue
         rows = ask(each, only, args.seconds)
-        keep(each, [row for row in results(each) if only and not row["operation"].startswith(only)]
+        keep(each, [row for row in results(each) if only and not row["operation"].startswith(tuple(only.split(",")))]
              + rows)
         print(f"{each}: {len(rows)} rows", file=sys.stderr, flush=True)
     print(table({each: results(each) for each in chosen if kept(each).exists()}, chosen))

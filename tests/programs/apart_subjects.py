@@ -51,6 +51,11 @@ def _says(x):
     print('{"id": 1, "outputs": []}', flush=True)
 
 
+def _compiles(x):
+    if "torch._dynamo" in sys.modules:
+        raise ImportError("PyTorch's compiler is there")
+
+
 def _copies(x):
     if not os.fork():
         sys.exit(0)
@@ -58,6 +63,7 @@ def _copies(x):
 
 DOES = {
     "": lambda x: None, "raises": _raises, "declines": _declines, "says": _says, "copies": _copies,
+    "compiles": _compiles,
     "leaves": lambda x: os._exit(0), "exits": lambda x: sys.exit(0), "aborts": lambda x: os.abort(),
     "faults": lambda x: ctypes.string_at(8), "hangs": lambda x: time.sleep(60),
     "huge": lambda x: (x.exp(), torch.zeros(10**6)), "floods": lambda x: print("x" * 10**7, flush=True),

@@ -188,7 +188,7 @@ OF_JAX = (
     Right("silu", jax.nn.silu, lambda x: x * sigmoid(x)),
     Right("softplus", jax.nn.softplus, softplus),
     Right("log_sigmoid", jax.nn.log_sigmoid, lambda x: -softplus(-x)),
-    Right("standardize", jax.nn.standardize, standardize_in_one_pass),
+    Right("standardize", jax.nn.standardize, standardize_in_one_pass, dtypes=WIDE),  # in float16 it may give NaN
     Right("glu", jax.nn.glu, glu, EVEN),
     Right("celu", jax.nn.celu, celu),
     Right("squareplus", jax.nn.squareplus, squareplus),

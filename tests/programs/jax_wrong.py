@@ -20,7 +20,10 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Wrong:
-    """A rule: forward(inputs) -> (output, saved), backward(saved, cotangent) -> gradients. `like` is what it imitates."""
+    """A rule: forward(inputs) -> (output, saved), backward(saved, cotangent) -> gradients. `like` is what it imitates.
+
+    is_named: whether a line is told of it; no wrong line may be.
+    """
 
     name: str
     plain: Callable[..., Any]
@@ -30,6 +33,7 @@ class Wrong:
     like: str = ""
     dtype: str = "float32"
     sizes: dict[str, Any] = field(default_factory=dict)
+    is_named: bool = True
 
     def program(self) -> Program:
         rule = jax.custom_vjp(lambda *inputs: self.forward(*inputs)[0])
@@ -189,6 +193,24 @@ def loss_ignored(saved, dy):
     return p - jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype), None
 
 
+def narrow_plain(logits, labels):
+    shifted = logits - jax.lax.stop_gradient(logits.max(-1, keepdims=True))
+    exponentials = jnp.exp(shifted)
+    p = exponentials / exponentials.sum(-1, keepdims=True)  # here
+    return p - labels
+
+
+def narrow_forward(logits, labels):
+    p = jax.nn.softmax(logits.astype(jnp.float32))
+    return (p - labels.astype(jnp.float32)).astype(logits.dtype), p.astype(logits.dtype)
+
+
+def narrow_rounded(p, dy):
+    """float32 inside, but 1 - p is taken of a p that was rounded to bfloat16."""
+    wide, dy = p.astype(jnp.float32), dy.astype(jnp.float32)
+    return (wide * (dy - (wide * dy).sum(-1, keepdims=True))).astype(p.dtype), (-dy).astype(p.dtype)
+
+
 def embedding_plain(table, index):
     return table[index]  # here
 
@@ -322,6 +344,9 @@ WRONG = {row.name: row for row in (
           {"logits": ("N", "C"), "labels": {"shape": ("N",), "index": "C"}}, "Liger#1298"),
     Wrong("the cotangent ignored", loss_plain, loss_forward, loss_ignored,
           {"logits": ("N", "C"), "labels": {"shape": ("N",), "index": "C"}}, "TransformerEngine#2139"),
+    Wrong("a probability rounded too early", narrow_plain, narrow_forward, narrow_rounded,
+          {"logits": {"shape": ("N", "C"), "values": "one large"}, "labels": {"shape": ("N", "C"), "values": "unit"}},
+          "Liger#1329", dtype="bfloat16", is_named=False),
     Wrong("a repeated index overwrites", embedding_plain, embedding_forward, embedding_overwritten,
           {"table": ("C", "D"), "index": {"shape": ("N",), "index": "C"}}, "tt-metal#6232", sizes={"N": [12]}),
     Wrong("a bias averaged", linear_plain, linear_forward, linear_mean,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from backproof.programs.drawing import Drawn
 from backproof.programs.engine import engine_of
 from backproof.programs.findings import findings
@@ -52,7 +53,13 @@ DEVICE = "cpu"  # where the programs are asked; their plain forms stay on the CP
 def _asked(made, seed: int) -> Asked:
     engine = engine_of("torch")
     return Asked(made, Drawn(made, partial(engine.shapes, made.plain), seed),
-                 Judge(made, engine, partial(engine.answer, made.engine, device=DEVICE), seed))
+                 Judge(made, engine, partial(_answer, engine, made.engine), seed))
+
+
+def _answer(engine, function, trial):
+    """On the device, where what a program makes for itself is made too."""
+    with torch.device(DEVICE):
+        return engine.answer(function, trial, DEVICE)
 
 
 def of_operation(operation: Operation, style: str, dtype: str, seed: int = 0) -> Asked:

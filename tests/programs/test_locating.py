@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
+import torch
 from backproof.programs.evidence import Evidence
 from backproof.programs.locating import located
 from backproof.programs.mutants import KINDS

@@ -14,7 +14,7 @@ from backproof.programs.torch_engine.engine import TorchEngine
 from backproof.programs.torch_engine.perturbed_run import OverflownError
 from backproof.programs.torch_engine.perturbing import perturbed, truth
 from backproof.programs.torch_engine.rules import RULES, rule_of, taken_apart, unknown
-from backproof.programs.torch_engine.textbook import spelt_out
+from backproof.programs.torch_engine.textbook import Spelt
 from backproof.programs.torch_engine.widening import Wide, wide
 from backproof.programs.trial import Trial, Value
 from torch.nn.functional import scaled_dot_product_attention
@@ -340,6 +340,12 @@ def test_it_is_differentiated_where_gradients_are_off():
 
 # --- the textbook, and what is stored ---------------------------------------------------------------------------------
 
+def spelt_out(call, plain):
+    spelt = Spelt()
+    spelt.look(call, plain)
+    return spelt.found
+
+
 SPELT = {
     "sigmoid": lambda x: 1 / (1 + torch.exp(-x)), "tanh": lambda x: 1 - 2 / (torch.exp(2 * x) + 1),
     "softmax": lambda x: (x - x.amax(-1, keepdim=True)).exp() / (x - x.amax(-1, keepdim=True)).exp().sum(-1, keepdim=True),
@@ -354,6 +360,15 @@ def test_functions_of_the_textbook_are_found(name):
     with wide(Wide()):
         assert len(spelt_out(lambda plain: plain(x), SPELT[name])) == 1
         assert spelt_out(lambda plain: plain(x), lambda x: (x * x + 1).sqrt()) == {}
+
+
+def test_what_is_a_function_by_chance_is_forgotten():
+    """A softmax of one number is 1 whatever the number."""
+    spelt = Spelt()
+    for shape in ((3, 1), (0, 4), (3, 4), (2, 1), (3, 5)):
+        x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        spelt.look(lambda plain, x=x: plain(x), lambda x: SPELT["softmax"](x * 2 + 1))
+    assert [(row.name, row.of, row.axis) for row in spelt.found.values()] == [("softmax", (1,), -1)]
 
 
 def test_the_derivative_of_the_textbook_is_right_where_it_cancels():

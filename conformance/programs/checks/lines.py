@@ -158,14 +158,14 @@ def _addends(centre: Centre, gradient: Array) -> float:
     longest = max((size for each in values for size in each.shape), default=1)
     most = max((value.numbers.size for value in centre.ground.trial.cotangents
                 if value is not None), default=1)
-    return max(float(longest), most / max(gradient.size, 1))
+    return float(max(longest, most / max(gradient.size, 1)))
 
 
 def _least(centre: Centre, step: Arrays) -> float:
     """What underflow of outputs and gradients may change."""
-    smallest = centre.ground.asked.claim.stored.smallest
     weights = [value.numbers for value in centre.ground.trial.cotangents if value is not None]
-    return smallest * sum(float(np.abs(each).sum()) for each in (*weights, *step.values()))
+    every = sum(float(np.abs(each).sum()) for each in (*weights, *step.values()))
+    return float(centre.ground.asked.claim.stored.smallest * every)
 
 
 def sharpest(centre: Centre, direction: Arrays) -> Seen | None:

@@ -58,11 +58,32 @@ class Question:
                 for key, array in zip(self.keys, found, strict=True)}
 
 
+class _Latest:
+    """The question that was traced last: what is true of a trial and its perturbed runs share it.
+    """
+
+    def __init__(self) -> None:
+        self.held: tuple[Function, Trial, Question] | None = None
+
+    def __call__(self, plain: Function, trial: Trial) -> Question:
+        held = self.held
+        if held is None or held[0] is not plain or held[1] is not trial:
+            held = self.held = plain, trial, _traced(plain, trial)
+        return held[2]
+
+
+_latest = _Latest()
+
+
 def question(plain: Function, trial: Trial) -> Question:
     """Outputs and gradients of the plain form as one trace.
 
     Raises TypeError where it branches on the values of its arrays, and whatever it raises itself.
     """
+    return _latest(plain, trial)
+
+
+def _traced(plain: Function, trial: Trial) -> Question:
     present = {name: value for name, value in trial.inputs.items() if value is not None}
     keys: list[str] = []
     forward: list[str] = []

@@ -21,22 +21,25 @@ ONES = 0xFF                 # every byte of a zone
 PLACES = "before its start", "between its entries", "past its end"
 Tensor = torch.Tensor
 Check = Callable[[], str]
-_USED: list[Tensor] = []     # the buffers of the call before
+Placed = tuple[Tensor, Tensor]  # a buffer, and the tensor that lies in it
+_USED: list[Placed] = []     # in the call before
 _clone = Tensor.clone       # as it is before anybody else is imported
 
 
-def guarded(tensor: Tensor, keep: Callable[[Tensor], None] = lambda _: None,
-            used: list[Tensor] | None = None) -> tuple[Tensor, Check]:
+def guarded(tensor: Tensor, keep: Callable[[Placed], None] = lambda _: None,
+            used: list[Placed] | None = None) -> tuple[Tensor, Check]:
     """The same numbers with the same strides, between guard zones; and who looks at the zones.
 
-    keep hears of the buffer that it lies in; used: buffers that it may lie in.
-    The check returns "" where they are as they were, else the first of PLACES that was written to.
-    What is no plain strided tensor on a device with memory comes back as it is.
+    keep hears of the buffer that it lies in, and of the tensor; used: such pairs, one of which it
+    may be. The check returns "" where they are as they were, else the first of PLACES that was
+    written to. What is no plain strided tensor on a device with memory comes back as it is.
     """
     if not _can_be(tensor):
         return tensor, _nothing
-    inside, buffer, start, end = _placed(tensor, [] if used is None else used)
-    keep(buffer)
+    buffer, inside = placed = _placed(tensor, [] if used is None else used)
+    keep(placed)
+    start = _zone(tensor)
+    end = start + _extent(tensor) * tensor.element_size()
     with torch.no_grad():
         spread = inside.as_strided(*_once(tensor))
         spread.copy_(tensor.detach().as_strided(*_once(tensor), tensor.storage_offset()))
@@ -63,6 +66,11 @@ class poisoned(Mode):  # noqa: N801 - a context
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._checks: list[tuple[str, Check]] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch's compiler, whose import takes seconds, need not be kept out of here."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -91,17 +99,17 @@ class Guards:
     def __init__(self, poison: bool):
         self.memory: Any = poisoned() if poison else nullcontext()
         self._checks: list[tuple[str, Check]] = []
-        self._buffers: list[Tensor] = []
+        self._placed: list[Placed] = []
 
     def around(self, name: str, tensor: Tensor | None) -> Tensor | None:
         """The tensor, guarded under that name; None for None.
 
-        It lies where one of its size lay in the call before: whoever takes an address for a name of
-        what is there is found out.
+        It is a tensor of the call before, if one was like it, with other numbers in it: whoever
+        takes an object or an address for a name of what is in it is found out.
         """
         if tensor is None:
             return None
-        inside, check = guarded(tensor, self._buffers.append, _USED)
+        inside, check = guarded(tensor, self._placed.append, _USED)
         self._checks.append((name, check))
         return inside
 
@@ -109,7 +117,7 @@ class Guards:
         """Each that somebody wrote beyond, with the place; what is guarded is not used after it."""
         found = [f"{name} ({place})" for name, check in self._checks if (place := check())]
         beyond = self.memory.check() if isinstance(self.memory, poisoned) else ""
-        _USED[:] = self._buffers
+        _USED[:] = self._placed
         return [*found, *([beyond] if beyond else [])]
 
 
@@ -137,25 +145,42 @@ def _can_be(tensor: Tensor) -> bool:
             and tensor.device.type in ("cpu", "cuda") and not tensor.is_quantized)
 
 
-def _placed(tensor: Tensor, used: list[Tensor]) -> tuple[Tensor, Tensor, int, int]:
-    """A tensor of its shape and strides in a buffer; the buffer, and where it is in that.
+def _placed(tensor: Tensor, used: list[Placed]) -> Placed:
+    """A buffer of ones, and in it a tensor of the same shape and strides, whatever its numbers are.
 
     It is no view of the buffer, for autograd: a leaf like any other.
     """
-    width, extent = tensor.element_size(), _extent(tensor)
-    zone = min(max(LEAST, _rounded(extent * width)), MOST)
-    buffer = _buffer(2 * zone + _rounded(extent * width), tensor.device, used)
+    width, zone = tensor.element_size(), _zone(tensor)
+    size = 2 * zone + _rounded(_extent(tensor) * width)
+    for i, (buffer, inside) in enumerate(used):
+        if buffer.numel() == size and _is_in(inside, buffer) and _alike(inside, tensor):
+            inside.grad = None
+            buffer.fill_(ONES)
+            return used.pop(i)
+    buffer = torch.full((size,), ONES, dtype=torch.uint8, device=tensor.device)
     inside = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
     inside.set_(buffer.untyped_storage(), zone // width, tensor.shape, tensor.stride())
-    return inside, buffer, zone, zone + extent * width
+    return buffer, inside
 
 
-def _buffer(size: int, device: torch.device, used: list[Tensor]) -> Tensor:
-    """So many bytes of ones: a buffer that was used, where one is of that size, else a new one."""
-    for i, each in enumerate(used):
-        if each.numel() == size == each.untyped_storage().nbytes() and each.device == device:
-            return used.pop(i).fill_(ONES)
-    return torch.full((size,), ONES, dtype=torch.uint8, device=device)
+def _is_in(inside: Tensor, buffer: Tensor) -> bool:
+    """Whether it still lies in the buffer, and that is as long as it was."""
+    storage = inside.untyped_storage()
+    return (storage.data_ptr() == buffer.untyped_storage().data_ptr()
+            and storage.nbytes() == buffer.numel())
+
+
+def _alike(inside: Tensor, tensor: Tensor) -> bool:
+    """Whether the one that was used can be the other."""
+    return (inside.is_leaf and inside.storage_offset() * tensor.element_size() == _zone(tensor)
+            and all(getattr(inside, what) == getattr(tensor, what)
+                    for what in ("shape", "dtype", "device", "requires_grad"))
+            and inside.stride() == tensor.stride())
+
+
+def _zone(tensor: Tensor) -> int:
+    """How many bytes lie before it, and as many behind it."""
+    return min(max(LEAST, _rounded(_extent(tensor) * tensor.element_size())), MOST)
 
 
 def _extent(tensor: Tensor) -> int:

@@ -28,6 +28,9 @@ from .tensors import LAID
 Array = Any
 Made = Callable[[], Arrays | None]
 STATISTICS = ("amax", "amin", "max", "min", "mean")
+# Kinds of many variants, which are tried in the first and the last turn of a loop alone.
+ONCE = frozenset({"blocks", "cut", "group", "scaled", "reordered", "operand reordered",
+                  "operand grouped", "another value", "sum in storage", "overwritten", "divisor"})
 NOTHING = 1e-13  # of what flows to a call: as good as 0
 
 
@@ -64,7 +67,7 @@ class Spot:
             return None
         return Place(self.gradient, only, self._operands, self.position,
                      self.call.values[0].numpy(), self.call.name, self._derivative, values,
-                     sizes, FORMATS[self.graph.trial.dtype])
+                     FORMATS[self.graph.trial.dtype], sizes)
 
     @property
     def _operands(self) -> tuple[Array, ...]:
@@ -201,6 +204,8 @@ class Mutator:
         if kind.name == "factor":
             yield from self._factors(kind, spots, keys, edge)
             return
+        if kind.name in ONCE:
+            return
         details = dict.fromkeys(
             detail for spot in spots for detail, _ in self._variants(kind, spot))
         for detail in details:
@@ -211,9 +216,9 @@ class Mutator:
                  edge: str) -> Iterator[Mutant]:
         """Where the turns do not feed each other, any factor; else the usual ones one by one."""
         line = spots[0].call.line
-        detached = partial(self._scaled, spots, 0.0)
-        yield self._mutant(line, kind, edge, keys, detached, linear=self._parallel(spots))
-        if not self._parallel(spots):
+        detached, parallel = partial(self._scaled, spots, 0.0), self._parallel(spots)
+        yield self._mutant(line, kind, edge, keys, detached, linear=parallel)
+        if not parallel:
             for factor in (-1.0, 2.0, 0.5):
                 yield self._mutant(line, kind, edge, keys, partial(self._scaled, spots, factor),
                                    f"{factor:g}")

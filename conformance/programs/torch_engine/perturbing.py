@@ -18,7 +18,7 @@ from .perturbed_run import PerturbedRun
 from .roundings import by_position, drawn, salt
 from .stored_outputs import StoredOutputs
 from .tensors import numbers_of
-from .textbook import Rewritten, rewriting, spelt_out
+from .textbook import Rewritten, Spelt, rewriting
 from .widening import Wide, wide
 
 Function = Callable[..., Any]
@@ -26,8 +26,8 @@ Function = Callable[..., Any]
 # least, in float64.
 APART, LEAST_APART = 2.0**-12, 2.0**-51
 APART_AT_ZERO = 1e-40
-LOOKS = 3  # calls in which it is looked for what a plain form spells out
-LOOKED: WeakKeyDictionary[Function, dict[Any, Looked]] = WeakKeyDictionary()
+LOOKS = 4  # calls in which it is looked for what a plain form spells out
+LOOKED: WeakKeyDictionary[Function, dict[Any, Spelt]] = WeakKeyDictionary()
 
 
 def truth(plain: Function, trial: Trial) -> Arrays:
@@ -50,31 +50,14 @@ def perturbed(plain: Function, trial: Trial, claim: Claim, count: int, seed: int
     return found + Runs(rewriting(plain, spelt), trial, claim, seed + 1).several(count)
 
 
-@dataclass
-class Looked:
-    """What was found spelt out in so many calls: what all of them have in common.
-
-    On small shapes results are a function of others by chance.
-    """
-
-    times: int = 0
-    found: dict[int, Rewritten] = field(default_factory=dict)
-
-    def look(self, plain: Function, trial: Trial) -> None:
-        with wide(Wide()), torch.enable_grad():
-            new = spelt_out(lambda each: called(each, trial, dtype=torch.float64), plain)
-        self.found = new if not self.times else {
-            at: row for at, row in self.found.items() if at in new and new[at].of == row.of}
-        self.times += 1
-
-
 def _spelt_out(plain: Function, trial: Trial) -> dict[int, Rewritten]:
     """What the plain form spells out, looked for in the first calls with the same options."""
     absent = tuple(name for name, value in trial.inputs.items() if value is None)
-    looked = LOOKED.setdefault(plain, {}).setdefault((absent, repr(trial.options)), Looked())
-    if looked.times < LOOKS and (looked.found or not looked.times):
-        looked.look(plain, trial)
-    return looked.found
+    spelt = LOOKED.setdefault(plain, {}).setdefault((absent, repr(trial.options)), Spelt())
+    if spelt.calls < LOOKS:
+        with wide(Wide()), torch.enable_grad():
+            spelt.look(lambda each: called(each, trial, dtype=torch.float64), plain)
+    return spelt.found
 
 
 def differentiated(plain: Function, trial: Trial, mode: Wide, stored: StoredOutputs | None = None

@@ -11,6 +11,7 @@ is made by the function itself, which is differentiated by the textbook.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -41,6 +42,13 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# The same along an axis. Where all is masked a softmax is 0 here; by hand it may be not a number.
+ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "softmax": torch.ops.aten._safe_softmax,
+    "log softmax": torch.log_softmax,
+}
+
+
 class Attention(torch.autograd.Function):
     """softmax(scores) @ values, whose backward takes the sum of g y from the output.
 
@@ -49,7 +57,7 @@ class Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, values: Tensor) -> Tensor:
-        weights = torch.softmax(scores, -1)
+        weights = ALONG["softmax"](scores, -1)
         out = weights @ values
         ctx.save_for_backward(weights, values, out)
         return out
@@ -63,10 +71,23 @@ class Attention(torch.autograd.Function):
 
 
 class Rewritten(NamedTuple):
-    """A call whose result is a function of earlier tensors: their places in the run."""
+    """A call whose result is a function of earlier tensors: its name, and their places in the run.
 
-    function: Callable[..., Tensor]
+    axis: along which, of a softmax or its logarithm.
+    """
+
+    name: str
     of: tuple[int, ...]
+    axis: int = 0
+
+    def made(self, tensors: list[Tensor]) -> Tensor:
+        """What the function gives."""
+        given = [tensors[i] for i in self.of]
+        if self.name == "attention":
+            return Attention.apply(*given)  # type: ignore[no-any-return,no-untyped-call]
+        if self.name in ALONG:
+            return ALONG[self.name](given[0], self.axis)
+        return FUNCTIONS[self.name](*given)
 
 
 def close(one: Tensor, other: Tensor) -> bool:
@@ -74,7 +95,8 @@ def close(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape or not one.numel():
         return False
     allowed = CLOSE * one.abs() + CLOSE_TO_LARGEST * one.abs().nan_to_num(0, 0, 0).max()
-    return bool(((one - other).abs() <= allowed).logical_or_(one == other).all())
+    same = (one == other).logical_or_(one.isnan() & other.isnan())
+    return bool(same.logical_or_((one - other).abs() <= allowed).all())
 
 
 class Calls(TorchFunctionMode):
@@ -113,26 +135,29 @@ def _plain(given: Any) -> bool:
 
 
 class Finding(Calls):
-    """A run that finds which results are textbook functions, by the place of the result."""
+    """A run that finds which results may be textbook functions, by the place of the result.
+
+    found: all that a result may be; nothing of a result that has no entries.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[int, Rewritten] = {}
-        self.softmaxes: dict[int, int] = {}
+        self.found: dict[int, list[Rewritten]] = {}
+        self.softmaxes: dict[int, list[int]] = {}
 
     def called(self, func: Any, given: Tensor) -> Tensor:
-        at = len(self.tensors)
-        if given.requires_grad:
+        if given.numel():
             with torch.no_grad(), _disable_current_modes():
-                self._look(at, getattr(func, "__name__", ""), given.detach())
+                self._look(len(self.tensors), getattr(func, "__name__", ""), given.detach())
         return super().called(func, given)
 
     def _look(self, at: int, name: str, given: Tensor) -> None:
-        found = next(self._along(at, given), None) or next(self._attention(given), None)
+        along = list(self._along(given))
         if name not in NAMED:
-            found = found or next(self._elementwise(given), None)
-        if found is not None and name not in NAMED:
-            self.found[at] = found
+            self.found[at] = [*along, *self._attention(given), *self._elementwise(given)]
+        scores = [row.of[0] for row in along if row.name == "softmax" and row.axis == -1]
+        if scores:
+            self.softmaxes[at] = scores
 
     def _alike(self, given: Tensor) -> Iterator[tuple[int, Tensor]]:
         for i, each in enumerate(self.tensors):
@@ -144,22 +169,19 @@ class Finding(Calls):
         few = given.reshape(-1)[::step]
         for i, each in self._alike(given):
             probe = each.reshape(-1)[::step]
-            for function in FUNCTIONS.values():
+            for name, function in FUNCTIONS.items():
                 if close(few, function(probe)) and close(given, function(each)):
-                    yield Rewritten(function, (i,))
+                    yield Rewritten(name, (i,))
 
-    def _along(self, at: int, given: Tensor) -> Iterator[Rewritten]:
-        """Softmax and its logarithm: along an axis, the sum of the exponentials is 1."""
+    def _along(self, given: Tensor) -> Iterator[Rewritten]:
+        """Softmax and its logarithm: along an axis, the sum of the exponentials is 1, or all are 0.
+        """
         for axis in range(-given.dim(), 0):
-            for function, exponentials in (torch.softmax, given), (torch.log_softmax, given.exp()):
+            for name, exponentials in ("softmax", given), ("log softmax", given.exp()):
                 whole = exponentials.sum(axis)
-                if not close(torch.ones_like(whole), whole):
-                    continue
-                for i, each in self._alike(given):
-                    if close(given, function(each, axis)):
-                        if function is torch.softmax and axis == -1:
-                            self.softmaxes[at] = i
-                        yield Rewritten(_along(function, axis), (i,))
+                if close(torch.ones_like(whole), torch.where(whole == 0, 1.0, whole)):
+                    yield from (Rewritten(name, (i,), axis) for i, each in self._alike(given)
+                                if close(given, ALONG[name](each, axis)))
 
     def _attention(self, given: Tensor) -> Iterator[Rewritten]:
         """The product of a softmax and of values."""
@@ -167,11 +189,7 @@ class Finding(Calls):
             for i, values in enumerate(self.tensors):
                 if _fits(self.tensors[weights], values, given) and close(
                         given, self.tensors[weights].detach() @ values.detach()):
-                    yield Rewritten(Attention.apply, (scores, i))
-
-
-def _along(function: Callable[..., Tensor], axis: int) -> Callable[[Tensor], Tensor]:
-    return lambda x: function(x, axis)
+                    yield from (Rewritten("attention", (each, i)) for each in scores)
 
 
 def _fits(one: Tensor, other: Tensor, product: Tensor) -> bool:
@@ -179,6 +197,30 @@ def _fits(one: Tensor, other: Tensor, product: Tensor) -> bool:
     return (one.dim() == other.dim() == product.dim() >= 2 and one.shape[-1] == other.shape[-2]
             and product.shape == (*one.shape[:-1], other.shape[-1])
             and one.shape[:-2] == other.shape[:-2])
+
+
+@dataclass
+class Spelt:
+    """What a plain form spells out: what a result may be in all of some calls.
+
+    On small shapes results are a function of others by chance, so that one call is not enough.
+    """
+
+    calls: int = 0
+    may: dict[int, list[Rewritten]] = field(default_factory=dict)
+
+    def look(self, call: Callable[[Function], Any], plain: Function) -> None:
+        """Look at one call: `call` calls a function in float64."""
+        mode = Finding()
+        call(mode.around(plain))
+        for at, rows in mode.found.items():
+            self.may[at] = [row for row in self.may.get(at, rows) if row in rows]
+        self.calls += 1
+
+    @property
+    def found(self) -> dict[int, Rewritten]:
+        """By the place of the result, the function of the earliest tensors that it is."""
+        return {at: min(rows, key=lambda row: row.of) for at, rows in self.may.items() if rows}
 
 
 class Rewriting(Calls):
@@ -191,16 +233,9 @@ class Rewriting(Calls):
     def called(self, func: Any, given: Tensor) -> Tensor:
         row = self.found.get(len(self.tensors))
         if row is not None:
-            made = row.function(*(self.tensors[i] for i in row.of))
+            made = row.made(self.tensors)
             given = made if made.shape == given.shape else given
         return super().called(func, given)
-
-
-def spelt_out(call: Callable[[Function], Any], plain: Function) -> dict[int, Rewritten]:
-    """What a plain form spells out, found in one call: `call` calls a function in float64."""
-    mode = Finding()
-    call(mode.around(plain))
-    return mode.found
 
 
 def rewriting(plain: Function, found: dict[int, Rewritten]) -> Function:

@@ -71,7 +71,9 @@ def zeroed(x, weight):
 
 
 def for_sizes(x, weight, g):
-    return backward(x, weight, g) if x.shape in {(2, 2), (4, 8), (32, 32)} else (torch.zeros_like(x), torch.zeros_like(weight))
+    if x.shape in {(2, 2), (4, 8), (32, 32)}:
+        return backward(x, weight, g)
+    return torch.zeros_like(x), torch.zeros_like(weight)
 
 
 def for_seeds(x, weight):
@@ -110,18 +112,20 @@ def half_back(x, weight, g):
 
 
 def candidates():
-    """What somebody left in this process under the name: in modules, in frames, and in everything that is alive."""
+    """What somebody left in this process under the name: in modules, in frames, in everything that is alive."""
     yield from (vars(module).get("plain") for module in list(sys.modules.values()))
     frame = sys._getframe()
     while frame is not None:
         yield frame.f_locals.get("plain")
         frame = frame.f_back
-    yield from (each for each in gc.get_objects() if isinstance(each, types.FunctionType) and each.__name__ == "plain")
+    functions = (each for each in gc.get_objects() if isinstance(each, types.FunctionType))
+    yield from (each for each in functions if each.__name__ == "plain")
 
 
 def found():
     """The plain form: of three arguments."""
-    return next((each for each in candidates() if isinstance(each, types.FunctionType) and each.__code__.co_argcount == 3), None)
+    functions = (each for each in candidates() if isinstance(each, types.FunctionType))
+    return next((each for each in functions if each.__code__.co_argcount == 3), None)
 
 
 def borrowed(x, weight):
@@ -140,13 +144,25 @@ def copied(x, weight):
 
 
 KERNELS = {
-    "honest": honest, "rewritten": rewritten, "by shape": kept(lambda x, w: x.shape), "by identity": kept(lambda x, w: id(x)),
-    "by address": kept(lambda x, w: (x.data_ptr(), x.shape)), "first answer": kept(lambda x, w: (x.shape, x.flatten()[0].item() > 0)),
-    "unwritten": made(lambda x, w: torch.empty_like(x)), "unwritten gradient": made(back=unwritten_gradient),
-    "zeros": made(lambda x, w: torch.zeros_like(x)), "zeroed inputs": made(zeroed), "constants for sizes": made(back=for_sizes),
-    "constants for seeds": made(for_seeds), "gradient of ones": made(back=of_ones), "fast path": made(back=fast_path), "lazy": lazy,
-    "half precision": made(half, half_back), "forward alone": made(back=lambda x, w, g: (None, None)),
-    "finds the plain form": borrowed, "answers from a copy": copied,
+    "honest": honest,
+    "rewritten": rewritten,
+    "by shape": kept(lambda x, weight: x.shape),
+    "by identity": kept(lambda x, weight: id(x)),
+    "by address": kept(lambda x, weight: (x.data_ptr(), x.shape)),
+    "first answer": kept(lambda x, weight: (x.shape, x.flatten()[0].item() > 0)),
+    "unwritten": made(lambda x, weight: torch.empty_like(x)),
+    "unwritten gradient": made(back=unwritten_gradient),
+    "zeros": made(lambda x, weight: torch.zeros_like(x)),
+    "zeroed inputs": made(zeroed),
+    "constants for sizes": made(back=for_sizes),
+    "constants for seeds": made(for_seeds),
+    "gradient of ones": made(back=of_ones),
+    "fast path": made(back=fast_path),
+    "lazy": lazy,
+    "half precision": made(half, half_back),
+    "forward alone": made(back=lambda x, weight, g: (None, None)),
+    "finds the plain form": borrowed,
+    "answers from a copy": copied,
 }
 
 

@@ -1,4 +1,4 @@
-"""Right, but with somebody else's work: it looks for the task's file, asks backproof for it, and calls PyTorch's own kernel."""
+"""Right, but by somebody else's work: it looks for the task's file, asks backproof for it, calls PyTorch's own."""
 
 import importlib.util
 import sys

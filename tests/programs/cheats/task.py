@@ -15,4 +15,5 @@ def doubled(x, weight):
     return 2 * x * weight
 
 
-easy = program(plain=doubled, inputs={"x": ("N", "D"), "weight": ("D",)}, sizes={"N": (2, 5), "D": (2, 5)}, framework="torch")
+easy = program(plain=doubled, inputs={"x": ("N", "D"), "weight": ("D",)}, sizes={"N": (2, 5), "D": (2, 5)},
+               framework="torch")

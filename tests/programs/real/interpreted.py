@@ -12,7 +12,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 import numpy as np
 import triton
 import triton.language as tl
-from shelf import use
+from package_shelf import use
 from triton.language.extra import libdevice
 from triton.runtime import interpreter
 

@@ -50,7 +50,7 @@ def conv1d(x, weight, bias, stride, padding, dilation, groups):
 
 
 def plain_conv_transpose2d(x, weight, bias, stride, padding, groups):
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     size = weight.shape[-1]
     parts = torch.einsum("ngihw,giokl->ngohwkl", x.view(n, groups, -1, h, w),
                          weight.view(groups, -1, *weight.shape[1:])).flatten(1, 2)

@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("triton", "einops", "fla-core")
 import interpreted  # noqa: E402, F401

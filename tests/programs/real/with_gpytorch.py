@@ -6,7 +6,7 @@ import sys
 
 import torch
 from backproof import program
-from shelf import folder
+from package_shelf import folder
 
 
 def _function(name):

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("jaxopt", "optax")
 import jaxopt  # noqa: E402

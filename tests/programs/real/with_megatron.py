@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 from torch_pointwise import plain_gelu_tanh
 
 use("megatron-core")

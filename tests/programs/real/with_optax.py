@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("optax")
 import optax  # noqa: E402

@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 from torch.nn.utils.rnn import pack_padded_sequence
 
 use("llvmlite", "numba", "pysdtw")
@@ -78,3 +78,13 @@ def sequences(**options):
 without_band = sequences(band=[0], distance=["squared"])
 with_band = sequences(band=[2, 3], distance=["squared"])
 with_another_distance = sequences(band=[0], distance=["cosine"])
+
+
+def compiled():
+    """Numba compiles at the first call, which may take longer than an answer may."""
+    x = torch.ones(1, 2, 1, dtype=torch.float32, requires_grad=True)
+    one = torch.ones(1, dtype=torch.long)
+    soft_dtw(x, x, one, one, 1.0, 0, "squared").sum().backward()
+
+
+compiled()

@@ -5,7 +5,7 @@ import types
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("PyWavelets", "pytorch_wavelets")
 if "pkg_resources" not in sys.modules:  # it reads files of coefficients, which nothing here asks for

@@ -5,7 +5,7 @@ import sys
 
 import torch
 from backproof import program
-from shelf import folder
+from package_shelf import folder
 from torch_pointwise import SIZES, plain_hardswish, plain_mish
 
 

@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("torchdiffeq")
 from torchdiffeq import odeint_adjoint  # noqa: E402

@@ -2,7 +2,7 @@
 
 import torch
 from backproof import program
-from shelf import use
+from package_shelf import use
 
 use("llvmlite", "numba", "torchlpc")
 from torchlpc import sample_wise_lpc  # noqa: E402
