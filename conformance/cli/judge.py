@@ -46,7 +46,7 @@ def add(command: Any) -> None:
     option("--seed", type=int, metavar="N", help="of the trials (default: one that nobody knows, "
            "which is told afterwards; one that is given here is seen by all processes)")
     option("--examples", type=int, metavar="N", help="trials (default 40 of every dtype)")
-    option("--device", default="cpu", choices=("cpu", "cuda"), help="where its tensors are")
+    option("--device", default="cpu", metavar="NAME", help="where its tensors are: cpu, cuda")
     option("--forbid", metavar="NAMES", default="", help="what the kernel may not call, with "
            "commas: Python functions, and operations of PyTorch as torch.ops.aten.NAME")
     command.set_defaults(command=run)

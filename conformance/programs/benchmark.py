@@ -107,9 +107,11 @@ def judged(kernel: str, task: str, *, seed: int | None = None, examples: int | N
 
     seed: of the trials, from the operating system where it is left out. forbid: what the kernel may
     not call, by name. A kernel that cannot be had is not judged. Raises TargetError for a task that
-    cannot be had.
+    cannot be had, and a device that is not there.
     """
     wanted = task_of(task)
+    if not engine_of(wanted.asked.framework).has(device):
+        raise TargetError(f"device: {device!r} is not there for {wanted.asked.framework}")
     seed = int.from_bytes(os.urandom(6), "little") if seed is None else seed
     rules = {"framework": wanted.asked.framework, "forbid": [*forbid],
              "hidden": identities(_file(wanted))}

@@ -109,7 +109,8 @@ class Candidate:
                     self.clear.add(key)
             elif case.nearly(key, numbers):
                 self.nearly[key].add(i)
-            elif not (case.weak(key) and case.follows(key, numbers)):
+            elif not (case.weak(key) and (case.follows(key, numbers)
+                                          or not case.is_off(key, numbers))):
                 self.refuted.add(key)
         elif key not in case.blurred and case.is_off(key, numbers) and not case.follows(
                 key, numbers):
@@ -255,7 +256,7 @@ def followed(cases: Sequence[Case], strong: set[str], mutants_of: Mutants) -> li
             if not unseen:
                 break
         for candidate in unseen.values():
-            candidate.refuted |= case.wrong
+            candidate.refuted |= {key for key in case.wrong if not case.weak(key)}
         found = {key: each for key, each in found.items() if _lives(each, strong)}
     for each in found.values():
         each.settle(cases)

@@ -8,6 +8,8 @@ never is the same call. Trials are those of a run: hostile numbers, cotangents, 
 claimed of an operation that keeps it, "rounded after every operation" of one that PyTorch makes of several, or that
 keeps means, deviations or logarithms in the narrow dtype for its backward pass, and "sums rounded too" of the embedding
 and of layer norm's bias, which the backward pass adds up in the narrow dtype.
+Where bfloat16 products are made by a processor's tiles (AMX), PyTorch 2.13's linear reads beyond the rows of an input whose
+rows are padded, and what it reads shows if it is no number: "linear, bfloat16" is then beyond the bar, infinitely.
 Printed, by operation and dtype: the worst error over s, the array it was in, how many trials there were, and how many of
 them the arithmetic had no room for.
 """

@@ -57,6 +57,8 @@ def programs(file: str) -> Iterator[tuple[str, Any]]:
 
 def judge_file(file: str, only: str, seconds: float) -> None:
     """A line of JSON for every program."""
+    if file not in PACKAGES["jax"]["files"]:
+        importlib.import_module("torch._dynamo")  # PyTorch does at its first use, within an answer
     for name, each in programs(file):
         if name.startswith(tuple(only.split(","))) and not is_elsewhere(each, file):
             for row in judged(name, each, seconds):

@@ -346,6 +346,47 @@ def test_functions_of_jax_and_optax_are_right(name, dtype):
         assert each.failures == []
 
 
+def wide_inside(forward, backward):
+    """A rule in float32 inside, whose arrays are stored in the dtype that it is asked in."""
+    rule = jax.custom_vjp(lambda *given: forward(*(each.astype(jnp.float32) for each in given)).astype(given[0].dtype))
+
+    def keeping(*given):
+        result = rule(*given)
+        return result, (result, *given)
+
+    def back(kept, dy):
+        made = backward(*(each.astype(jnp.float32) for each in (*kept, dy)))
+        return tuple(each.astype(dy.dtype) for each in made)
+    rule.defvjp(keeping, back)
+    return rule
+
+
+def normed_back(_, x, weight, bias, dy):
+    return rows_of("jax_wrong").norm_backward(rows_of("jax_wrong").norm_forward(x, weight, bias)[1], dy)
+
+
+def softmax_back(p, _, dy):
+    """Of the output as it was stored."""
+    return (p * (dy - (p * dy).sum(-1, keepdims=True)),)
+
+
+FUSED = {
+    "layer norm": (lambda *given: rows_of("jax_wrong").norm_forward(*given)[0], normed_back,
+                   rows_of("jax_wrong").norm_plain_affine, rows_of("jax_wrong").NORM),
+    "softmax": (jax.nn.softmax, softmax_back, rows_of("jax_rows").softmax, {"x": ("N", "D")}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("name", FUSED)
+def test_rules_with_float32_inside_are_right(name, dtype):
+    forward, backward, beside, inputs = FUSED[name]
+    made = program(wide_inside(forward, backward), plain=beside, inputs=inputs, dtypes=[dtype], arithmetic="float32",
+                   framework="jax", sizes={"N": (1, 40), "D": [1, 2, 7, 33, 129]})
+    for each in judged(made, 3, dtype, jit="yes"):
+        assert each.failures == []
+
+
 def test_a_variance_in_one_pass_is_seen():
     """jax.nn.standardize has E[x^2] - E[x]^2: a plain form as people write it keeps more digits."""
     row, _ = LOSING["standardize, mean 30"]

@@ -89,6 +89,7 @@ def test_a_kernel_that_cannot_be_imported_is_not_judged(tmp_path, capsys):
     (["--plain", f"{CHEATS}/task.py:plain"], "wanted a task: task = program"),
     (["--plain", f"{CHEATS}/task.py:tusk"], "no 'tusk' in task.py"),
     (["--plain", TASK, "--examples", "0"], "--examples: received 0; wanted 1 or more"),
+    (["--plain", TASK, "--device", "cudo"], "device: 'cudo' is not there for torch"),
     (["--plain", TASK, "--seed", "-1"], "--seed: received -1; wanted 0 or more"),
 ])
 def test_a_task_or_an_option_that_cannot_be_is_one_line(arguments, says, capsys):

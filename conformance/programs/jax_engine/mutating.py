@@ -90,8 +90,8 @@ class Spot:
             return None
         return Place(self.gradient, only, tuple(self.tape.slots[slot] for slot in self.step.inputs),
                      self.position, self.tape.slots[self.step.outputs[0]],
-                     spoken(self.step.equation), self.derivative, values, sizes,
-                     FORMATS[self.tape.trial.dtype])
+                     spoken(self.step.equation), self.derivative, values=values,
+                     sizes=sizes, storage=FORMATS[self.tape.trial.dtype])
 
     def derivative(self, upstream: Array | None = None,
                    operands: Mapping[int, Array] | None = None) -> Array | None:

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of all that backproof writes: lines, summaries, cases, trials, messages."""
+"""JSON Schemas (2020-12) of all that is written: lines, summaries, cases, trials, messages."""
 
 from __future__ import annotations
 
