@@ -191,16 +191,18 @@ def print_right(kept, names, trials):
 
 def wrong(bug, seed):
     """By which rules it was caught, and whether the findings point at its lines and at no other."""
-    asked, caught, kept, failing = of_bug(bug, seed), set(), [], 0
+    asked, caught, kept, failing, trials = of_bug(bug, seed), set(), [], 0, Counter()
     for judged in asked.judged(MOST):
         kept.append(judged)
         failing += bool(judged.failures)
-        caught |= catches(asked, judged, caught)
+        now = catches(asked, judged, caught)
+        caught |= now
+        trials.update(now)
         if failing >= ENOUGH and len(kept) >= LOCATED:
             break
     found = asked.lines(kept[:LOCATED] if failing >= ENOUGH else kept, bug.plain) if failing else set()
     return {"caught": sorted(caught), "located": bool(found) and found <= bug.lines, "lines": sorted(found),
-            "trials": len(kept), "failing": failing}
+            "trials": len(kept), "failing": failing, "on": dict(trials)}
 
 
 def catches(asked, judged, caught):
@@ -219,12 +221,13 @@ def catches(asked, judged, caught):
 def print_wrong(kept, names, seeds, first):
     print(f"{len(names)} modelled bugs, {seeds} seeds, at most {MOST} trials each: in how many seeds caught, and located")
     print(f"{'bug':36s}{'issue':36s}{'located':>8s}" + "".join(f"{name:>13s}" for name in NAMES))
-    every, core, located, of = Counter(), Counter(), 0, 0
+    every, core, on, located, of = Counter(), Counter(), Counter(), 0, 0
     for name in names:
         bug = BUGS[name]
         runs = [kept.row(("wrong", name, seed), lambda bug=bug, seed=seed: wrong(bug, seed))
                 for seed in range(first, first + seeds)]
         caught = Counter(rule for run in runs for rule in run["caught"])
+        on += sum((Counter(run.get("on", {})) for run in runs), Counter())
         right_place = sum(run["located"] for run in runs)
         told = f"{right_place:8d}" if bug.at else f"{'-':>8s}"
         print(f"{name:36s}{bug.issue:36s}{told}" + "".join(f"{caught[rule]:13d}" for rule in NAMES), flush=True)
@@ -235,6 +238,8 @@ def print_wrong(kept, names, seeds, first):
     print(f"{f'caught in all seeds, of {len(names)}':80s}" + "".join(f"{every[rule]:13d}" for rule in NAMES))
     cores = sum(BUGS[name].core for name in names)
     print(f"{f'of the first {cores}':80s}" + "".join(f"{core[rule]:13d}" for rule in NAMES))
+    print(f"{'trials on which a bug was caught':80s}"
+          + "".join(f"{'-' if rule == GRADCHECK else on[rule]!s:>13s}" for rule in NAMES))
     print(f"located: {located} of {of} runs of bugs that are on a line ({located / max(of, 1):.0%}; bar 90 %)")
 
 

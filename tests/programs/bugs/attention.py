@@ -331,7 +331,7 @@ BUGS = (
         at=("capped = cap",), shows="logits near the cap",
         few={"sizes": {"B": 1, "G": 2, "H": 1, "T": 5, "D": 8, "E": 4}, "options": {"cap": 2.0}}, core=True, **_GROUPED),
     Bug("group not summed", "levanter#449", "dk and dv are those of the group's last head",
-        wrong=applied(GroupNotSummed), at=("keys = k.repeat", "values = v.repeat"),
+        wrong=applied(GroupNotSummed), at=("keys = k.repeat", "values = v.repeat", "scores = ", "return p @ values"),
         shows="several query heads for a key head",
         few={"sizes": {"B": 1, "G": 3, "H": 2, "T": 5, "D": 8, "E": 4}}, core=True, **_GROUPED),
     Bug("always causal", "triton#5660", "without the mask dk and dv are still those with it", wrong=applied(AlwaysCausal),
