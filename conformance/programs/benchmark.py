@@ -182,7 +182,7 @@ class _Run:
             return "not_judged", "the plain form has no finite answer on any trial"
         if score.score < 1.0:
             return "does_not_conform", ""
-        why = vacuous(sharpness(self.judged))
+        why = vacuous(sharpness(self.judged, self.judge.claim))
         return ("not_judged", f"it could not have failed: {why}") if why else ("conforms", "")
 
     def _tried(self) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..plug.asked import as_raised
+from ..plug.limits import TookTooLong
 from .claim import Claim
 from .contract import broken
 from .engine import Engine
@@ -54,7 +55,7 @@ class Judge:
             self.invalid += 1
             return None
         try:
-            judged.reply = self.answer(trial)
+            judged.reply = self._answered(trial)
         except Exception as error:
             judged.failures.append(raised(trial, error))
             self._tell(judged, "answers", "errored")
@@ -62,6 +63,15 @@ class Judge:
         self._tell(judged, "answers", "passed")
         self._check(judged, judged.reply)
         return judged
+
+    def _answered(self, trial: Trial) -> Reply:
+        """The answer; what takes too long is asked once more: a machine may be busy, and a kernel
+        may be compiled when it is first called.
+        """
+        try:
+            return self.answer(trial)
+        except TookTooLong:
+            return self.answer(trial)
 
     def _known(self, judged: Judged) -> bool:
         """Whether the plain form has numbers for it, and the arithmetic room for them."""

@@ -26,7 +26,7 @@ def summarised(report: Report, judge: Judge, judged: Sequence[Judged], keep: Kee
     """Fill the report's findings, figures, resolution and verdict."""
     report.findings = findings(judge, judged, keep)
     with_plain = judge.program.plain is not None
-    sharp = vacuity.sharpness(judged)
+    sharp = vacuity.sharpness(judged, judge.claim)
     report.resolution = _resolution(judged)
     if with_plain:
         report.figures = _figures(judge, judged, report, sharp)

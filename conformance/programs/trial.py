@@ -28,7 +28,7 @@ class Value:
     @property
     def is_real(self) -> bool:
         """Whether a gradient with respect to it means anything."""
-        return self.numbers.dtype.kind == "f"
+        return bool(self.numbers.dtype.kind == "f")
 
 
 @dataclass(frozen=True)

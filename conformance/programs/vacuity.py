@@ -1,6 +1,7 @@
 """Could this run have failed? How sharp it was, and how many wrong backwards it would have caught.
 
-An entry is sharp where its tolerance is below 1 % of it. A run in which some gradient had hardly
+An entry is sharp where its tolerance is below 1 % of it, or below 64 roundings of an arithmetic that
+is coarser. A run in which some gradient had hardly
 any sharp entry says nothing about that gradient, and is incomplete.
 """
 
@@ -12,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from .claim import Claim
 from .judged import Judged, compared
 from .trial import Mutant, Trial
 
-SHARP = {"float64": 1e-8, "float32": 1e-2}
-USUAL = 1e-2
-COARSE = 0.1     # of formats with few bits
+FINE, USUAL = 1e-8, 1e-2
+UNITS = 64       # roundings of the claimed arithmetic, where these are coarse
 FLOOR = 30       # sharp entries of every gradient and dtype
 TRIALS = 3       # on which mutants are tried
 MOST = 200       # mutants
@@ -31,8 +32,9 @@ class Sharpness:
     sharp: int
 
 
-def sharpness(judged: Sequence[Judged]) -> dict[str, dict[str, Sharpness]]:
-    """By dtype and key."""
+def sharpness(judged: Sequence[Judged], claim: Callable[[Trial], Claim]
+              ) -> dict[str, dict[str, Sharpness]]:
+    """By dtype and key. claim: that of a trial."""
     found: dict[str, dict[str, Sharpness]] = {}
     for each in judged:
         if each.reply is None:
@@ -41,14 +43,18 @@ def sharpness(judged: Sequence[Judged]) -> dict[str, dict[str, Sharpness]]:
         for key, g in each.truth.items():
             before = of.get(key, Sharpness(0, 0))
             nonzero = np.abs(g) > 0
-            sharp = nonzero & (each.tolerance[key] < _below(each.trial.dtype) * np.abs(g))
+            below = _below(claim(each.trial))
+            sharp = nonzero & (each.tolerance[key] < below * np.abs(g))
             of[key] = Sharpness(before.entries + int(nonzero.sum()),
                                 before.sharp + int(sharp.sum()))
     return found
 
 
-def _below(dtype: str) -> float:
-    return COARSE if dtype.startswith("float8") else SHARP.get(dtype, USUAL)
+def _below(claim: Claim) -> float:
+    """Which share of an entry its tolerance has to be below: a few roundings, where each is coarse.
+    """
+    coarse = max(UNITS * claim.operations.unit, 2.0 * claim.stored.unit)
+    return max(FINE if claim.operations.name == claim.storage == "float64" else USUAL, coarse)
 
 
 def vacuous(found: Mapping[str, Mapping[str, Sharpness]]) -> str:

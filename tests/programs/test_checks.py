@@ -326,7 +326,7 @@ def test_a_second_backward_that_is_silently_wrong_and_not_claimed_has_a_kind_of_
 @pytest.mark.parametrize("claimed", [True, False])
 def test_a_refusal_is_wrong_only_where_a_second_backward_is_claimed(claimed):
     one = of(backward(lambda x: x.sin(), lambda ctx, c, x: c * x.cos()), MATRIX, double_backward=claimed)
-    assert [each.kind for each in failures(one, "double_backward", 1)] == ["missing"] * claimed
+    assert [each.kind for each in failures(one, "double_backward", 1)] == ["raised"] * claimed
 
 
 def test_words_of_factors_and_entries():

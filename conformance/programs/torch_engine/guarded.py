@@ -27,18 +27,19 @@ _clone = Tensor.clone       # as it is before anybody else is imported
 
 
 def guarded(tensor: Tensor, keep: Callable[[Placed], None] = lambda _: None,
-            used: list[Placed] | None = None) -> tuple[Tensor, Check]:
+            used: list[Placed] | None = None, front: bool = True) -> tuple[Tensor, Check]:
     """The same numbers with the same strides, between guard zones; and who looks at the zones.
 
     keep hears of the buffer that it lies in, and of the tensor; used: such pairs, one of which it
-    may be. The check returns "" where they are as they were, else the first of PLACES that was
+    may be; front: whether there is a zone before it, so that it begins within its storage. The
+    check returns "" where they are as they were, else the first of PLACES that was
     written to. What is no plain strided tensor on a device with memory comes back as it is.
     """
     if not _can_be(tensor):
         return tensor, _nothing
-    buffer, inside = placed = _placed(tensor, [] if used is None else used)
+    buffer, inside = placed = _placed(tensor, [] if used is None else used, front)
     keep(placed)
-    start = _zone(tensor)
+    start = _zone(tensor) if front else 0
     end = start + _extent(tensor) * tensor.element_size()
     with torch.no_grad():
         spread = inside.as_strided(*_once(tensor))
@@ -78,7 +79,8 @@ class poisoned(Mode):  # noqa: N801 - a context
         if name not in FACTORIES or not isinstance(made, Tensor):
             return made
         own = made.numel() > 0 and "out" not in (kwargs or {})  # an empty one is often resized
-        filled, check = guarded(made) if own else (made, _nothing)
+        # PyTorch's own backward of a slice that was assigned to takes its memory to begin at 0
+        filled, check = guarded(made, front=False) if own else (made, _nothing)
         _poison(filled)
         self._checks.append((f"torch.{name}", check))
         return filled
@@ -145,13 +147,13 @@ def _can_be(tensor: Tensor) -> bool:
             and tensor.device.type in ("cpu", "cuda") and not tensor.is_quantized)
 
 
-def _placed(tensor: Tensor, used: list[Placed]) -> Placed:
+def _placed(tensor: Tensor, used: list[Placed], front: bool) -> Placed:
     """A buffer of ones, and in it a tensor of the same shape and strides, whatever its numbers are.
 
     It is no view of the buffer, for autograd: a leaf like any other.
     """
     width, zone = tensor.element_size(), _zone(tensor)
-    size = 2 * zone + _rounded(_extent(tensor) * width)
+    size = (1 + front) * zone + _rounded(_extent(tensor) * width)
     for i, (buffer, inside) in enumerate(used):
         if buffer.numel() == size and _is_in(inside, buffer) and _alike(inside, tensor):
             inside.grad = None
@@ -159,7 +161,8 @@ def _placed(tensor: Tensor, used: list[Placed]) -> Placed:
             return used.pop(i)
     buffer = torch.full((size,), ONES, dtype=torch.uint8, device=tensor.device)
     inside = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    inside.set_(buffer.untyped_storage(), zone // width, tensor.shape, tensor.stride())
+    at = zone // width if front else 0
+    inside.set_(buffer.untyped_storage(), at, tensor.shape, tensor.stride())
     return buffer, inside
 
 
