@@ -234,7 +234,7 @@ def sparse_attention(q, k, v, picks):
     keys = k[picks.clamp(min=0)]
     values = v[picks.clamp(min=0)]
     scores = torch.einsum("td,tkd->tk", q, keys) * q.shape[-1] ** -0.5
-    scores = scores.masked_fill(~there, -1e30)
+    scores = scores.masked_fill(~there, -3e4)
     p = torch.softmax(scores, -1) * there
     return torch.einsum("tk,tkd->td", p, values)
 
@@ -268,7 +268,7 @@ class SentinelScattered(torch.autograd.Function):
 def attention_of_lengths(q, k, v, lengths):
     there = (torch.arange(k.shape[1], device=k.device) < lengths[:, None])[:, None, :]
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-    scores = scores.masked_fill(~there, -1e30)
+    scores = scores.masked_fill(~there, -3e4)
     p = torch.softmax(scores, -1) * there
     return p @ v
 
