@@ -11,7 +11,7 @@ from .judge import Judge
 from .judged import Judged, compared
 from .tolerance import spread, tolerance
 
-TRIALS = 8  # of a dtype, that other claims are tried on
+TRIALS = 5  # of a dtype, that other claims are tried on
 
 
 def ladder(claim: Claim) -> Iterator[Claim]:

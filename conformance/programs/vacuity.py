@@ -1,4 +1,4 @@
-"""Could this run have failed? How sharp it was, and how many wrong backwards it would have caught.
+"""Could this run have failed? How sharp it was, and how many wrong backwards it would catch.
 
 An entry is sharp where its tolerance is below 1 % of it, or below 64 roundings of an arithmetic that
 is coarser. A run in which some gradient had hardly
@@ -20,7 +20,7 @@ from .trial import Mutant, Trial
 FINE, USUAL = 1e-8, 1e-2
 UNITS = 64       # roundings of the claimed arithmetic, where these are coarse
 FLOOR = 30       # sharp entries of every gradient and dtype
-TRIALS = 3       # on which mutants are tried
+TRIALS = 2       # on which mutants are tried
 MOST = 200       # mutants
 
 
