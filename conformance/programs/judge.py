@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..plug.asked import as_raised
+from ..plug.asked import as_raised, last_line
 from ..plug.limits import TookTooLong
 from .claim import Claim
 from .contract import broken
@@ -21,6 +21,10 @@ from .tolerance import FAR, MANY, RUNS, spread, tolerance
 from .trial import Arrays, Mutant, Reply, Trial
 
 Answer = Callable[[Trial], Reply]
+
+
+class PlainRaised(Exception):  # noqa: N818 - about the plain form, not an error of ours
+    """The plain form raised something, which is no finding: the last line of it."""
 
 
 @dataclass
@@ -48,10 +52,10 @@ class Judge:
     def judge(self, trial: Trial) -> Judged | None:
         """None for a trial without an answer; the program's exceptions are failures.
 
-        Raises what the plain form raises.
+        Raises PlainRaised where the plain form raises something.
         """
         judged = Judged(trial, None)
-        if self.program.plain is not None and not self._known(judged):
+        if self.program.plain is not None and not self._differentiated(judged):
             self.invalid += 1
             return None
         try:
@@ -72,6 +76,12 @@ class Judge:
             return self.answer(trial)
         except TookTooLong:
             return self.answer(trial)
+
+    def _differentiated(self, judged: Judged) -> bool:
+        try:
+            return self._known(judged)
+        except Exception as error:
+            raise PlainRaised(last_line(error)) from error
 
     def _known(self, judged: Judged) -> bool:
         """Whether the plain form has numbers for it, and the arithmetic room for them."""

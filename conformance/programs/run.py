@@ -23,7 +23,7 @@ from .case import ProgramCase
 from .drawing import Drawn
 from .engine import Engine, engine_of
 from .findings import findings
-from .judge import Judge
+from .judge import Judge, PlainRaised
 from .judged import Judged
 from .program import Program
 from .summary import summarised
@@ -238,12 +238,8 @@ def _dtype(asked: Run, number: int) -> str:
 def _one(asked: Run, recorder: Recorder, trial: Trial) -> None:
     try:
         judged = asked.judge.judge(trial)
-    except (TimeIsUp, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if asked.judge.program.plain is None:
-            raise
-        raise NotJudged(f"plain: raises {last_line(error)} on trial {trial.number}") from error
+    except PlainRaised as error:
+        raise NotJudged(f"plain: raises {error} on trial {trial.number}") from error
     if judged is None:
         return
     asked.judged.append(judged)

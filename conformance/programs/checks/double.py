@@ -60,8 +60,7 @@ def check(asked: Asked) -> Iterator[Failure]:
         refused = all(g is None for g in reply.gradients.values())
         differentiated = replace(asked, answer=asked.second, trial=trial, reply=reply,
                                  tolerance=None)
-        wanted = trial.wanted if claimed else trial.wanted[:1]  # a note needs no more
-        found = [] if refused else list(paths(differentiated, trial, wanted, CHECK))
+        found = [] if refused else list(paths(differentiated, trial, trial.wanted, CHECK))
     except Refused as refused:
         if claimed:
             yield raised(CHECK, asked.trial, refused)
