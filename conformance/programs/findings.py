@@ -15,6 +15,7 @@ from .evidence import Evidence
 from .judge import Judge
 from .judged import Failure, Judged
 from .locating import Located, located
+from .narrowing import narrowed
 from .precise import loosest_met
 from .when import condition
 
@@ -118,7 +119,25 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
         yield _finding(part, judged, keep, **_told(place))
     rest = _of(group, tuple(key for key in group.keys if key not in explained))
     if rest.failures:
-        yield _finding(rest, judged, keep, **_imprecise(judge, rest, judged))
+        yield _finding(rest, judged, keep, **(_imprecise(judge, rest, judged) or _narrowed(
+            judge, rest, judged)))
+
+
+def _narrowed(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:
+    """The only lines through which the wrong gradients flow and no right ones, where these are few.
+    """
+    numbers = {f.trial.number for f in group.failures}
+    failing = [each for each in _evidence(group, judged) if each.trial.number in numbers]
+    lines = narrowed(failing, group.keys, judge.mutants)
+    if not lines:
+        return {}
+    told = " or ".join(f"`{line.text}` ({words.where(line)})" for line in lines)
+    data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
+             "operation": "", "kind": "narrowed", "edge": "", "trials": len(failing)}
+            for line in lines]
+    return {"first": [f"somewhere in the backward of {told}: the wrong gradients flow through it, "
+                      "and no right one does", words.says(group.smallest)],
+            "located": tuple(data)}
 
 
 def _missing(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:
@@ -166,7 +185,7 @@ def _seen(judged: Judged) -> Evidence:
 
 
 def _told(place: Located) -> dict[str, Any]:
-    others = [f"the same gradients come from `{line.text}` ({words.where(line)})"
+    others = [f"the same gradients come from `{line.text}` (line {line.number})"
               for line in place.lines[1:4]]
     data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
              "operation": line.operation, "kind": place.kind, "edge": place.edge,

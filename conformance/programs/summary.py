@@ -91,7 +91,8 @@ def _figures(judge: Judge, judged: Sequence[Judged], report: Report, sharp: Any
     shares = {dtype: {key: [each.sharp, each.entries] for key, each in keys.items()}
               for dtype, keys in sharp.items()}
     found = {"compared": by, "strictest": met, "mutants": [told, wrong], "sharp": shares}
-    return found | {"lines": [*_lines(judge, by, met, told, wrong, shares)]}
+    shown = {} if report.findings else by  # of what is wrong they are no news
+    return found | {"lines": [*_lines(judge, shown, met, told, wrong, shares)]}
 
 
 def _eager(judge: Judge) -> Callable[[Trial], Arrays]:

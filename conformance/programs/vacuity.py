@@ -1,8 +1,8 @@
 """Could this run have failed? How sharp it was, and how many wrong backwards it would catch.
 
-An entry is sharp where its tolerance is below 1 % of it, or below 64 roundings of an arithmetic that
-is coarser. A run in which some gradient had hardly
-any sharp entry says nothing about that gradient, and is incomplete.
+An entry is sharp where its tolerance is below 1 % of it, or below 64 roundings of an arithmetic
+that is coarser. A run in which some gradient had hardly any sharp entry says nothing about that
+gradient, and is incomplete.
 """
 
 from __future__ import annotations
