@@ -88,8 +88,9 @@ def _finding(group: Group, judged: Sequence[Judged], keep: Keep, **more: Any) ->
     smallest = group.smallest
     failing, right = _trials(group, judged)
     worst = smallest.worst
-    lines = [*more.pop("first", ()), *([] if more.get("located") else [words.says(smallest)]),
-             *words.at(smallest)]
+    first = [*more.pop("first", ())]
+    said = [] if more.get("faults") or words.says(smallest) in first else [words.says(smallest)]
+    lines = [*first, *said, *words.at(smallest)]
     numbers = ((worst.got, worst.wanted, worst.error, worst.tolerance) if worst
                else (0.0, 0.0, 0.0, 0.0))
     return Finding(group.check, smallest.key, worst.where if worst else (), *numbers,
@@ -119,24 +120,24 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
         yield _finding(part, judged, keep, **_told(place))
     rest = _of(group, tuple(key for key in group.keys if key not in explained))
     if rest.failures:
-        yield _finding(rest, judged, keep, **(_imprecise(judge, rest, judged) or _narrowed(
-            judge, rest, judged)))
+        coarse, place = _imprecise(judge, rest, judged), _narrowed(judge, rest, judged)
+        first = [*coarse.pop("first", ()), *place.pop("first", ())]
+        yield _finding(rest, judged, keep, first=first, **coarse, **place)
 
 
 def _narrowed(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:
     """The only lines through which the wrong gradients flow and no right ones, where these are few.
     """
-    numbers = {f.trial.number for f in group.failures}
-    failing = [each for each in _evidence(group, judged) if each.trial.number in numbers]
-    lines = narrowed(failing, group.keys, judge.mutants)
+    evidence = _evidence(group, judged)
+    lines = narrowed(evidence, group.keys, judge.mutants)
     if not lines:
         return {}
     told = " or ".join(f"`{line.text}` ({words.where(line)})" for line in lines)
     data = [{"file": Path(line.file).name, "line": line.number, "text": line.text,
-             "operation": "", "kind": "narrowed", "edge": "", "trials": len(failing)}
+             "operation": "", "kind": "narrowed", "edge": "", "trials": len(evidence)}
             for line in lines]
     return {"first": [f"somewhere in the backward of {told}: the wrong gradients flow through it, "
-                      "and no right one does", words.says(group.smallest)],
+                      "and no right one does"],
             "located": tuple(data)}
 
 
@@ -146,8 +147,8 @@ def _missing(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, 
         return {}
     places = located([_seen(each) for each in _evidence(group, judged)], judge.mutants)
     mine = [place for place in places if set(group.keys) <= set(place.keys)]
-    return {} if not mine else _told(mine[0]) | {
-        "first": [words.says(group.smallest), *_told(mine[0])["first"]]}
+    told = _told(mine[0]) if mine else _narrowed(judge, group, judged)
+    return told and told | {"first": [words.says(group.smallest), *told["first"]]}
 
 
 def _of(group: Group, keys: tuple[str, ...]) -> Group:

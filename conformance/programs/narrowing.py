@@ -24,7 +24,7 @@ def narrowed(judged: Sequence[Judged], wrong: Sequence[str], mutants: Mutants) -
     """The lines, MOST at most; [] where there are more, or none.
 
     Where nothing carries all of the wrong gradients and no other, each is looked at by itself.
-    judged: trials on which these gradients are wrong, with others that are right.
+    judged: trials of the program; one on which other gradients are asked for too is looked at.
     """
     for each in judged:
         keys = {key for key in each.trial.wanted if key in each.truth}
