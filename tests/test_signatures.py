@@ -131,8 +131,8 @@ def test_a_function_of_another_signature_is_meant_where_there_is_no_other(file):
 
 
 @pytest.mark.parametrize(("module", "base", "says"), [
-    ("torch.autograd.function", "Function", "is a torch.autograd.Function, which is verified inside a function"),
-    ("torch.nn.modules.module", "Module", "is a PyTorch module, which is verified inside a function"),
+    ("torch.autograd.function", "Function", "is a torch.autograd.Function, which is verified beside its plain form"),
+    ("torch.nn.modules.module", "Module", "is a PyTorch module, which is verified beside its plain form"),
     ("keras.src.layers.layer", "Layer", "is a Keras layer, which is verified inside a function"),
 ])
 def test_a_class_of_a_framework_says_what_to_write(module, base, says):

@@ -78,7 +78,7 @@ def _sized(sides: Sides, size: str) -> Iterator[Mapping[str, Any]]:
         outside = [n for n in beyond if (n < bound if relation == ">=" else n > bound)]
         nearest = (max if relation == ">=" else min)(outside, default=None)
         if nearest is not None:
-            yield from _made(sides, size.removeprefix("size "), relation, bound,
+            yield from _made(sides, size, relation, bound,
                              lambda t, r=relation, b=bound: _holds(t, size, r, b), nearest)
 
 

@@ -37,8 +37,9 @@ def case_json(where: str | os.PathLike[str]) -> Any:
     Raises RecordError, in one line, where there is none.
     """
     path = Path(where)
+    text = _text(path)
     try:
-        return json.loads(_text(path), parse_constant=no_constant)
+        return json.loads(text, parse_constant=no_constant)
     except RecursionError as error:
         raise RecordError(f"{path}: nested too deeply") from error
     except ValueError as error:

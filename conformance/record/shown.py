@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 QUESTION = "question"
+SIZE = "size "
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
             "tenth", "eleventh", "twelfth")
 # What a number is called, before "> 4" or "is odd".
@@ -31,6 +32,9 @@ NAMED: dict[str, str] = {
     "no bias": "a layer without a bias", "equal rows": "two equal examples",
     "zero input": "a zero in the inputs", "zero column": "an input that is 0 in every example",
     "zero row": "an example that is 0 all over", "zero weight": "a zero in a weight",
+}
+# The same of what was drawn for a trial of a program; its sizes are "size N" and so on.
+OF_TRIALS: dict[str, str] = {
     "values": "inputs of the kind '{}'", "layout": "{} inputs in memory",
     "cotangent": "a cotangent of the kind '{}'", "cotangent layout": "a cotangent {} in memory",
     "wanted": "gradients of {} alone", "absent": "no {}", "option": "{}", "jit": "jit {}",
@@ -88,10 +92,12 @@ def turn(when: Mapping[str, Any]) -> str:
 def condition(when: Mapping[str, Any]) -> str:
     """"where batch > 4", "with tanh in a hidden layer", "without a square weight"."""
     trait, relation, value = when["trait"], when["relation"], when["value"]
-    if trait in NAMED:
-        what = NAMED[trait].format(value)
+    named = NAMED.get(trait) or OF_TRIALS.get(trait)
+    if named:
+        what = named.format(value)
         return f"with{'out' * (relation in ('lacks', 'holds not'))} {what}"
-    return f"where {NUMBERS.get(trait, trait)} {_relation(relation, value, when['nearest'])}"
+    number = trait.removeprefix(SIZE) if trait.startswith(SIZE) else NUMBERS[trait]
+    return f"where {number} {_relation(relation, value, when['nearest'])}"
 
 
 def _relation(relation: str, value: Any, nearest: float | None) -> str:
