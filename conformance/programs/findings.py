@@ -120,9 +120,9 @@ def _plain(judge: Judge, group: Group, judged: Sequence[Judged], keep: Keep) -> 
         yield _finding(part, judged, keep, **_told(place))
     rest = _of(group, tuple(key for key in group.keys if key not in explained))
     if rest.failures:
-        coarse, place = _imprecise(judge, rest, judged), _narrowed(judge, rest, judged)
-        first = [*coarse.pop("first", ()), *place.pop("first", ())]
-        yield _finding(rest, judged, keep, first=first, **coarse, **place)
+        coarse, lines = _imprecise(judge, rest, judged), _narrowed(judge, rest, judged)
+        first = [*coarse.pop("first", ()), *lines.pop("first", ())]
+        yield _finding(rest, judged, keep, first=first, **coarse, **lines)
 
 
 def _narrowed(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, Any]:
