@@ -30,7 +30,7 @@ from .summary import summarised
 from .trial import Arrays, Reply, Trial
 
 Listen = Callable[[int, int, int, float], None]
-EACH = 30        # trials of every dtype, where nobody says how many
+EACH = 27        # trials of every dtype, where nobody says how many
 ASKED_AGAIN = 3  # times that a case is asked
 FAILING = 30     # failing trials are enough
 LEAST = 4.0      # seconds that are kept for findings and figures, of those of the run

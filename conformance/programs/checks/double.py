@@ -60,7 +60,8 @@ def check(asked: Asked) -> Iterator[Failure]:
         refused = all(g is None for g in reply.gradients.values())
         differentiated = replace(asked, answer=asked.second, trial=trial, reply=reply,
                                  tolerance=None)
-        found = [] if refused else list(paths(differentiated, trial, trial.wanted, CHECK))
+        found = [] if refused else list(
+            paths(differentiated, trial, trial.wanted, CHECK, each=claimed))
     except Refused as refused:
         if claimed:
             yield raised(CHECK, asked.trial, refused)

@@ -34,9 +34,9 @@ ALIKE = 0.03       # of what is wrong: how far factors of lines may be from each
 
 
 def paths(asked: Asked, trial: Trial, names: tuple[str, ...],
-          check: str = "line_integral") -> Iterator[Failure]:
+          check: str = "line_integral", each: bool = True) -> Iterator[Failure]:
     """A failure for every input whose gradient is not that of the loss; one, with the key "", where
-    that is so of all of them together and of none alone.
+    that is so of all of them together and of none alone, or where `each` is not asked for.
     """
     if not names or all(value is None or not np.any(value.numbers) for value in trial.cotangents):
         return
@@ -44,7 +44,8 @@ def paths(asked: Asked, trial: Trial, names: tuple[str, ...],
     wrong = first_wrong(ground)
     if wrong is None:
         return
-    alone = [failure for name in names if (failure := _of_input(ground, name, check)) is not None]
+    alone = [failure for name in names
+             if each and (failure := _of_input(ground, name, check)) is not None]
     yield from alone or [Failure(check, trial, "", "numbers", told(wrong))]
 
 
