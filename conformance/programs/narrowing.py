@@ -2,7 +2,8 @@
 
 A mistake on an edge of the plain form's graph spoils every gradient that flows through the edge and
 no other. So where some gradients are wrong and others right on all trials, only the edges are left
-through which exactly the wrong ones flow; where these are on few lines, those are told.
+through which exactly the wrong ones flow; where these are on few lines, those are told. Of a plain
+form of few lines that is all of them, where every gradient is wrong.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ def narrowed(judged: Sequence[Judged], wrong: Sequence[str], mutants: Mutants) -
     Where nothing carries all of the wrong gradients and no other, each is looked at by itself.
     judged: trials of the program; one on which other gradients are asked for too is looked at.
     """
-    for each in judged:
+    def telling(each: Judged) -> bool:
+        return {*wrong} < {*each.trial.wanted}  # other gradients, which are right
+
+    for each in sorted(judged, key=telling, reverse=True):
         keys = {key for key in each.trial.wanted if key in each.truth}
-        if {*wrong} < keys:
+        if {*wrong} <= keys:
             lines = _lines(each, keys, {*wrong}, mutants) or list(dict.fromkeys(
                 line for key in wrong for line in _lines(each, keys, {key}, mutants)))
             return lines if len(lines) <= MOST else []
