@@ -106,11 +106,6 @@ def cosine(got: Array, g: Array) -> float:
     return float(1.0 - 2.0 * (got * g).sum() / ((got**2).sum() + (g**2).sum()))
 
 
-def twice_eager(got: Array, g: Array, baseline: Array) -> bool:
-    """FlashAttention's rule: the largest error is at most 2 x the eager one's + 1e-5."""
-    return bool(np.abs(got - g).max() <= 2.0 * np.abs(baseline - g).max() + ADDED)
-
-
 def _last_place(g: Array, of: Format) -> Array:
     """The distance between neighbouring numbers of the format at each entry."""
     exponent = np.maximum(np.frexp(g)[1] - 1, of.least)

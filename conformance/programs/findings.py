@@ -26,13 +26,12 @@ FAILING, RIGHT = 8, 6  # trials of evidence
 
 @dataclass(frozen=True)
 class Group:
-    """Failures that are one mistake: on which trials, and on which of those looked at it is not."""
+    """Failures that are one mistake, as far as it can be told before it is looked into."""
 
     check: str
     kind: str
     keys: tuple[str, ...]
     failures: tuple[Failure, ...]
-    looked: int
 
     @property
     def smallest(self) -> Failure:
@@ -60,10 +59,9 @@ def _groups(judged: Sequence[Judged]) -> Iterator[Group]:
     for each in judged:
         for failure in each.failures:
             by[failure.check, failure.kind, _part(failure)].append(failure)
-    looked = sum(1 for each in judged if each.reply is not None)
     for (check, kind, _), failures in by.items():
         keys = tuple(dict.fromkeys(f.key for f in failures if f.key))
-        yield Group(check, kind, keys, tuple(failures), looked)
+        yield Group(check, kind, keys, tuple(failures))
 
 
 def _part(failure: Failure) -> str:
@@ -154,7 +152,7 @@ def _missing(judge: Judge, group: Group, judged: Sequence[Judged]) -> dict[str, 
 def _of(group: Group, keys: tuple[str, ...]) -> Group:
     """The failures of these keys alone."""
     failures = tuple(f for f in group.failures if f.key in keys)
-    return Group(group.check, group.kind, keys, failures, group.looked)
+    return Group(group.check, group.kind, keys, failures)
 
 
 def _evidence(group: Group, judged: Sequence[Judged]) -> list[Judged]:

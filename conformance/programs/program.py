@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -230,11 +229,3 @@ def _options(options: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
     """Every option with its values; one that is no list has one."""
     return {name: tuple(values) if isinstance(values, list | tuple) else (values,)
             for name, values in (options or {}).items()}
-
-
-def signature_of(function: Function) -> str:
-    """The parameters of a function, for a message; "" where nobody knows them."""
-    try:
-        return str(inspect.signature(function))
-    except (TypeError, ValueError):
-        return ""

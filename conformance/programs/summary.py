@@ -120,7 +120,9 @@ def _lines(judge: Judge, by: Any, met: Any, told: int, wrong: int, shares: Any) 
         total = sum(entries for _, entries in keys.values())
         fine = sum(each for each, _ in keys.values())
         if total:
-            yield f"{dtype}: {100 * fine / total:.0f} % of {total:,} entries compared to within 1 %"
+            bar = vacuity.sharp_below(judge.program.asked.claim(dtype))
+            yield (f"{dtype}: {100 * fine / total:.0f} % of {total:,} entries compared to within "
+                   f"{100 * bar:.3g} %")
     if wrong:
         yield f"could it have failed? it tells {told} of {wrong} wrong backwards from the right one"
 

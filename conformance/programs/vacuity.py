@@ -43,14 +43,14 @@ def sharpness(judged: Sequence[Judged], claim: Callable[[Trial], Claim]
         for key, g in each.truth.items():
             before = of.get(key, Sharpness(0, 0))
             nonzero = np.abs(g) > 0
-            below = _below(claim(each.trial))
+            below = sharp_below(claim(each.trial))
             sharp = nonzero & (each.tolerance[key] < below * np.abs(g))
             of[key] = Sharpness(before.entries + int(nonzero.sum()),
                                 before.sharp + int(sharp.sum()))
     return found
 
 
-def _below(claim: Claim) -> float:
+def sharp_below(claim: Claim) -> float:
     """Which share of an entry its tolerance has to be below: a few roundings, where each is coarse.
     """
     coarse = max(UNITS * claim.operations.unit, 2.0 * claim.stored.unit)

@@ -25,10 +25,15 @@ def read_case(where: str | os.PathLike[str]) -> Case:
     """
     path = Path(where)
     case = _case(path, _text(path))
-    if ID.fullmatch(path.stem) and path.stem != case.id:
-        raise RecordError(f"{path}: the case was changed: its id is {case.id}, "
-                          f"the file's name says {path.stem}")
+    check_name(path, case.id)
     return case
+
+
+def check_name(path: Path, found: str) -> None:
+    """RecordError where a file that is named like a case holds another one."""
+    if ID.fullmatch(path.stem) and path.stem != found:
+        raise RecordError(f"{path}: the case was changed: its id is {found}, "
+                          f"the file's name says {path.stem}")
 
 
 def case_json(where: str | os.PathLike[str]) -> Any:

@@ -13,9 +13,8 @@ from ..programs.case import ProgramCase, from_json
 from ..programs.program import Program
 from ..programs.run import NotJudged, replayed, run, trials_of
 from ..programs.trial import Trial
-from ..record.cases import case_json, is_trial
+from ..record.cases import case_json, check_name, is_trial
 from ..record.keeping import Kept
-from ..record.reading import ID
 from ..record.report import Report
 from ..record.writing import Recorder, RecordError
 from ..reference.checks import DescriptionError
@@ -71,10 +70,7 @@ def trial_of(data: Any, where: str) -> Trial:
     Raises RecordError where the file says another one, DescriptionError for what is no trial.
     """
     trial = from_json(data)
-    found, stem = ProgramCase(trial).id, Path(where).stem
-    if ID.fullmatch(stem) and stem != found:
-        raise RecordError(f"{where}: the case was changed: its id is {found}, the file's name says "
-                          f"{stem}")
+    check_name(Path(where), ProgramCase(trial).id)
     return trial
 
 

@@ -48,11 +48,6 @@ class without(Mode):  # noqa: N801 - a context
         super().__init__()  # type: ignore[no-untyped-call]
         self.names, self.refuse = names, refuse
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """PyTorch's compiler, whose import takes seconds, need not be kept out of here."""
-        return False
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func).rpartition(".")[0]  # "aten.mul.Tensor"
         if name in self.names:

@@ -68,11 +68,6 @@ class poisoned(Mode):  # noqa: N801 - a context
         super().__init__()  # type: ignore[no-untyped-call]
         self._checks: list[tuple[str, Check]] = []
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """PyTorch's compiler, whose import takes seconds, need not be kept out of here."""
-        return False
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
